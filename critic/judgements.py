@@ -1,0 +1,100 @@
+"""Judgements in a file: what annotators said about triples.
+
+A TSV with a header that names head, relation, tail, value and annotator (or rater); other columns are not read.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kg.errors import InputError
+from kg.graph import KnowledgeGraph
+from kg.lines import Line, Rejected, RejectedFile, file_hash, read_lines
+from kg.model import JUDGEMENT_VALUES, NOTHING, Judgement, Triple, clean_text
+from kg.run import Run, write_record
+from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+
+_COLUMNS = ("head", "relation", "tail", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: its run, numbers of rows, and where the rejected ones are listed."""
+
+    run: str
+    offered: int
+    added: int
+    rejected: int
+    rejected_file: Path
+
+
+def import_judgements(graph: KnowledgeGraph, workspace: Workspace, path: Path, lang: str = "en") -> Imported:
+    """Bring a file of judgements into the graph as one run; doing it again changes nothing.
+
+    Raises:
+        InputError: the file cannot be read, or not one of its rows can.
+        NotReady: the graph knows no relation yet.
+    """
+    vocabulary = graph.vocabulary()
+    run = Run("judgements", dataset=path.name, parameters={"sha256": file_hash(path), "lang": lang})
+    folder = workspace.folder("runs", run.id)
+    with RejectedFile(folder / "rejected.jsonl") as rejected:
+        judgements = list(read_judgements(path, vocabulary, lang, rejected))
+        if not judgements and rejected.first:
+            raise InputError(f"no row of {path} is a judgement; line {rejected.first.line}: {rejected.first.reason}")
+    graph.begin(run)
+    offered, added = graph.record_judgements(judgements, run)
+    numbers = {"offered": offered, "rejected": rejected.count}
+    graph.finish(run, **numbers)
+    write_record(folder, run, numbers)
+    return Imported(run.id, offered, added, rejected.count, rejected.path)
+
+
+def read_judgements(
+    path: Path, vocabulary: Vocabulary, lang: str = "en", rejected: RejectedFile | None = None
+) -> Iterator[Judgement]:
+    """Yield the judgements of a file; bad rows go to `rejected`, or are an error where there is none.
+
+    Raises:
+        InputError: the file cannot be read, its header lacks a column, or a row is bad and there is no `rejected`.
+    """
+    header: list[str] = []
+    for line in read_lines(path):
+        row: Judgement | Rejected | None
+        if isinstance(line, Rejected):
+            row = line
+        elif not header:
+            header = _header(line, path)
+            continue
+        else:
+            try:
+                row = _judgement(line, header, vocabulary, lang)
+            except InputError as error:
+                row = Rejected(line.number, str(error), line.text)
+        if isinstance(row, Judgement):
+            yield row
+        elif rejected is not None:
+            rejected.add(row)
+        else:
+            raise InputError(f"{path}, line {row.line}: {row.reason}")
+
+
+def _header(line: Line, path: Path) -> list[str]:
+    header = ["annotator" if name == "rater" else name for name in line.text.split("\t")]
+    if missing := [name for name in (*_COLUMNS, "annotator") if name not in header]:
+        raise InputError(f"{path}: the first line must name the columns, parted by tabs; {', '.join(missing)} is missing")
+    return header
+
+
+def _judgement(line: Line, header: list[str], vocabulary: Vocabulary, lang: str) -> Judgement:
+    cells = line.text.split("\t")
+    if len(cells) != len(header):
+        raise InputError(f"{len(cells)} columns where the header has {len(header)}")
+    row = dict(zip(header, cells, strict=True))
+    if row["tail"] == NOTHING:
+        raise InputError("the tail 'none' says that there is no effect; only phrases are judged")
+    if row["value"] not in map(str, JUDGEMENT_VALUES):
+        raise InputError(f"value {row['value'][:40]!r} is not one of {', '.join(map(str, JUDGEMENT_VALUES))}")
+    triple = Triple(clean_text(row["head"]), vocabulary[row["relation"]].name, clean_text(row["tail"]), lang)
+    return Judgement(triple, clean_text(row["annotator"]), int(row["value"]))

@@ -1,0 +1,6 @@
+// Texts that a judgement names; they become events or inferences only when a run asserts them.
+//
+// $rows  one map a phrase: id, text, lang
+UNWIND $rows AS row
+MERGE (p:Phrase {id: row.id})
+ON CREATE SET p.text = row.text, p.lang = row.lang

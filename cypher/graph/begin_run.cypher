@@ -1,0 +1,14 @@
+// A run that begins, or begins again after it was undone. A finished one stays as it is.
+//
+// $id          its key, which follows from what it does
+// $properties  kind, model, dataset, licence, parameters, version
+// $at          now
+// -> status, added
+MERGE (n:Run {id: $id})
+ON CREATE SET n.status = "new"
+WITH n, n.status IN ["new", "undone"] AS fresh
+SET n += CASE WHEN fresh THEN $properties ELSE {} END
+SET n += CASE WHEN fresh THEN {started: $at, added: 0, offered: 0} ELSE {} END
+SET n.status = CASE WHEN n.status = "finished" THEN n.status ELSE "running" END
+REMOVE n.undone
+RETURN n.status AS status, n.added AS added

@@ -1,0 +1,5 @@
+// The current critic.
+//
+// -> critic
+MATCH (n:Critic {current: true})
+RETURN properties(n) AS critic

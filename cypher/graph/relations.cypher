@@ -1,0 +1,7 @@
+// Relations that the graph knows, in their order.
+//
+// -> name, phrase, question, symmetric, about_person, source
+MATCH (n:Relation)
+RETURN n.name AS name, n.phrase AS phrase, n.question AS question, n.symmetric AS symmetric,
+  n.about_person AS about_person, n.source AS source
+ORDER BY n.place, n.name

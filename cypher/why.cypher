@@ -1,0 +1,21 @@
+// Who claimed a triple, how sure the critic is, and why it was accepted.
+//
+// $event     text of the event
+// $relation  a relation, or null for all (default null)
+// $tail      text of the tail, or null for all (default null)
+// -> relation, tail, claimed_by, model, dataset, score, critic, threshold, accepted, judged
+MATCH (head:Event {text: $event})-[r]->(tail:Phrase)
+WHERE ($relation IS NULL OR type(r) = $relation)
+  AND ($tail IS NULL OR tail.text = $tail)
+UNWIND r.runs AS id
+MATCH (run:Run {id: id})
+OPTIONAL MATCH (critic:Critic {id: r.critic})
+OPTIONAL MATCH (rule:Acceptance {critic: r.critic, current: true})
+RETURN type(r) AS relation, tail.text AS tail, run.id AS claimed_by, run.model AS model, run.dataset AS dataset,
+  round(r.score, 3) AS score, critic.id AS critic, rule.id AS threshold, r.accepted AS accepted,
+  COLLECT {
+    MATCH (j:Judgement)-[:HEAD]->(head), (j)-[:TAIL]->(tail)
+    WHERE j.relation = type(r)
+    RETURN j.value
+  } AS judged
+ORDER BY relation, score DESC, tail, claimed_by

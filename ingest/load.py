@@ -1,0 +1,96 @@
+"""Load: one file becomes one run of the graph."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ingest.readers import READERS, Reader, read_completions
+from kg.errors import InputError
+from kg.graph import KnowledgeGraph
+from kg.lines import Rejected, RejectedFile, file_hash, read_lines
+from kg.model import Assertion, Split
+from kg.run import Run, write_record
+from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did: its run, numbers of rows, and where the rejected ones are listed."""
+
+    run: str
+    offered: int
+    added: int
+    rejected: int
+    dropped: Counter[str]
+    rejected_file: Path
+
+
+def load_file(
+    graph: KnowledgeGraph,
+    workspace: Workspace,
+    path: Path,
+    format_name: str,
+    *,
+    vocabulary: str | None = None,
+    lang: str = "en",
+    split: Split | None = None,
+    model: str | None = None,
+    licence: str | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Loaded:
+    """Load a file as one run; loading it again changes nothing.
+
+    Args:
+        graph: where it goes.
+        workspace: where the run's folder is.
+        path: the file.
+        format_name: a key of `READERS`.
+        vocabulary: a shipped name or a path; None takes the format's own.
+        lang: BCP 47 tag of the texts.
+        split: the split of all its events, where the file is one split of a published data set.
+        model: the model that wrote it.
+        licence: under which it comes.
+        progress: called with numbers of rows written.
+
+    Raises:
+        InputError: the file cannot be read, or not one of its rows can.
+    """
+    if format_name not in READERS:
+        raise InputError(f"format {format_name!r} is not one of {', '.join(READERS)}")
+    reader, default_vocabulary = READERS[format_name]
+    relations = Vocabulary.load(vocabulary or default_vocabulary)
+    parameters = {
+        "format": format_name, "sha256": file_hash(path), "vocabulary": list(relations.names), "lang": lang,
+        "split": split,
+    }  # fmt: skip
+    run = Run("load", model=model, dataset=path.name, licence=licence, parameters=parameters)
+    folder = workspace.folder("runs", run.id)
+    dropped: Counter[str] = Counter()
+    if reader is read_completions:
+        reader = partial(read_completions, dropped=dropped)
+    with RejectedFile(folder / "rejected.jsonl") as rejected:
+        graph.add_vocabulary(relations)
+        graph.begin(run)
+        offered, added = graph.add(_accepted(reader, path, relations, lang, split, rejected), run, progress)
+        numbers = {"offered": offered, "rejected": rejected.count, "dropped": dropped.total()}
+        graph.finish(run, **numbers)
+        write_record(folder, run, numbers)
+        if not offered and rejected.first:
+            raise InputError(
+                f"no row of {path} can be read as {format_name}; "
+                f"line {rejected.first.line}: {rejected.first.reason}"
+            )
+    return Loaded(run.id, offered, added, rejected.count, dropped, rejected.path)
+
+
+def _accepted(
+    reader: Reader, path: Path, vocabulary: Vocabulary, lang: str, split: Split | None, rejected: RejectedFile
+) -> Iterator[Assertion]:
+    for row in reader(read_lines(path), vocabulary, lang):
+        if isinstance(row, Rejected):
+            rejected.add(row)
+        else:
+            yield row if split is None else replace(row, split=split)

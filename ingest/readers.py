@@ -1,0 +1,185 @@
+"""Readers: one function a file format, from lines to assertions.
+
+Each takes the lines of a file and yields `Assertion`s and, for rows that it cannot use, `Rejected`s; texts other
+than a teacher's stay as they are published. Formats: SKD's JSONL (West et al. 2021, release), ATOMIC-2020's TSV
+(Hwang et al. 2021), ATOMIC 2019's CSV (Sap et al. 2019), and the recorded completions of a teacher.
+"""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ingest.cleaning import clean_tails
+from kg.errors import InputError
+from kg.lines import Line, Rejected
+from kg.model import NOTHING, Assertion, Split, Triple, clean_text
+from kg.vocabulary import Vocabulary
+
+Rows = Iterator[Assertion | Rejected]
+Reader = Callable[[Iterable[Line | Rejected], Vocabulary, str], Rows]
+
+_SPLITS: dict[str, Split] = {
+    "train": "train", "trn": "train",
+    "validation": "validation", "val": "validation", "dev": "validation", "valid": "validation",
+    "test": "test", "tst": "test",
+}  # fmt: skip
+
+
+def read_skd(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the rows of SKD's JSONL: head, relation, tail, split, p_valid_model."""
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = _json_object(line.text)
+        score = row.get("p_valid_model")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
+            raise InputError(f"p_valid_model {score!r} is not a number from 0 to 1")
+        triple = _triple(_text(row, "head"), _text(row, "relation"), _text(row, "tail"), vocabulary, lang)
+        split = None if row.get("split") is None else _split(_text(row, "split"))
+        yield Assertion(triple, split=split, score=None if triple.tail == NOTHING else score)
+
+    return _rows(lines, parse)
+
+
+def read_atomic2020(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the rows of a headerless TSV: head, relation, tail."""
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        cells = line.text.split("\t")
+        if len(cells) != 3:  # noqa: PLR2004 - head, relation, tail
+            raise InputError(f"{len(cells)} columns where 3 are expected: head, relation, tail, parted by tabs")
+        yield Assertion(_triple(cells[0], cells[1], cells[2], vocabulary, lang))
+
+    return _rows(lines, parse)
+
+
+def read_atomic2019(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the answers in ATOMIC's CSV: an event, one column a relation holding a JSON list, prefix, split.
+
+    Rows are read one by one, so that an open quote spoils its own row only.
+    """
+    header: list[str] = []
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        cells = _csv_cells(line.text)
+        if not header:
+            if "event" not in cells or "split" not in cells:
+                raise InputError("the first line must name the columns: event, one for each relation, prefix, split")
+            header.extend(cells)
+            return
+        if len(cells) != len(header):
+            raise InputError(f"{len(cells)} columns where the header has {len(header)}")
+        row = dict(zip(header, cells, strict=True))
+        split = _split(row.pop("split"))
+        event = row.pop("event")
+        row.pop("prefix", None)
+        answers = [(relation, tail) for relation, cell in row.items() for tail in _json_list(cell, relation)]
+        triples = [_triple(event, relation, tail, vocabulary, lang) for relation, tail in answers]
+        yield from (Assertion(triple, split=split) for triple in triples)
+
+    return _rows(lines, parse)
+
+
+def read_completions(
+    lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str, dropped: Counter[str] | None = None
+) -> Rows:
+    """Yield the cleaned tails of a recorded teacher: event, relation, tails, and optionally names and logprobs.
+
+    Args:
+        lines: one JSON object a line; `names` maps first names of the prompt to PersonX and PersonY.
+        vocabulary: relations that may occur.
+        lang: language of the texts.
+        dropped: where the cleaning rules count what they drop.
+    """
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = _json_object(line.text)
+        tails, names = row.get("tails"), row.get("names") or {}
+        if not isinstance(tails, list) or not all(isinstance(tail, str) for tail in tails):
+            raise InputError("tails must be a list of texts")
+        if not isinstance(names, dict) or not all(isinstance(person, str) for person in names.values()):
+            raise InputError('names must map first names to persons, like {"Alex": "PersonX"}')
+        event, relation = _text(row, "event"), _text(row, "relation")
+        kept, rules = clean_tails(tails, names)
+        triples = [_triple(event, relation, tail, vocabulary, lang) for tail in kept]
+        if not tails:
+            raise InputError("there is no tail")
+        if dropped is not None:
+            dropped.update(rules)
+        yield from (Assertion(triple) for triple in triples)
+
+    return _rows(lines, parse)
+
+
+READERS: dict[str, tuple[Reader, str]] = {
+    "skd": (read_skd, "skd2"),
+    "atomic2020": (read_atomic2020, "atomic2020"),
+    "atomic2019": (read_atomic2019, "atomic"),
+    "completions": (read_completions, "skd"),
+}
+"""Format to reader and to the vocabulary that is used where none is named."""
+
+
+def _rows(lines: Iterable[Line | Rejected], parse: Callable[[Line], Iterator[Assertion]]) -> Rows:
+    for line in lines:
+        if isinstance(line, Rejected):
+            yield line
+            continue
+        try:
+            yield from parse(line)
+        except InputError as error:
+            yield Rejected(line.number, str(error), line.text)
+
+
+def _triple(head: str, relation: str, tail: str, vocabulary: Vocabulary, lang: str) -> Triple:
+    return Triple(_clean(head, "head"), vocabulary[relation].name, _clean(tail, "tail"), lang)
+
+
+def _clean(text: str, name: str) -> str:
+    try:
+        return clean_text(text)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _split(name: str) -> Split:
+    try:
+        return _SPLITS[name]
+    except KeyError:
+        raise InputError(f"split {name[:80]!r} is not one of {', '.join(_SPLITS)}") from None
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise InputError(f"{name} is missing, or not a text")
+    return value
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    row = _json(text, "the line")
+    if not isinstance(row, dict):
+        raise InputError("the line is not a JSON object")
+    return row
+
+
+def _json_list(text: str, name: str) -> list[str]:
+    values = _json(text, name)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"{name} is not a JSON list of texts")
+    return values
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is not valid JSON: {error}") from None
+
+
+def _csv_cells(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise InputError(f"the line is not valid CSV: {error}") from None

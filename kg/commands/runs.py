@@ -1,0 +1,70 @@
+"""`kg runs`: who asserted what, and taking it back."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from kg.workspace import Workspace
+
+app = typer.Typer(help="See who asserted what, and take it back.", no_args_is_help=True)
+
+_SHOWN = ("id", "kind", "status", "model", "dataset", "started", "finished", "offered", "added")
+
+
+@app.command("list")
+def list_runs(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """List the runs, the newest first."""
+    from kg.commands.query import print_table
+    from kg.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        runs = graph.runs()
+    if as_json:
+        for run in runs:
+            typer.echo(json.dumps({name: run.get(name) for name in _SHOWN} | run, ensure_ascii=False))
+    else:
+        print_table(list(_SHOWN), [[run.get(name) for name in _SHOWN] for run in runs])
+
+
+@app.command()
+def show(run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+    """Show all that is known of one run."""
+    from kg.connection import open_graph
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        run = graph.run(run_id)
+    run["parameters"] = json.loads(run.get("parameters") or "{}")
+    typer.echo(json.dumps({name: run.get(name) for name in _SHOWN} | run, indent=2, ensure_ascii=False))
+    folder = workspace.root / "runs" / run_id
+    if folder.is_dir():
+        typer.echo(f"Its files are in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}", err=True)
+
+
+@app.command()
+def undo(
+    run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Take back what a run asserted: its evidence goes, and what is left without any goes with it."""
+    from tqdm import tqdm
+
+    from kg.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        run = graph.run(run_id)
+        if not yes:
+            what = f"{run['kind']} of {run.get('dataset') or run.get('model')}, {run.get('added', 0):,} added"
+            typer.confirm(f"Undo run {run_id} ({what})?", abort=True, err=True)
+        before = graph.statistics()
+        with tqdm(unit=" edges", desc="undo", disable=None) as bar:
+            touched = graph.undo(run_id, bar.update)
+        after = graph.statistics()
+    gone = {name: before[name] - after[name] for name in ("edges", "judgements", "phrases")}
+    typer.echo(
+        f"Run {run_id} undone: {touched:,} lost its evidence; "
+        f"{gone['edges']:,} edges, {gone['judgements']:,} judgements and {gone['phrases']:,} phrases deleted"
+    )

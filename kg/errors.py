@@ -1,0 +1,64 @@
+"""Every error that this software raises on purpose.
+
+    KGError
+    ├── InputError             a file, row, text or option that the user gave is wrong
+    │   ├── UnknownRelation    a relation that the vocabulary does not have
+    │   └── UnsafeQuery        ad-hoc Cypher that does more than read
+    ├── NotFound               a run, critic, student or named query that does not exist
+    ├── NotReady               a step that must come first has not been done
+    ├── ServerError            the private Neo4j cannot be brought up
+    └── StoreError             the database refused or failed
+        ├── QueryError         it does not accept a statement
+        └── StoreUnavailable   it cannot be reached (retryable)
+
+Foreign exceptions are translated once, in the module that owns the library. A message is one line that says
+what happened, to which value, where, and what would be right.
+"""
+
+
+class KGError(Exception):
+    """Root of the tree.
+
+    Attributes:
+        retryable: whether the same call may succeed later without any change.
+    """
+
+    retryable = False
+
+
+class InputError(KGError):
+    """A file, row, text or option that the user gave is wrong."""
+
+
+class UnknownRelation(InputError):  # noqa: N818 - reads as what happened
+    """A relation that the vocabulary does not have."""
+
+
+class UnsafeQuery(InputError):  # noqa: N818 - reads as what happened
+    """Ad-hoc Cypher that does more than read."""
+
+
+class NotFound(KGError):  # noqa: N818 - reads as what happened
+    """A run, critic, student or named query that does not exist."""
+
+
+class NotReady(KGError):  # noqa: N818 - reads as what happened
+    """A step that must come first has not been done."""
+
+
+class ServerError(KGError):
+    """The private Neo4j cannot be brought up."""
+
+
+class StoreError(KGError):
+    """The database refused or failed."""
+
+
+class QueryError(StoreError):
+    """The database does not accept a statement."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - reads as what happened
+    """The database cannot be reached."""
+
+    retryable = True

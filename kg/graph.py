@@ -1,0 +1,435 @@
+"""KnowledgeGraph: the domain's verbs, written once.
+
+Between the stages, which speak in records (`kg.model`), and the store, which speaks in rows. Writes are grouped by
+relation, sorted, counted against what was sent, and safe to repeat; reads come in pages, so that memory does not
+grow with the graph.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+from kg import queries
+from kg.errors import NotFound, NotReady, StoreError
+from kg.model import NOTHING, Assertion, Edge, Judgement, Split, Triple, judgement_id, phrase_id, split_of
+from kg.run import STUDENT_KIND, Run
+from kg.store import Row, Store, Transaction
+from kg.vocabulary import Relation, Vocabulary
+
+T = TypeVar("T")
+Progress = Callable[[int], None]
+
+_WRITE_ROWS = 20_000  # rows of one transaction, over all relations; 5,000 a relation are the usual optimum
+_PAGE_EVENTS = 500  # events of one page when edges are read; ATOMIC has 10 to 60 edges an event
+_PAGE_PHRASES = 10_000
+
+
+class Added(NamedTuple):
+    """What a run offered and what was new: numbers of rows, and of edges or judgements created."""
+
+    offered: int
+    added: int
+
+
+class Phrase(NamedTuple):
+    """A node of the graph: its key, text, language, split (events only) and roles."""
+
+    id: str
+    text: str
+    lang: str
+    split: Split | None
+    event: bool
+    inference: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Thresholds on the score of one critic.
+
+    Attributes:
+        id: key of the acceptance.
+        critic: id of the critic.
+        recall: the chosen recall, in (0, 1].
+        thresholds: recall (as text, "0.8") to relation to threshold; "overall" stands for all other relations.
+    """
+
+    id: str
+    critic: str
+    recall: float
+    thresholds: dict[str, dict[str, float]]
+
+    def threshold(self, relation: str) -> float:
+        """Return the smallest accepted score of a relation at the chosen recall."""
+        chosen = self.thresholds[f"{self.recall:g}"]
+        return chosen.get(relation, chosen["overall"])
+
+
+class KnowledgeGraph:
+    """Events, inferences and what was said about them, in one Neo4j database.
+
+    Attributes:
+        store: the database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def prepare(self) -> None:
+        """Make constraints and indexes that are not there yet."""
+        for statement in queries.schema():
+            self.store.run(statement)
+        self.store.run("CALL db.awaitIndexes(300)")
+
+    # Relations
+
+    def add_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Keep the relations of a vocabulary in the graph, so that later commands know them."""
+        rows = [
+            {"place": place, **{name: getattr(relation, name) for name in Relation.__slots__}}
+            for place, relation in enumerate(vocabulary)
+        ]
+        self._write("graph/add_relations", rows=rows)
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the relations that were used so far.
+
+        Raises:
+            NotReady: nothing has been loaded yet.
+        """
+        rows = self._read("graph/relations")
+        if not rows:
+            raise NotReady("the graph is empty; load something first: kg distill, or kg ingest load FILE")
+        return Vocabulary(Relation(**row) for row in rows)
+
+    # Runs
+
+    def begin(self, run: Run) -> None:
+        """Record that a run begins. Beginning it again continues it, or repeats it harmlessly."""
+        self._write("graph/begin_run", id=run.id, properties=run.properties(), at=_now())
+
+    def finish(self, run: Run, **numbers: Any) -> None:
+        """Record that a run is done, with numbers to keep on it."""
+        self._write("graph/finish_run", id=run.id, properties=numbers, at=_now())
+
+    def runs(self) -> list[Row]:
+        """Return all runs as maps, the newest first."""
+        return [row["run"] for row in self._read("graph/runs", id=None)]
+
+    def run(self, run_id: str) -> Row:
+        """Return one run as a map.
+
+        Raises:
+            NotFound: there is none.
+        """
+        rows = self._read("graph/runs", id=run_id)
+        if not rows:
+            raise NotFound(f"no run {run_id!r}; see `kg runs list`")
+        return dict(rows[0]["run"])
+
+    # Writing
+
+    def add(self, assertions: Iterable[Assertion], run: Run, progress: Progress = lambda _: None) -> Added:
+        """Write what a run asserts as phrases and edges; return how much was offered and how much was new.
+
+        Each 20,000 rows are one transaction: a run that is killed leaves whole rows, and running it again
+        completes them.
+
+        Args:
+            assertions: in any order, with duplicates if need be; relations must be in the graph's vocabulary.
+            run: a run that has begun.
+            progress: called with the number of rows after each transaction.
+        """
+        vocabulary = self.vocabulary()
+        offered = added = 0
+        for batch in _batches(assertions, _WRITE_ROWS):
+            added += self.store.write(lambda transaction, rows=batch: _add(transaction, rows, run, vocabulary))
+            offered += len(batch)
+            progress(len(batch))
+        return Added(offered, added)
+
+    def record_judgements(self, judgements: Iterable[Judgement], run: Run) -> Added:
+        """Write verdicts of annotators; return how many were offered and how many were new."""
+        offered = added = 0
+        for batch in _batches(judgements, _WRITE_ROWS):
+            added += self.store.write(lambda transaction, rows=batch: _judge(transaction, rows, run))
+            offered += len(batch)
+        return Added(offered, added)
+
+    def record_scores(
+        self,
+        critic: str,
+        score: Callable[[Sequence[Triple]], Sequence[float]],
+        acceptance: Acceptance,
+        *,
+        every: bool = False,
+        progress: Progress = lambda _: None,
+    ) -> int:
+        """Score edges and accept those that reach their threshold; return how many were scored.
+
+        Args:
+            critic: id of the critic.
+            score: triples to probabilities in [0, 1], in the same order.
+            acceptance: thresholds of this critic.
+            every: also edges that this critic scored before.
+            progress: called with the number of edges after each page.
+        """
+        condition = None if every else "r.critic IS NULL OR r.critic <> $critic"
+        scored = 0
+        for page in self._edge_pages(where=condition, parameters={"critic": critic}):
+            rows = [row for row in page if row["tail_id"] != NOTHING]
+            triples = [Triple(row["head"], row["relation"], row["tail"], row["lang"]) for row in rows]
+            writes: list[Row] = []
+            for row, value in zip(rows, score(triples) if triples else (), strict=True):
+                rounded = round(float(value), 6)
+                writes.append({
+                    "edge": row["edge"], "head": row["head_id"], "tail": row["tail_id"], "score": rounded,
+                    "accepted": rounded >= acceptance.threshold(row["relation"]),
+                })  # fmt: skip
+            for batch in _batches(writes, _WRITE_ROWS):
+                self._write_counted("graph/record_scores", batch, critic=critic)
+            scored += len(writes)
+            progress(len(writes))
+        return scored
+
+    def record_critic(self, critic_id: str, **properties: Any) -> None:
+        """Make a critic the current one."""
+        self._write("graph/record_critic", id=critic_id, properties=_flat(properties), at=_now())
+
+    def current_critic(self) -> Row:
+        """Return the current critic as a map.
+
+        Raises:
+            NotReady: no critic has been trained.
+        """
+        rows = self._read("graph/current_critic")
+        if not rows:
+            raise NotReady("no critic has been trained; run kg critic import-judgements FILE, then kg critic train")
+        return dict(rows[0]["critic"])
+
+    def record_acceptance(self, acceptance: Acceptance, **properties: Any) -> None:
+        """Make thresholds the current ones, and accept the edges that the critic has scored by them."""
+        content = {"critic": acceptance.critic, "recall": acceptance.recall, "thresholds": acceptance.thresholds}
+        self._write("graph/record_acceptance", id=acceptance.id, properties=_flat(content | properties), at=_now())
+        query = queries.load("graph/accept")
+        for relation in self.vocabulary():
+            threshold = acceptance.threshold(relation.name)
+            self.store.run(query.of(relation).text, critic=acceptance.critic, threshold=threshold)
+
+    def current_acceptance(self, critic: str) -> Acceptance:
+        """Return the current thresholds of a critic.
+
+        Raises:
+            NotReady: the critic has not been calibrated.
+        """
+        rows = self._read("graph/current_acceptance", critic=critic)
+        if not rows:
+            raise NotReady("the critic has no thresholds yet; run kg critic calibrate")
+        found = rows[0]["acceptance"]
+        return Acceptance(found["id"], critic, found["recall"], json.loads(found["thresholds"]))
+
+    def undo(self, run_id: str, progress: Progress = lambda _: None) -> int:
+        """Take back what a run asserted; return the number of edges or judgements that lost its evidence.
+
+        Edges left without evidence go, then phrases left without edges. Undoing twice is harmless, and so is
+        undoing a run that never finished.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        run = self.run(run_id)
+        if run["kind"] == "score":
+            self.store.run(queries.load("graph/forget_scores").text, critic=run["model"])
+        students = [other["id"] for other in self.runs() if other["kind"] == STUDENT_KIND]
+        touched = 0
+        for last, until in self._pages():
+            parameters = {"last": last, "until": until, "run": run_id, "students": students}
+            found = self.store.write(lambda tx, given=parameters: _undo(tx, "graph/undo_edges", given))
+            touched += found
+            progress(found)
+        touched += self.store.write(lambda tx: _undo(tx, "graph/undo_judgements", {"run": run_id}))
+        self._write("graph/mark_undone", id=run_id, at=_now())
+        return touched
+
+    # Reading
+
+    def edges(
+        self,
+        *,
+        split: Split | None = None,
+        min_score: float | None = None,
+        accepted: bool | None = None,
+        where: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Iterator[Edge]:
+        """Yield edges in the order of heads' keys, relations and tails' keys.
+
+        There is no snapshot: edges written meanwhile may or may not be among them.
+
+        Args:
+            split: only edges of these events.
+            min_score: only edges with at least this score.
+            accepted: only edges that are accepted, or that are not.
+            where: a Cypher condition over `head`, `r` and `tail`; check it with `kg.adhoc.check` if a user wrote it.
+            parameters: values of the condition's own parameters.
+        """
+        filters = {"split": split, "min_score": min_score, "accepted": accepted}
+        for page in self._edge_pages(where=where, parameters=filters | dict(parameters or {})):
+            for row in page:
+                yield _edge(row)
+
+    def phrases(self) -> Iterator[Phrase]:
+        """Yield all phrases in the order of their keys."""
+        last = ""
+        while rows := self._read("graph/phrases", last=last, phrases=_PAGE_PHRASES):
+            yield from (Phrase(**row) for row in rows)
+            last = rows[-1]["id"]
+
+    def events(self, split: Split | None = None) -> list[Phrase]:
+        """Return the events of a split, in the order of their keys."""
+        rows = self._read("graph/events", split=split)
+        return [Phrase(row["id"], row["text"], row["lang"], row["split"], event=True, inference=False) for row in rows]
+
+    def splits_of(self, ids: Sequence[str]) -> dict[str, Split]:
+        """Return the splits of those phrases that are events."""
+        return {row["id"]: row["split"] for row in self._read("graph/splits_of", ids=list(ids))}
+
+    def judgements(self) -> list[Judgement]:
+        """Return all judgements, in the order of their keys."""
+        return [
+            Judgement(Triple(row["head"], row["relation"], row["tail"], row["lang"]), row["annotator"], row["value"])
+            for row in self._read("graph/judgements")
+        ]
+
+    def statistics(self) -> dict[str, Any]:
+        """Return counts: phrases, events, inferences, edges, scored, accepted, predicted, judgements, runs, relations."""
+        relations = self._read("graph/relation_statistics")
+        totals = {name: sum(row[name] for row in relations) for name in ("edges", "scored", "accepted", "predicted")}
+        by_name = {row["relation"]: row["edges"] for row in relations}
+        return {**self._read("graph/statistics")[0], **totals, "relations": by_name}
+
+    def _edge_pages(self, *, where: str | None, parameters: Mapping[str, Any]) -> Iterator[list[Row]]:
+        text = queries.load("graph/edges").where(where).text
+        filters = {"split": None, "min_score": None, "accepted": None, **parameters}
+        for last, until in self._pages():
+            if page := self.store.read(text, last=last, until=until, **filters):
+                yield page
+
+    def _pages(self) -> Iterator[tuple[str, str]]:
+        last = ""
+        while until := self._read("graph/event_page", last=last, events=_PAGE_EVENTS)[0]["until"]:
+            yield last, until
+            last = until
+
+    def _read(self, name: str, /, **parameters: Any) -> list[Row]:
+        return self.store.read(queries.load(name).text, **parameters)
+
+    def _write(self, name: str, /, **parameters: Any) -> list[Row]:
+        text = queries.load(name).text
+        return self.store.write(lambda transaction: transaction.run(text, **parameters))
+
+    def _write_counted(self, name: str, rows: Sequence[Row], **parameters: Any) -> None:
+        written = self._write(name, rows=rows, **parameters)[0]["written"]
+        _check_written(written, len(rows), name)
+
+
+def _add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabulary: Vocabulary) -> int:
+    events: dict[str, Row] = {}
+    inferences: dict[str, Row] = {}
+    edges: dict[tuple[str, bool], dict[tuple[str, str], Row]] = {}
+    for assertion in batch:
+        triple = assertion.triple
+        head, tail = phrase_id(triple.head, triple.lang), phrase_id(triple.tail, triple.lang)
+        event = events.setdefault(
+            head, {"id": head, "text": triple.head, "lang": triple.lang, "derived": split_of(head), "split": None}
+        )
+        event["split"] = event["split"] or assertion.split
+        nothing = triple.tail == NOTHING
+        if not nothing:
+            inferences[tail] = {"id": tail, "text": triple.tail, "lang": triple.lang}
+        edges.setdefault((triple.relation, nothing), {}).setdefault(
+            (tail, head),
+            {
+                "head": head, "tail": tail, "logprob": assertion.logprob, "weight": assertion.weight,
+                "sources": list(assertion.sources) or None, "score": assertion.score,
+                "critic": None if assertion.score is None else run.dataset,
+            },
+        )  # fmt: skip
+    transaction.run(queries.load("graph/add_events").text, rows=_sorted(events))
+    transaction.run(queries.load("graph/add_inferences").text, rows=_sorted(inferences))
+    added = 0
+    for (relation, nothing), rows in sorted(edges.items()):
+        name = "graph/add_nothing_edges" if nothing else "graph/add_edges"
+        written, created = transaction.create(
+            queries.load(name).of(vocabulary[relation]).text,
+            rows=[rows[key] for key in sorted(rows)],
+            run=run.id,
+            predicted=run.kind == STUDENT_KIND,
+        )
+        _check_written(written[0]["written"], len(rows), name)
+        added += created
+    if added:
+        transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
+    return added
+
+
+def _judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int:
+    phrases: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
+    for judgement in batch:
+        triple = judgement.triple
+        for text in (triple.head, triple.tail):
+            key = phrase_id(text, triple.lang)
+            phrases[key] = {"id": key, "text": text, "lang": triple.lang}
+        key = judgement_id(judgement)
+        rows[key] = {
+            "id": key, "head": phrase_id(triple.head, triple.lang), "relation": triple.relation,
+            "tail": phrase_id(triple.tail, triple.lang), "annotator": judgement.annotator, "value": judgement.value,
+        }  # fmt: skip
+    transaction.run(queries.load("graph/add_phrases").text, rows=_sorted(phrases))
+    found = transaction.run(queries.load("graph/add_judgements").text, rows=_sorted(rows), run=run.id, at=_now())[0]
+    _check_written(found["written"], len(rows), "graph/add_judgements")
+    if found["added"]:
+        transaction.run(queries.load("graph/count_added").text, id=run.id, added=found["added"])
+    return int(found["added"])
+
+
+def _undo(transaction: Transaction, name: str, parameters: Mapping[str, Any]) -> int:
+    found = transaction.run(queries.load(name).text, **parameters)
+    touched = {row[end] for row in found for end in ("head", "tail")}
+    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(touched))
+    return len(found)
+
+
+def _check_written(written: int, sent: int, name: str) -> None:
+    if written != sent:
+        raise StoreError(f"{name}: {sent:,} rows were sent but {written:,} written; is something else writing?")
+
+
+def _edge(row: Row) -> Edge:
+    return Edge(
+        Triple(row["head"], row["relation"], row["tail"], row["lang"]),
+        split=row["split"], runs=tuple(row["runs"]), predicted=row["predicted"], logprob=row["logprob"],
+        score=row["score"], critic=row["critic"], accepted=row["accepted"], weight=row["weight"],
+        sources=tuple(row["sources"] or ()),
+    )  # fmt: skip
+
+
+def _sorted(rows: Mapping[str, Row]) -> list[Row]:
+    return [rows[key] for key in sorted(rows)]
+
+
+def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in properties.items()}
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,171 @@
+"""The records that stages hand to one another, and the identities that never change.
+
+Everything here is a value: equal by content, safe to hash, free of I/O.
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from kg.errors import InputError
+
+NOTHING = "none"
+"""ATOMIC's literal tail for "no effect": a fact about an event, but no phrase."""
+
+MAX_TEXT_BYTES = 16_384
+"""Longest phrase stored, in bytes of UTF-8. Neo4j's text index ends at 32 kB; a phrase of that size is no phrase."""
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+JUDGEMENT_VALUES = (2, 1, -1, -2, -9)
+"""Always or often, sometimes or likely, farfetched or never, invalid, unfamiliar (West et al. 2021, s4.2)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Triple:
+    """Head, relation, tail: the unit of knowledge.
+
+    Attributes:
+        head: text of the event.
+        relation: a relation of the vocabulary.
+        tail: text of the inference, or `NOTHING`.
+        lang: BCP 47 tag of both texts.
+    """
+
+    head: str
+    relation: str
+    tail: str
+    lang: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A triple as one source states it.
+
+    Attributes:
+        triple: what is stated.
+        split: the split that the source publishes for the event; None leaves it to `split_of`.
+        logprob: the teacher's mean token log-probability (at most 0), where it gave one.
+        weight: the source's own weight, as ConceptNet has.
+        sources: the source's own sources.
+        score: a probability in [0, 1] that the source publishes, as SKD's release does.
+    """
+
+    triple: Triple
+    split: Split | None = None
+    logprob: float | None = None
+    weight: float | None = None
+    sources: tuple[str, ...] = ()
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One annotator's verdict on a triple; `value` is one of `JUDGEMENT_VALUES`."""
+
+    triple: Triple
+    annotator: str
+    value: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the triple was accepted; -9 (unfamiliar) counts as not, as in West et al. 2021, app. A."""
+        return self.value > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A triple as the graph holds it, with all that is said about it.
+
+    Attributes:
+        triple: head, relation, tail.
+        split: split of the event.
+        runs: ids of the runs that asserted it, the first one first.
+        predicted: whether only students have asserted it.
+        logprob: mean token log-probability given by the first run that asserted it.
+        score: the critic's probability in [0, 1] that the triple is acceptable.
+        critic: id of the critic that gave the score.
+        accepted: whether the score reached the current threshold of the relation.
+        weight: the source's own weight.
+        sources: the source's own sources.
+    """
+
+    triple: Triple
+    split: Split
+    runs: tuple[str, ...]
+    predicted: bool
+    logprob: float | None = None
+    score: float | None = None
+    critic: str | None = None
+    accepted: bool | None = None
+    weight: float | None = None
+    sources: tuple[str, ...] = ()
+
+
+def clean_text(text: str) -> str:
+    """Return a text as it is stored: in Unicode's form NFC, otherwise verbatim.
+
+    Raises:
+        InputError: the text is blank, longer than `MAX_TEXT_BYTES`, or has a NUL or a lone surrogate.
+
+    >>> clean_text("to lose one's nerve")
+    "to lose one's nerve"
+    """
+    if not text.strip():
+        raise InputError("the text is empty")
+    if "\0" in text:
+        raise InputError("the text has a NUL character")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InputError("the text has a lone surrogate, so it is not valid Unicode") from error
+    if size > MAX_TEXT_BYTES:
+        raise InputError(f"the text has {size:,} bytes; at most {MAX_TEXT_BYTES:,} are stored")
+    return unicodedata.normalize("NFC", text)
+
+
+def phrase_id(text: str, lang: str = "en") -> str:
+    """Return the key of a phrase: 32 hex characters, the 128-bit BLAKE2b of language, NUL and the NFC text.
+
+    >>> phrase_id("PersonX fires PersonY")
+    '2623335b4bee5d47a27f93101cff05ea'
+    """
+    content = f"{lang}\0{unicodedata.normalize('NFC', text)}"
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def triple_id(triple: Triple) -> str:
+    """Return a stable identity of a triple: 32 hex characters over its phrases' keys and its relation."""
+    parts = (phrase_id(triple.head, triple.lang), triple.relation, phrase_id(triple.tail, triple.lang))
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def judgement_id(judgement: Judgement) -> str:
+    """Return the key of a judgement, which is that of its triple and its annotator."""
+    content = f"{triple_id(judgement.triple)}\0{judgement.annotator}"
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def split_of(event_id: str) -> Split:
+    """Return the split of an event, 80 / 10 / 10, from its key alone: the same on every machine."""
+    bucket = int(event_id[:8], 16) % 10
+    return "train" if bucket < 8 else "validation" if bucket == 8 else "test"  # noqa: PLR2004 - tenths
+
+
+def half_of(event_id: str) -> Literal[0, 1]:
+    """Return one of two halves of the events, independent of `split_of`.
+
+    The critic that filters learns from half 0, the critic that judges the student from half 1.
+    """
+    return 1 if int(event_id[8:16], 16) % 2 else 0
+
+
+def content_hash(lines: Iterable[str]) -> str:
+    """Return 32 hex characters over lines, whatever their order; equal lines count as often as they come."""
+    total = 0
+    for line in lines:
+        total += int.from_bytes(hashlib.blake2b(line.encode(), digest_size=16).digest(), "big")
+    return f"{total % (1 << 128):032x}"

@@ -1,0 +1,163 @@
+"""Bolt: rows in and out of a Neo4j database, with bounded retries and translated errors.
+
+Below this waist is the driver, above it the meaning. Rows are dicts of scalars and lists.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, TypeVar
+
+import neo4j
+from neo4j import exceptions
+
+from kg.errors import QueryError, StoreError, StoreUnavailable
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+_FETCH_ROWS = 10_000
+_CONNECT_SECONDS = 15.0
+_RETRY_SECONDS = 60.0  # how long the driver repeats a transaction after transient errors
+_LOST_COMMITS = 3  # how often a commit whose answer was lost is sent again; every statement is idempotent
+
+logging.getLogger("neo4j").setLevel(logging.CRITICAL)  # errors are translated and raised, not logged
+
+
+class Transaction:
+    """Statements that take effect together or not at all."""
+
+    def __init__(self, transaction: neo4j.ManagedTransaction) -> None:
+        self._transaction = transaction
+
+    def run(self, text: str, /, **parameters: Any) -> list[Row]:
+        """Return the rows of one statement, with the keys in the statement's order."""
+        return [dict(record) for record in self._transaction.run(text, parameters)]
+
+    def create(self, text: str, /, **parameters: Any) -> tuple[list[Row], int]:
+        """Return the rows of one statement and the number of relationships that it created."""
+        result = self._transaction.run(text, parameters)
+        rows = [dict(record) for record in result]
+        return rows, result.consume().counters.relationships_created
+
+
+class Store:
+    """One database. Use it as a context manager.
+
+    Attributes:
+        uri: where it is, for messages.
+    """
+
+    def __init__(self, uri: str, username: str, password: str, database: str = "neo4j") -> None:
+        self.uri = uri
+        self._database = database
+        with _translated(uri):
+            self._driver = neo4j.GraphDatabase.driver(
+                uri,
+                auth=(username, password),
+                connection_timeout=_CONNECT_SECONDS,
+                max_transaction_retry_time=_RETRY_SECONDS,
+                notifications_min_severity="OFF",
+                telemetry_disabled=True,
+            )
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._driver.close()
+
+    def verify(self) -> None:
+        """Check that the database can be reached with these credentials.
+
+        Raises:
+            StoreError: it cannot; the message says what to look at.
+        """
+        self.read("RETURN 1 AS answer")
+
+    def read(self, text: str, /, **parameters: Any) -> list[Row]:
+        """Return all rows of a reading statement; for results of bounded size."""
+        with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
+            return session.execute_read(lambda transaction: Transaction(transaction).run(text, **parameters))
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Return what `work` returns, after committing all that it ran as one transaction.
+
+        `work` may run several times, so its statements must be safe to repeat.
+        """
+        for attempt in range(1, _LOST_COMMITS + 1):
+            try:
+                with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
+                    return session.execute_write(lambda transaction: work(Transaction(transaction)))
+            except StoreUnavailable as error:
+                if not isinstance(error.__cause__, exceptions.IncompleteCommit) or attempt == _LOST_COMMITS:
+                    raise
+        raise AssertionError  # the last attempt returned or raised
+
+    def run(self, text: str, /, **parameters: Any) -> list[Row]:
+        """Run one statement in a transaction of its own: schema, and `CALL … IN TRANSACTIONS`."""
+        with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
+            return [dict(record) for record in session.run(text, parameters)]
+
+    def explain(self, text: str, parameters: Mapping[str, Any]) -> tuple[str, list[Row]]:
+        """Return a statement's type (`r`, `rw`, `w` or `s`) and its plan's operators, without running it."""
+        with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
+            summary = session.run(f"EXPLAIN {text}", dict(parameters)).consume()
+        return str(summary.query_type), list(_operators(summary.plan or {}))
+
+    @contextmanager
+    def stream(
+        self, text: str, parameters: Mapping[str, Any], timeout_seconds: float
+    ) -> Iterator[tuple[list[str], Iterator[list[Any]]]]:
+        """Yield columns and rows of a reading statement, ended by the server after `timeout_seconds`."""
+        query = neo4j.Query(text, timeout=timeout_seconds)  # type: ignore[arg-type]  # a user's own text
+        with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
+            result = session.run(query, dict(parameters))
+            yield list(result.keys()), (record.values() for record in result)
+
+    def _session(self, mode: str) -> neo4j.Session:
+        return self._driver.session(
+            database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS
+        )
+
+
+def _operators(plan: Mapping[str, Any]) -> Iterator[Row]:
+    details = str(plan.get("args", {}).get("Details", ""))
+    yield {"operator": str(plan.get("operatorType", "")).partition("@")[0], "details": details}
+    for child in plan.get("children", ()):
+        yield from _operators(child)
+
+
+@contextmanager
+def _translated(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except exceptions.AuthError as error:
+        raise StoreError(
+            f"{uri} refuses the credentials; set NEO4J_USERNAME and NEO4J_PASSWORD to the server's own"
+        ) from error
+    except exceptions.Neo4jError as error:
+        message = (error.message or str(error)).splitlines()[0] if (error.message or str(error)) else ""
+        code = error.code or ""
+        if "TransactionTimedOut" in code:
+            raise QueryError("the statement was ended at its time limit; narrow it, or raise --timeout") from error
+        if "AccessMode" in code:
+            raise QueryError("the statement writes, and only reading is allowed here") from error
+        if "DatabaseNotFound" in code:
+            raise StoreError(f"{uri} has no such database; set NEO4J_DATABASE to one of its own") from error
+        raise QueryError(f"the database does not accept the statement: {message}") from error
+    except (exceptions.ServiceUnavailable, exceptions.SessionExpired, exceptions.IncompleteCommit) as error:
+        raise StoreUnavailable(
+            f"no answer from Neo4j at {uri}; check NEO4J_URI, or run `kg server status` for the private server"
+        ) from error
+    except exceptions.ConfigurationError as error:
+        raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687: {error}") from error
+    except exceptions.DriverError as error:
+        raise StoreError(f"the connection to {uri} failed: {error}") from error
+    except ValueError as error:
+        if isinstance(error, UnicodeError) or "NEO4J" in str(error) or "URI" in str(error):
+            raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687: {error}") from error
+        raise

@@ -1,0 +1,153 @@
+"""The relations that a graph may have: data, not code.
+
+A vocabulary is a TOML file with one table a relation. Five are shipped: `atomic` (9 relations), `atomic2020` (23),
+`skd` (the 7 of West et al. 2021), `skd2` (the 13 of its 2.1 release) and `conceptnet`. Users bring their own:
+
+    extends = "skd"                 # optional: a shipped name or a path
+    only = ["xWant"]                # optional: what to keep of it
+
+    [mayBuy]
+    phrase = "so PersonX may buy"   # puts head and tail into one sentence
+    question = "What might PersonX buy?"
+    symmetric = false               # optional
+    about_person = false            # optional: the tail is a predicate of PersonX ("to rest", "tired")
+    source = "our shop"             # optional
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from kg.errors import InputError, UnknownRelation
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_RESERVED = frozenset({"HEAD", "TAIL", "RELATION"})  # the graph's own relationship types
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One relation.
+
+    Attributes:
+        name: its identifier, and its relationship type in Neo4j.
+        phrase: words between head and tail that make a sentence of a triple.
+        question: what an annotator is asked about the head.
+        symmetric: whether the triple may be read in both directions.
+        about_person: whether the tail is a predicate of PersonX rather than an event of its own.
+        source: where the relation was published.
+    """
+
+    name: str
+    phrase: str
+    question: str = ""
+    symmetric: bool = False
+    about_person: bool = False
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InputError(
+                f"relation name {self.name[:80]!r} is not an identifier: a letter, then up to 63 letters, digits or _"
+            )
+        if self.name in _RESERVED:
+            raise InputError(f"relation name {self.name!r} is used by the graph itself; choose another")
+
+
+class Vocabulary:
+    """A set of relations in a fixed order.
+
+    Attributes:
+        name: how the vocabulary is called in messages.
+    """
+
+    def __init__(self, relations: Iterable[Relation], name: str = "the graph's vocabulary") -> None:
+        self.name = name
+        self._relations = {relation.name: relation for relation in relations}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the relations, in the vocabulary's order."""
+        return tuple(self._relations)
+
+    def __iter__(self) -> Iterator[Relation]:
+        return iter(self._relations.values())
+
+    def __len__(self) -> int:
+        return len(self._relations)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._relations
+
+    def __getitem__(self, name: str) -> Relation:
+        """Return a relation by its name.
+
+        Raises:
+            UnknownRelation: there is no such relation; the message names the near ones.
+        """
+        try:
+            return self._relations[name]
+        except KeyError:
+            folded = {known.lower(): known for known in self._relations}
+            near = [folded[match] for match in difflib.get_close_matches(name[:80].lower(), folded, n=3)]
+            hint = f"; did you mean {' or '.join(near)}?" if near else f"; it has {', '.join(self.names[:30])}"
+            raise UnknownRelation(f"relation {name[:80]!r} is not in {self.name}{hint}") from None
+
+    @classmethod
+    def load(cls, name: str) -> "Vocabulary":
+        """Read a shipped vocabulary by its name, or a user's file by its path.
+
+        Raises:
+            InputError: no such vocabulary, no TOML, or a relation that is not well described.
+        """
+        shipped = {path.name.removesuffix(".toml"): path for path in _shipped_files()}
+        if name in shipped:
+            return cls(_read(shipped[name].read_text(encoding="utf-8"), name), f"vocabulary {name}")
+        path = Path(name)
+        if not path.is_file():
+            raise InputError(f"no vocabulary {name!r}: neither a file nor one of {', '.join(sorted(shipped))}")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read vocabulary {name}: {error}") from error
+        return cls(_read(text, name), f"vocabulary {name}")
+
+
+def verbalise(head: str, relation: Relation, tail: str) -> str:
+    """Return a triple as one sentence.
+
+    >>> verbalise("PersonX fires PersonY", Relation("xReact", "so PersonX feels"), "guilty")
+    'PersonX fires PersonY, so PersonX feels guilty'
+    """
+    return f"{head.rstrip(' .')}, {relation.phrase} {tail}"
+
+
+def _shipped_files() -> list[Any]:
+    folder = resources.files("kg").joinpath("vocabularies")
+    return [path for path in folder.iterdir() if path.name.endswith(".toml")]
+
+
+def _read(text: str, name: str) -> list[Relation]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"vocabulary {name} is not valid TOML: {error}") from error
+    relations: list[Relation] = []
+    base, only = content.pop("extends", None), content.pop("only", None)
+    if base is not None:
+        inherited = Vocabulary.load(str(base))
+        relations = [inherited[kept] for kept in only] if only is not None else list(inherited)
+    known = {field.name for field in fields(Relation)} - {"name"}
+    for key, table in content.items():
+        if not isinstance(table, dict) or not isinstance(table.get("phrase"), str) or table.keys() - known:
+            raise InputError(
+                f"vocabulary {name}: {key!r} must be a table with a phrase and, if wanted, {', '.join(sorted(known))}"
+            )
+        relations.append(Relation(key, **table))
+    if not relations:
+        raise InputError(f"vocabulary {name} has no relation")
+    return relations

@@ -1,0 +1,87 @@
+"""One real Neo4j for the whole test run, emptied before each test that uses it."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kg.graph import KnowledgeGraph
+from kg.run import Run
+from kg.server import Address, Server
+from kg.store import Store
+from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+
+for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME"))]:
+    del os.environ[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    """Refuse connections to other machines from the test process itself."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+        if host not in {"127.0.0.1", "localhost", "::1"}:
+            raise AssertionError(f"a test connects to {host}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def store(address: Address) -> Iterator[Store]:
+    with Store(address.uri, address.username, address.password) as opened:
+        KnowledgeGraph(opened).prepare()
+        yield opened
+
+
+@pytest.fixture
+def graph(store: Store) -> KnowledgeGraph:
+    empty(store)
+    graph = KnowledgeGraph(store)
+    graph.add_vocabulary(Vocabulary.load("skd"))
+    return graph
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def environment(address: Address, tmp_path: Path) -> dict[str, str]:
+    """Environment of a `kg` command that uses the test's database and a workspace of its own."""
+    return os.environ | {
+        "NEO4J_URI": address.uri,
+        "NEO4J_USERNAME": address.username,
+        "NEO4J_PASSWORD": address.password,
+        "KG_HOME": str(tmp_path / "home"),
+        "COLUMNS": "160",
+    }
+
+
+def empty(store: Store) -> None:
+    store.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS")
+
+
+@pytest.fixture
+def begun(graph: KnowledgeGraph) -> Run:
+    """A run of a teacher that has begun."""
+    run = Run("load", model="teacher", dataset="test")
+    graph.begin(run)
+    return run

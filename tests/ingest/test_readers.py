@@ -1,0 +1,119 @@
+"""Files of every format, good and bad."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ingest.cleaning import clean_tails
+from ingest.readers import READERS, read_completions
+from kg.lines import Rejected, read_lines
+from kg.model import Assertion, Triple
+from kg.vocabulary import Vocabulary
+
+
+def read(path: Path, content: bytes, format_name: str) -> tuple[list[Assertion], list[Rejected]]:
+    path.write_bytes(content)
+    reader, vocabulary = READERS[format_name]
+    rows = list(reader(read_lines(path), Vocabulary.load(vocabulary), "en"))
+    return [row for row in rows if isinstance(row, Assertion)], [row for row in rows if isinstance(row, Rejected)]
+
+
+def test_skd_rows_bring_split_and_score(tmp_path: Path) -> None:
+    row = {"head": "PersonX naps", "relation": "xWant", "tail": "to rest", "inference": "to rest", "split": "val",
+           "rec_0.5": True, "p_valid_model": 0.75, "valid": None}  # fmt: skip
+    good, bad = read(tmp_path / "f", json.dumps(row).encode(), "skd")
+    assert good == [Assertion(Triple("PersonX naps", "xWant", "to rest"), split="validation", score=0.75)]
+    assert bad == []
+
+
+def test_atomic2020_rows_are_three_columns(tmp_path: Path) -> None:
+    good, bad = read(tmp_path / "f", b"PersonX naps\txWant\tto rest .\nPersonX naps\toReact\tnone\n", "atomic2020")
+    assert [row.triple.tail for row in good] == ["to rest .", "none"]
+    assert bad == []
+
+
+def test_atomic2019_rows_hold_lists(tmp_path: Path) -> None:
+    content = (
+        b'event,oReact,xWant,prefix,split\n'
+        b'PersonX naps,"[""none""]","[""to rest"", ""to dream""]","[""naps""]",tst\n'
+        b'PersonX naps,"[""none""","[]","[]",tst\n'
+        b'"PersonX naps,[],[],[],tst\n'
+        b'PersonX wakes,[],"[""nan""]",[],trn\n'
+    )  # fmt: skip
+    good, bad = read(tmp_path / "f", content, "atomic2019")
+    assert [(row.triple.relation, row.triple.tail, row.split) for row in good] == [
+        ("oReact", "none", "test"), ("xWant", "to rest", "test"), ("xWant", "to dream", "test"),
+        ("xWant", "nan", "train"),
+    ]  # fmt: skip
+    assert [row.line for row in bad] == [3, 4]
+
+
+def test_completions_are_cleaned_and_what_is_dropped_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    row = {"event": "PersonX calls PersonY", "relation": "xWant", "names": {"Alex": "PersonX", "Chris": "PersonY"},
+           "tails": ["to thank Chris.", " to thank Chris", "no", "to read Christmas cards to Alexander"]}  # fmt: skip
+    path.write_text(json.dumps(row))
+    dropped: Counter[str] = Counter()
+    rows = list(read_completions(read_lines(path), Vocabulary.load("skd"), "en", dropped))
+    assert [row.triple.tail for row in rows if isinstance(row, Assertion)] == [
+        "to thank PersonY", "to read Christmas cards to Alexander",
+    ]  # fmt: skip
+    assert dropped == {"duplicate": 1, "too short": 1}
+
+
+def test_short_japanese_tails_are_no_short_tails() -> None:
+    assert clean_tails(["暇だ。", "a."]) == (["暇だ"], Counter({"too short": 1}))
+
+
+GOOD = b"PersonX naps\txWant\tto rest\n"
+
+
+@pytest.mark.parametrize(("line", "reason"), [
+    (b"PersonX naps\txWant\n", "2 columns where 3"),
+    (b"PersonX naps\txWant\tto rest\tmore\n", "4 columns where 3"),
+    (b"PersonX naps\txwant\tto rest\n", "did you mean xWant"),
+    (b"PersonX naps\txWant\t \n", "tail: the text is empty"),
+    (b"\txWant\tto rest\n", "head: the text is empty"),
+    (b"PersonX naps\txWant\t\xff\xfe\n", "invalid UTF-8 at byte 20"),
+    (b"PersonX naps\txWant\tto \x00rest\n", "NUL"),
+    (b"PersonX naps\txWant\t" + b"x" * 1_000_000 + b"\n", "longer than 512 kB"),
+    (b"PersonX naps\txWant\t" + b"x" * 20_000 + b"\n", "20,000 bytes"),
+    (b"PersonX naps\tx`Want]->() DELETE r //\tto rest\n", "is not in vocabulary"),
+])  # fmt: skip
+def test_a_bad_row_is_named_and_its_neighbours_are_kept(tmp_path: Path, line: bytes, reason: str) -> None:
+    good, bad = read(tmp_path / "f", GOOD + line + b"\r\n" + GOOD, "atomic2020")
+    assert len(good) == 2
+    assert [(row.line, reason in row.reason) for row in bad] == [(2, True)], bad
+    assert len(bad[0].text) <= 1000 or "bytes" in reason
+
+
+@pytest.mark.parametrize(("line", "reason"), [
+    ('{"event": "PersonX naps", "relation": "xWant", "tails": ["to rest"]', "not valid JSON"),
+    ("[" * 100_000, "not valid JSON"),
+    ("[1]", "not a JSON object"),
+    ('{"relation": "xWant", "tails": ["to rest"]}', "event is missing"),
+    ('{"event": "PersonX naps", "relation": "xWant", "tails": "to rest"}', "list of texts"),
+    ('{"event": "PersonX naps", "relation": "xWant", "tails": []}', "no tail"),
+    ('{"event": "PersonX \\ud800 naps", "relation": "xWant", "tails": ["to rest"]}', "lone surrogate"),
+    ('{"event": "PersonX \\u0000 naps", "relation": "xWant", "tails": ["to rest"]}', "NUL"),
+    ('{"event": "PersonX naps", "relation": "xWant", "tails": ["to rest"], "names": {"Al": 3}}', "names must"),
+])  # fmt: skip
+def test_a_bad_completion_is_named(tmp_path: Path, line: str, reason: str) -> None:
+    good, bad = read(tmp_path / "f", line.encode(), "completions")
+    assert good == []
+    assert reason in bad[0].reason
+
+
+@pytest.mark.parametrize("value", ['"0.5"', "1.5", "-1", "NaN", "true"])
+def test_a_score_outside_its_range_is_named(tmp_path: Path, value: str) -> None:
+    row = f'{{"head": "PersonX naps", "relation": "xWant", "tail": "to rest", "p_valid_model": {value}}}'
+    _, bad = read(tmp_path / "f", row.encode(), "skd")
+    assert "p_valid_model" in bad[0].reason
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_taken_off(tmp_path: Path) -> None:
+    good, bad = read(tmp_path / "f", b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n"), "atomic2020")
+    assert good == [Assertion(Triple("PersonX naps", "xWant", "to rest"))]
+    assert bad == []

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from kg.errors import InputError, UnknownRelation
+from kg.vocabulary import Relation, Vocabulary
+
+SIZES = {"atomic": 9, "atomic2020": 23, "skd": 7, "skd2": 13, "conceptnet": 48}
+
+
+@pytest.mark.parametrize(("name", "size"), SIZES.items())
+def test_a_shipped_vocabulary_has_the_published_number_of_relations(name: str, size: int) -> None:
+    vocabulary = Vocabulary.load(name)
+    assert len(vocabulary) == size
+    assert all(relation.phrase for relation in vocabulary)
+
+
+def test_a_user_brings_relations_of_a_domain(tmp_path: Path) -> None:
+    file = tmp_path / "shop.toml"
+    file.write_text('extends = "skd"\nonly = ["xWant"]\n[mayBuy]\nphrase = "so PersonX may buy"\n')
+    assert Vocabulary.load(str(file)).names == ("xWant", "mayBuy")
+
+
+@pytest.mark.parametrize(("text", "reason"), [
+    ("not toml", "not valid TOML"),
+    ("", "no relation"),
+    ("[x]\nquestion = 'no phrase'", "must be a table with a phrase"),
+    ("[x]\nphrase = 'p'\ncolour = 'red'", "must be a table with a phrase"),
+    ('["x y"]\nphrase = "p"', "not an identifier"),
+    ('["x`]-() DELETE"]\nphrase = "p"', "not an identifier"),
+    ("[HEAD]\nphrase = 'p'", "used by the graph itself"),
+    ("extends = 'atlantis'", "neither a file nor one of"),
+])  # fmt: skip
+def test_a_bad_vocabulary_says_what_is_wrong(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=reason):
+        Vocabulary.load(str(file))
+
+
+def test_an_unknown_relation_names_the_near_ones() -> None:
+    with pytest.raises(UnknownRelation, match="did you mean HinderedBy"):
+        Vocabulary.load("skd")["hinderedby"]
+
+
+def test_a_relation_name_has_at_most_64_characters() -> None:
+    assert Relation("x" * 64, "p")
+    with pytest.raises(InputError):
+        Relation("x" * 65, "p")
