@@ -83,7 +83,9 @@ def read_judgements(
 def _header(line: Line, path: Path) -> list[str]:
     header = ["annotator" if name == "rater" else name for name in line.text.split("\t")]
     if missing := [name for name in (*_COLUMNS, "annotator") if name not in header]:
-        raise InputError(f"{path}: the first line must name the columns, parted by tabs; {', '.join(missing)} is missing")
+        raise InputError(
+            f"{path}: the first line must name the columns, parted by tabs; {', '.join(missing)} is missing"
+        )
     return header
 
 

@@ -12,7 +12,9 @@ MATCH (run:Run {id: id})
 OPTIONAL MATCH (critic:Critic {id: r.critic})
 OPTIONAL MATCH (rule:Acceptance {critic: r.critic, current: true})
 RETURN type(r) AS relation, tail.text AS tail, run.id AS claimed_by, run.model AS model, run.dataset AS dataset,
-  round(r.score, 3) AS score, critic.id AS critic, rule.id AS threshold, r.accepted AS accepted,
+  round(r.score, 3) AS score, critic.id AS critic,
+  round([i IN range(0, size(coalesce(rule.relations, [])) - 1) WHERE rule.relations[i] = type(r) | rule.cutoffs[i]][0], 3)
+    AS threshold, r.accepted AS accepted,
   COLLECT {
     MATCH (j:Judgement)-[:HEAD]->(head), (j)-[:TAIL]->(tail)
     WHERE j.relation = type(r)

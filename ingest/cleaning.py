@@ -17,9 +17,7 @@ _MIN_CELLS = 3
 """Shortest tail, in columns of a terminal: three Latin letters, or two Japanese characters."""
 
 
-def clean_tails(
-    texts: Iterable[str], names: Mapping[str, str] | None = None
-) -> tuple[list[str], Counter[str]]:
+def clean_tails(texts: Iterable[str], names: Mapping[str, str] | None = None) -> tuple[list[str], Counter[str]]:
     """Return the tails worth keeping of one event and relation, in their order, and what each rule dropped.
 
     Args:

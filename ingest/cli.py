@@ -27,7 +27,8 @@ def load(
     ] = None,
     lang: Annotated[str, typer.Option(help="BCP 47 tag of the texts.")] = "en",
     split: Annotated[
-        Split | None, typer.Option(help="The split of all its events, if the file is one split of a data set.")
+        Split | None,
+        typer.Option(help="The split of all its events, if the file is one split of a data set."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model that wrote it.")] = None,
     licence: Annotated[str | None, typer.Option(help="The licence under which it comes.")] = None,

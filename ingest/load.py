@@ -1,14 +1,14 @@
 """Load: one file becomes one run of the graph."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from ingest.readers import READERS, Reader, read_completions
 from kg.errors import InputError
-from kg.graph import KnowledgeGraph
+from kg.graph import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
 from kg.model import Assertion, Split
 from kg.run import Run, write_record
@@ -39,7 +39,7 @@ def load_file(
     split: Split | None = None,
     model: str | None = None,
     licence: str | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    progress: Progress = lambda _: None,
 ) -> Loaded:
     """Load a file as one run; loading it again changes nothing.
 
@@ -80,8 +80,7 @@ def load_file(
         write_record(folder, run, numbers)
         if not offered and rejected.first:
             raise InputError(
-                f"no row of {path} can be read as {format_name}; "
-                f"line {rejected.first.line}: {rejected.first.reason}"
+                f"no row of {path} can be read as {format_name}; line {rejected.first.line}: {rejected.first.reason}"
             )
     return Loaded(run.id, offered, added, rejected.count, dropped, rejected.path)
 

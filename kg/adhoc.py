@@ -69,9 +69,7 @@ def check(store: Store, text: str, parameters: Mapping[str, Any]) -> None:
         raise UnsafeQuery(f"only reading statements run here: this one {does}")
 
 
-def run(
-    store: Store, text: str, parameters: Mapping[str, Any], *, limit_rows: int, timeout_seconds: float
-) -> Answer:
+def run(store: Store, text: str, parameters: Mapping[str, Any], *, limit_rows: int, timeout_seconds: float) -> Answer:
     """Return the first rows of a reading statement.
 
     Args:

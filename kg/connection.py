@@ -41,5 +41,5 @@ def _store(workspace: Workspace) -> Store:
 
     address = Server(workspace.folder("server")).start()
     if address.started:
-        print(f"Started the private Neo4j at {address.uri} (kg server stop ends it).", file=sys.stderr)
+        sys.stderr.write(f"Started the private Neo4j at {address.uri} (kg server stop ends it).\n")
     return Store(address.uri, address.username, address.password)

@@ -9,18 +9,32 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from kg import queries
 from kg.errors import NotFound, NotReady, StoreError
-from kg.model import NOTHING, Assertion, Edge, Judgement, Split, Triple, judgement_id, phrase_id, split_of
+from kg.model import (
+    NOTHING,
+    Assertion,
+    Edge,
+    Judgement,
+    Phrase,
+    Split,
+    Triple,
+    head_id,
+    judgement_id,
+    phrase_id,
+    split_of,
+    tail_id,
+)
 from kg.run import STUDENT_KIND, Run
 from kg.store import Row, Store, Transaction
 from kg.vocabulary import Relation, Vocabulary
 
 T = TypeVar("T")
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 _WRITE_ROWS = 20_000  # rows of one transaction, over all relations; 5,000 a relation are the usual optimum
 _PAGE_EVENTS = 500  # events of one page when edges are read; ATOMIC has 10 to 60 edges an event
@@ -32,17 +46,6 @@ class Added(NamedTuple):
 
     offered: int
     added: int
-
-
-class Phrase(NamedTuple):
-    """A node of the graph: its key, text, language, split (events only) and roles."""
-
-    id: str
-    text: str
-    lang: str
-    split: Split | None
-    event: bool
-    inference: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class KnowledgeGraph:
         vocabulary = self.vocabulary()
         offered = added = 0
         for batch in _batches(assertions, _WRITE_ROWS):
-            added += self.store.write(lambda transaction, rows=batch: _add(transaction, rows, run, vocabulary))
+            added += self.store.write(partial(_add, batch=batch, run=run, vocabulary=vocabulary))
             offered += len(batch)
             progress(len(batch))
         return Added(offered, added)
@@ -154,14 +157,14 @@ class KnowledgeGraph:
         """Write verdicts of annotators; return how many were offered and how many were new."""
         offered = added = 0
         for batch in _batches(judgements, _WRITE_ROWS):
-            added += self.store.write(lambda transaction, rows=batch: _judge(transaction, rows, run))
+            added += self.store.write(partial(_judge, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
     def record_scores(
         self,
         critic: str,
-        score: Callable[[Sequence[Triple]], Sequence[float]],
+        score: Callable[[Sequence[Triple]], Iterable[float]],
         acceptance: Acceptance,
         *,
         every: bool = False,
@@ -211,10 +214,17 @@ class KnowledgeGraph:
 
     def record_acceptance(self, acceptance: Acceptance, **properties: Any) -> None:
         """Make thresholds the current ones, and accept the edges that the critic has scored by them."""
-        content = {"critic": acceptance.critic, "recall": acceptance.recall, "thresholds": acceptance.thresholds}
+        vocabulary = self.vocabulary()
+        content = {
+            "critic": acceptance.critic,
+            "recall": acceptance.recall,
+            "thresholds": acceptance.thresholds,
+            "relations": list(vocabulary.names),  # with `cutoffs`, what Cypher can read of the thresholds
+            "cutoffs": [acceptance.threshold(name) for name in vocabulary.names],
+        }
         self._write("graph/record_acceptance", id=acceptance.id, properties=_flat(content | properties), at=_now())
         query = queries.load("graph/accept")
-        for relation in self.vocabulary():
+        for relation in vocabulary:
             threshold = acceptance.threshold(relation.name)
             self.store.run(query.of(relation).text, critic=acceptance.critic, threshold=threshold)
 
@@ -246,10 +256,10 @@ class KnowledgeGraph:
         touched = 0
         for last, until in self._pages():
             parameters = {"last": last, "until": until, "run": run_id, "students": students}
-            found = self.store.write(lambda tx, given=parameters: _undo(tx, "graph/undo_edges", given))
+            found = self.store.write(partial(_undo, name="graph/undo_edges", parameters=parameters))
             touched += found
             progress(found)
-        touched += self.store.write(lambda tx: _undo(tx, "graph/undo_judgements", {"run": run_id}))
+        touched += self.store.write(partial(_undo, name="graph/undo_judgements", parameters={"run": run_id}))
         self._write("graph/mark_undone", id=run_id, at=_now())
         return touched
 
@@ -280,17 +290,28 @@ class KnowledgeGraph:
             for row in page:
                 yield _edge(row)
 
-    def phrases(self) -> Iterator[Phrase]:
-        """Yield all phrases in the order of their keys."""
+    def phrases(
+        self,
+        *,
+        split: Split | None = None,
+        min_score: float | None = None,
+        accepted: bool | None = None,
+        where: str | None = None,
+    ) -> Iterator[Phrase]:
+        """Yield the phrases that the edges with the same filters use, in the order of their keys."""
+        text = queries.load("graph/phrases").where(where).text
+        filters = {"split": split, "min_score": min_score, "accepted": accepted, "phrases": _PAGE_PHRASES}
         last = ""
-        while rows := self._read("graph/phrases", last=last, phrases=_PAGE_PHRASES):
-            yield from (Phrase(**row) for row in rows)
+        while rows := self.store.read(text, last=last, **filters):
+            for row in rows:
+                labels = tuple(label for label in ("Event", "Inference") if row[label.lower()])
+                yield Phrase(row["text"], row["lang"], labels, row["split"])
             last = rows[-1]["id"]
 
     def events(self, split: Split | None = None) -> list[Phrase]:
         """Return the events of a split, in the order of their keys."""
         rows = self._read("graph/events", split=split)
-        return [Phrase(row["id"], row["text"], row["lang"], row["split"], event=True, inference=False) for row in rows]
+        return [Phrase(row["text"], row["lang"], ("Event",), row["split"]) for row in rows]
 
     def splits_of(self, ids: Sequence[str]) -> dict[str, Split]:
         """Return the splits of those phrases that are events."""
@@ -304,7 +325,7 @@ class KnowledgeGraph:
         ]
 
     def statistics(self) -> dict[str, Any]:
-        """Return counts: phrases, events, inferences, edges, scored, accepted, predicted, judgements, runs, relations."""
+        """Return counts of phrases, events, inferences, edges, judgements and runs, and of edges by relation."""
         relations = self._read("graph/relation_statistics")
         totals = {name: sum(row[name] for row in relations) for name in ("edges", "scored", "accepted", "predicted")}
         by_name = {row["relation"]: row["edges"] for row in relations}
@@ -341,9 +362,10 @@ def _add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabul
     edges: dict[tuple[str, bool], dict[tuple[str, str], Row]] = {}
     for assertion in batch:
         triple = assertion.triple
-        head, tail = phrase_id(triple.head, triple.lang), phrase_id(triple.tail, triple.lang)
+        head, tail = head_id(triple), tail_id(triple)
         event = events.setdefault(
-            head, {"id": head, "text": triple.head, "lang": triple.lang, "derived": split_of(head), "split": None}
+            head,
+            {"id": head, "text": triple.head, "lang": triple.lang, "derived": split_of(head), "split": None},
         )
         event["split"] = event["split"] or assertion.split
         nothing = triple.tail == NOTHING
@@ -385,8 +407,8 @@ def _judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> in
             phrases[key] = {"id": key, "text": text, "lang": triple.lang}
         key = judgement_id(judgement)
         rows[key] = {
-            "id": key, "head": phrase_id(triple.head, triple.lang), "relation": triple.relation,
-            "tail": phrase_id(triple.tail, triple.lang), "annotator": judgement.annotator, "value": judgement.value,
+            "id": key, "head": head_id(triple), "relation": triple.relation, "tail": tail_id(triple),
+            "annotator": judgement.annotator, "value": judgement.value,
         }  # fmt: skip
     transaction.run(queries.load("graph/add_phrases").text, rows=_sorted(phrases))
     found = transaction.run(queries.load("graph/add_judgements").text, rows=_sorted(rows), run=run.id, at=_now())[0]

@@ -8,8 +8,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
+from typing import Self, TextIO
 
 from kg.errors import InputError
 
@@ -46,11 +48,11 @@ def read_lines(path: Path) -> Iterator[Line | Rejected]:
         while raw := file.readline(_MAX_LINE_BYTES + 1):
             number += 1
             if number == 1:
-                raw = raw.removeprefix(_BOM)  # noqa: PLW2901 - the first line is raw without its mark
+                raw = raw.removeprefix(_BOM)
             if len(raw) > _MAX_LINE_BYTES:
                 shown = raw[:_SHOWN_CHARACTERS].decode(errors="replace")
                 while raw and not raw.endswith(b"\n"):
-                    raw = file.readline(_MAX_LINE_BYTES)  # noqa: PLW2901 - the rest of the line is skipped
+                    raw = file.readline(_MAX_LINE_BYTES)
                 yield Rejected(number, f"the line is longer than {_MAX_LINE_BYTES // 1024} kB", shown)
                 continue
             try:
@@ -89,9 +91,9 @@ class RejectedFile:
         self.count = 0
         self.first: Rejected | None = None
         path.unlink(missing_ok=True)
-        self._file = None
+        self._file: TextIO | None = None
 
-    def __enter__(self) -> "RejectedFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -110,7 +112,7 @@ class RejectedFile:
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _opened(path: Path):
+def _opened(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except OSError as error:

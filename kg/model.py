@@ -42,6 +42,28 @@ class Triple:
 
 
 @dataclass(frozen=True, slots=True)
+class Phrase:
+    """A text of the graph.
+
+    Attributes:
+        text: the text, in NFC.
+        lang: BCP 47 tag.
+        labels: its labels besides `Phrase`: `Event`, `Inference`, `Concept`.
+        split: split of an event; None for a phrase that never is a head.
+    """
+
+    text: str
+    lang: str = "en"
+    labels: tuple[str, ...] = ()
+    split: Split | None = None
+
+    @property
+    def id(self) -> str:
+        """Key of its node."""
+        return phrase_id(self.text, self.lang)
+
+
+@dataclass(frozen=True, slots=True)
 class Assertion:
     """A triple as one source states it.
 
@@ -135,6 +157,20 @@ def phrase_id(text: str, lang: str = "en") -> str:
     """
     content = f"{lang}\0{unicodedata.normalize('NFC', text)}"
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def head_id(triple: Triple) -> str:
+    """Return the key of the node that a triple leaves."""
+    return phrase_id(triple.head, triple.lang)
+
+
+def tail_id(triple: Triple) -> str:
+    """Return the key of the node that a triple reaches; the one node for no effect has the key `NOTHING`.
+
+    >>> tail_id(Triple("PersonX sleeps", "oEffect", "none"))
+    'none'
+    """
+    return NOTHING if triple.tail == NOTHING else phrase_id(triple.tail, triple.lang)
 
 
 def triple_id(triple: Triple) -> str:

@@ -26,7 +26,7 @@ from kg.vocabulary import Relation
 
 _PARAMETER = re.compile(r"\$(\w+)\s+(.*)")
 _DEFAULT = re.compile(r"\(default (.+)\)$")
-_WHERE = "true /* where */"
+_WHERE = re.compile(r"\(([^()]*) /\* where \*/\)")  # the condition of a statement that a user may replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +54,19 @@ class Query:
         return replace(self, text=self.text.replace(":RELATION", f":{relation.name}"))
 
     def where(self, condition: str | None) -> "Query":
-        """Return the statement narrowed by a user's Cypher condition over `head`, `r` and `tail`.
+        """Return the statement with a user's Cypher condition over `head`, `r` and `tail` in place of its own.
 
         The line breaks keep a comment in the condition from swallowing what follows. Run it in read mode only.
         """
         if condition is None:
             return self
-        if _WHERE not in self.text:
+        if not _WHERE.search(self.text):
             raise InputError(f"query {self.name} takes no condition")
-        return replace(self, text=self.text.replace(_WHERE, f"\n{condition}\n"))
+        return replace(self, text=_WHERE.sub(lambda _: f"(\n{condition}\n)", self.text))
 
 
 def parse(text: str, name: str) -> Query:
-    """Return the query in a file's text.
-
-    >>> parse("// Answer.\\n//\\n// $a  a number (default 1)\\n// -> b\\nRETURN $a AS b", "q").defaults
-    {'a': 1}
-    """
+    """Return the query in a file's text, header and statement."""
     summary: list[str] = []
     parameters: dict[str, str] = {}
     defaults: dict[str, Any] = {}

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import neo4j
 from neo4j import exceptions
@@ -17,6 +17,7 @@ from kg.errors import QueryError, StoreError, StoreUnavailable
 Row = dict[str, Any]
 T = TypeVar("T")
 
+_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
 _RETRY_SECONDS = 60.0  # how long the driver repeats a transaction after transient errors
@@ -52,6 +53,8 @@ class Store:
     def __init__(self, uri: str, username: str, password: str, database: str = "neo4j") -> None:
         self.uri = uri
         self._database = database
+        if uri.partition("://")[0] not in _SCHEMES:
+            raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687")
         with _translated(uri):
             self._driver = neo4j.GraphDatabase.driver(
                 uri,
@@ -62,7 +65,7 @@ class Store:
                 telemetry_disabled=True,
             )
 
-    def __enter__(self) -> "Store":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -76,7 +79,9 @@ class Store:
         Raises:
             StoreError: it cannot; the message says what to look at.
         """
-        self.read("RETURN 1 AS answer")
+        with _translated(self.uri):
+            self._driver.verify_connectivity()  # at once, where a transaction would be tried again for a minute
+        self.read("RETURN 1 AS answer")  # the database, too
 
     def read(self, text: str, /, **parameters: Any) -> list[Row]:
         """Return all rows of a reading statement; for results of bounded size."""
@@ -113,15 +118,13 @@ class Store:
         self, text: str, parameters: Mapping[str, Any], timeout_seconds: float
     ) -> Iterator[tuple[list[str], Iterator[list[Any]]]]:
         """Yield columns and rows of a reading statement, ended by the server after `timeout_seconds`."""
-        query = neo4j.Query(text, timeout=timeout_seconds)  # type: ignore[arg-type]  # a user's own text
+        query = neo4j.Query(text, timeout=timeout_seconds)
         with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
             result = session.run(query, dict(parameters))
             yield list(result.keys()), (record.values() for record in result)
 
     def _session(self, mode: str) -> neo4j.Session:
-        return self._driver.session(
-            database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS
-        )
+        return self._driver.session(database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS)
 
 
 def _operators(plan: Mapping[str, Any]) -> Iterator[Row]:
@@ -135,29 +138,27 @@ def _operators(plan: Mapping[str, Any]) -> Iterator[Row]:
 def _translated(uri: str) -> Iterator[None]:
     try:
         yield
-    except exceptions.AuthError as error:
-        raise StoreError(
-            f"{uri} refuses the credentials; set NEO4J_USERNAME and NEO4J_PASSWORD to the server's own"
-        ) from error
     except exceptions.Neo4jError as error:
-        message = (error.message or str(error)).splitlines()[0] if (error.message or str(error)) else ""
-        code = error.code or ""
-        if "TransactionTimedOut" in code:
-            raise QueryError("the statement was ended at its time limit; narrow it, or raise --timeout") from error
-        if "AccessMode" in code:
-            raise QueryError("the statement writes, and only reading is allowed here") from error
-        if "DatabaseNotFound" in code:
-            raise StoreError(f"{uri} has no such database; set NEO4J_DATABASE to one of its own") from error
-        raise QueryError(f"the database does not accept the statement: {message}") from error
+        raise _refused(uri, error) from error
     except (exceptions.ServiceUnavailable, exceptions.SessionExpired, exceptions.IncompleteCommit) as error:
         raise StoreUnavailable(
             f"no answer from Neo4j at {uri}; check NEO4J_URI, or run `kg server status` for the private server"
         ) from error
-    except exceptions.ConfigurationError as error:
+    except (exceptions.ConfigurationError, UnicodeError) as error:
         raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687: {error}") from error
     except exceptions.DriverError as error:
         raise StoreError(f"the connection to {uri} failed: {error}") from error
-    except ValueError as error:
-        if isinstance(error, UnicodeError) or "NEO4J" in str(error) or "URI" in str(error):
-            raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687: {error}") from error
-        raise
+
+
+def _refused(uri: str, error: exceptions.Neo4jError) -> StoreError:
+    code = error.code or ""
+    if isinstance(error, exceptions.AuthError):
+        return StoreError(f"{uri} refuses the credentials; set NEO4J_USERNAME and NEO4J_PASSWORD to the server's own")
+    if "TransactionTimedOut" in code:
+        return QueryError("the statement was ended at its time limit; narrow it, or raise --timeout")
+    if "AccessMode" in code:
+        return QueryError("the statement writes, and only reading is allowed here")
+    if "DatabaseNotFound" in code:
+        return StoreError(f"{uri} has no such database; set NEO4J_DATABASE to one of its own")
+    message = (error.message or str(error) or code).splitlines()[0]
+    return QueryError(f"the database does not accept the statement: {message}")

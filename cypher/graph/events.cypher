@@ -1,8 +1,8 @@
 // Events of a split, in the order of their keys.
 //
 // $split  train, validation, test, or null for all
-// -> id, text, lang, split
+// -> text, lang, split
 MATCH (head:Event)
 WHERE $split IS NULL OR head.split = $split
-RETURN head.id AS id, head.text AS text, head.lang AS lang, head.split AS split
+RETURN head.text AS text, head.lang AS lang, head.split AS split
 ORDER BY head.id

@@ -1,10 +1,31 @@
-// Phrases of a page, in the order of their keys.
+// A page of the phrases that some edges use, in the order of their keys.
 //
-// $last     key after which the page begins
-// $phrases  phrases in a page
+// $last       key after which the page begins
+// $phrases    phrases in a page
+// $split      split of the edges' events: train, validation, test, or null for all
+// $min_score  smallest score of the edges, or null for all edges, scored or not
+// $accepted   true for accepted edges only, or null
 // -> id, text, lang, split, event, inference
 MATCH (p:Phrase)
 WHERE p.id > $last
+  AND (
+    EXISTS {
+      MATCH (p)-[r]->(tail:Phrase|Nothing)
+      WITH p AS head, r, tail
+      WHERE ($split IS NULL OR head.split = $split)
+        AND ($min_score IS NULL OR r.score >= $min_score)
+        AND ($accepted IS NULL OR coalesce(r.accepted, false) = $accepted)
+        AND (true /* where */)
+    }
+    OR EXISTS {
+      MATCH (head:Event)-[r]->(p)
+      WITH head, r, p AS tail
+      WHERE ($split IS NULL OR head.split = $split)
+        AND ($min_score IS NULL OR r.score >= $min_score)
+        AND ($accepted IS NULL OR coalesce(r.accepted, false) = $accepted)
+        AND (true /* where */)
+    }
+  )
 RETURN p.id AS id, p.text AS text, p.lang AS lang, p.split AS split, p:Event AS event, p:Inference AS inference
 ORDER BY p.id
 LIMIT $phrases

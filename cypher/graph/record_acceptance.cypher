@@ -1,7 +1,7 @@
 // Thresholds of a critic, which become the current ones.
 //
 // $id          its key
-// $properties  critic, recall, thresholds, metrics
+// $properties  critic, recall, thresholds, relations, cutoffs
 // $at          now
 MERGE (n:Acceptance {id: $id})
 ON CREATE SET n.at = $at

@@ -41,7 +41,10 @@ def show(run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)
     typer.echo(json.dumps({name: run.get(name) for name in _SHOWN} | run, indent=2, ensure_ascii=False))
     folder = workspace.root / "runs" / run_id
     if folder.is_dir():
-        typer.echo(f"Its files are in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}", err=True)
+        typer.echo(
+            f"Its files are in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}",
+            err=True,
+        )
 
 
 @app.command()

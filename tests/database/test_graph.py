@@ -44,8 +44,8 @@ def test_all_that_is_said_about_a_triple_comes_back(graph: KnowledgeGraph, begun
 
 def test_a_text_that_is_head_and_tail_is_one_node(graph: KnowledgeGraph, begun: Run) -> None:
     graph.add(claims(WANT, HIRE), begun)
-    nodes = {phrase.text: (phrase.event, phrase.inference) for phrase in graph.phrases()}
-    assert nodes["to hire someone else"] == (True, True)
+    nodes = {phrase.text: phrase.labels for phrase in graph.phrases()}
+    assert nodes["to hire someone else"] == ("Event", "Inference")
     assert len(nodes) == 3
 
 
@@ -68,7 +68,13 @@ def test_the_split_follows_from_the_key_unless_one_is_published(graph: Knowledge
 
 
 def test_the_same_text_in_two_languages_is_two_phrases(graph: KnowledgeGraph, begun: Run) -> None:
-    graph.add([Assertion(Triple("寝る", "xWant", "起きる", "ja")), Assertion(Triple("寝る", "xWant", "起きる", "zh"))], begun)
+    graph.add(
+        [
+            Assertion(Triple("寝る", "xWant", "起きる", "ja")),
+            Assertion(Triple("寝る", "xWant", "起きる", "zh")),
+        ],
+        begun,
+    )
     assert {(phrase.text, phrase.lang) for phrase in graph.phrases()} == {
         (text, lang) for text in ("寝る", "起きる") for lang in ("ja", "zh")
     }
@@ -164,9 +170,8 @@ def test_a_judged_phrase_outlives_the_run_that_asserted_it(graph: KnowledgeGraph
     graph.begin(run)
     graph.record_judgements([Judgement(FIRE, "rater1", 2)], run)
     graph.undo(begun.id)
-    assert {(phrase.text, phrase.event, phrase.inference) for phrase in graph.phrases()} == {
-        (FIRE.head, False, False), (FIRE.tail, False, False),
-    }  # fmt: skip
+    assert list(graph.phrases()) == []
+    assert graph.store.read("MATCH (p:Phrase) RETURN labels(p) AS labels") == [{"labels": ["Phrase"]}] * 2
 
 
 def thresholds(critic: str, recall: float, **values: float) -> Acceptance:
@@ -214,7 +219,16 @@ def test_edges_are_filtered_in_the_database(graph: KnowledgeGraph, begun: Run) -
     assert [edge.triple for edge in graph.edges(split="test")] == [HIRE]
     assert [edge.triple for edge in graph.edges(accepted=True)] == [FIRE]
     assert list(graph.edges(min_score=0.7)) == []
-    assert [edge.triple for edge in graph.edges(where="tail.text = $text // comment", parameters={"text": "guilty"})] == [FIRE]
+    assert {phrase.text for phrase in graph.phrases(split="test")} == {HIRE.head, HIRE.tail}
+    assert {phrase.text for phrase in graph.phrases(accepted=True)} == {FIRE.head, FIRE.tail}
+    assert {phrase.text for phrase in graph.phrases(where="tail.text = 'guilty' // comment")} == {
+        FIRE.head,
+        FIRE.tail,
+    }
+    assert list(graph.phrases(min_score=0.7)) == []
+    assert [
+        edge.triple for edge in graph.edges(where="tail.text = $text // comment", parameters={"text": "guilty"})
+    ] == [FIRE]
 
 
 def test_pages_lose_nothing(graph: KnowledgeGraph, begun: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_loaded_names_are_the_files() -> None:
-    files = {path.relative_to(ROOT / "cypher").with_suffix("").as_posix() for path in (ROOT / "cypher").rglob("*.cypher")}
+    files = {
+        path.relative_to(ROOT / "cypher").with_suffix("").as_posix() for path in (ROOT / "cypher").rglob("*.cypher")
+    }
     assert set(queries.every()) == {name for name in files if not name.startswith("schema/")}
     assert len(queries.named()) >= 10
 
@@ -97,4 +99,8 @@ def test_what_is_no_statement_is_refused_in_one_line(text: str, store: Store) ->
 
 def test_a_runaway_statement_is_ended(store: Store) -> None:
     with pytest.raises(QueryError, match="time limit"):
-        ask(store, "UNWIND range(1, 100000000) AS a UNWIND range(1, 100000) AS b RETURN count(*)", timeout_seconds=0.5)
+        ask(
+            store,
+            "UNWIND range(1, 100000000) AS a UNWIND range(1, 100000) AS b RETURN count(*)",
+            timeout_seconds=0.5,
+        )

@@ -44,5 +44,8 @@ def test_a_text_that_cannot_be_stored_says_why(text: str) -> None:
 
 
 def test_a_run_is_known_by_what_it_does() -> None:
-    assert Run("load", dataset="a", parameters={"x": 1, "y": 2}).id == Run("load", dataset="a", parameters={"y": 2, "x": 1}).id
+    assert (
+        Run("load", dataset="a", parameters={"x": 1, "y": 2}).id
+        == Run("load", dataset="a", parameters={"y": 2, "x": 1}).id
+    )
     assert Run("load", dataset="a").id != Run("load", dataset="b").id

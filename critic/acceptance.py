@@ -1,0 +1,90 @@
+"""Thresholds: from which score on a triple is accepted, chosen for a recall on the validation judgements.
+
+A threshold for recall r is the largest score that keeps at least the share r of the good triples. Each relation
+gets its own, because scores of different relations are not equally sharp. Where a relation has few good triples
+its own quantile is mostly chance, so it is drawn towards the overall threshold:
+
+    threshold = w * own + (1 - w) * overall,   w = n / (n + 20),   n = good triples judged of the relation
+
+Both parts fall as the recall rises and w does not depend on it, so a higher recall never accepts less.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kg.errors import InputError, NotReady
+
+RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""The recalls that SKD's release publishes a field for (West et al. 2021, table 4)."""
+
+OVERALL = "overall"
+"""Stands for every relation without a judgement of its own."""
+
+_PRIOR_ROWS = 20  # good triples at which a relation's own threshold and the overall one count alike
+
+
+def choose_thresholds(scores: ArrayLike, good: ArrayLike, relations: Sequence[str], recall: float) -> dict[str, float]:
+    """Return relation to threshold, and `OVERALL` for relations that have no good triple here.
+
+    The overall threshold keeps at least the share `recall` of the good triples given.
+
+    Args:
+        scores: (n,) in [0, 1].
+        good: (n,) booleans.
+        relations: n names.
+        recall: in (0, 1].
+
+    Raises:
+        InputError: a recall or score out of its range or NaN, or lengths that differ.
+        NotReady: no triple is good.
+
+    >>> choose_thresholds([0.9, 0.8, 0.4], [True, True, False], ["xWant"] * 3, recall=1.0)
+    {'overall': 0.8, 'xWant': 0.8}
+    """
+    values, is_good = _checked(scores, good, relations)
+    if not 0 < recall <= 1:
+        raise InputError(f"recall {recall} is not above 0 and at most 1")
+    overall = _quantile(values[is_good], recall)
+    thresholds = {OVERALL: overall}
+    names = np.asarray(relations)[is_good]
+    for relation in sorted(set(names.tolist())):
+        own = values[is_good][names == relation]
+        weight = len(own) / (len(own) + _PRIOR_ROWS)
+        thresholds[relation] = weight * _quantile(own, recall) + (1 - weight) * overall
+    return thresholds
+
+
+def thresholds_by_recall(
+    scores: ArrayLike, good: ArrayLike, relations: Sequence[str], recall: float
+) -> dict[str, dict[str, float]]:
+    """Return the thresholds of each of `RECALLS` and of the chosen recall, keyed by the recall as text ("0.8").
+
+    Raises:
+        InputError, NotReady: as `choose_thresholds`.
+    """
+    wanted = sorted({*RECALLS, recall})
+    return {f"{wish:g}": choose_thresholds(scores, good, relations, wish) for wish in wanted}
+
+
+def _quantile(good_scores: NDArray[np.float64], recall: float) -> float:
+    """Return the largest threshold that keeps at least the share `recall` of the scores."""
+    kept = max(1, math.ceil(recall * len(good_scores) - 1e-9))  # 0.7 * 10 is a little above 7
+    return float(np.sort(good_scores)[-kept])
+
+
+def _checked(
+    scores: ArrayLike, good: ArrayLike, relations: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    values, is_good = np.asarray(scores, dtype=np.float64), np.asarray(good, dtype=np.bool_)
+    if not values.shape == is_good.shape == (len(relations),):
+        raise InputError(f"{values.size} scores, {is_good.size} verdicts and {len(relations)} relations do not match")
+    if not ((values >= 0) & (values <= 1)).all():
+        raise InputError("a score is not in [0, 1], or not a number")
+    if not is_good.any():
+        raise NotReady(
+            "none of the judged validation triples is good, so no threshold can be chosen; judge more of them"
+        )
+    return values, is_good

@@ -1,0 +1,88 @@
+"""`kg critic`: learn from judgements, choose thresholds, score every edge."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kg.workspace import Workspace
+
+app = typer.Typer(
+    help="Learn from judgements which triples are acceptable, and score all of them.", no_args_is_help=True
+)
+
+EncoderName = Annotated[
+    str | None,
+    typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
+]
+Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine.")]
+
+
+@app.command("import-judgements")
+def import_judgements(
+    file: Annotated[
+        Path, typer.Argument(help="A TSV with head, relation, tail, annotator, value.", show_default=False)
+    ],
+    lang: Annotated[str, typer.Option(help="BCP 47 tag of the texts.")] = "en",
+) -> None:
+    """Bring annotators' verdicts into the graph. Doing it again changes nothing."""
+    from critic.judgements import import_judgements as bring
+    from kg.connection import open_graph
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        done = bring(graph, workspace, file, lang)
+    known = " (nothing new)" if done.offered and not done.added else ""
+    typer.echo(f"{done.offered:,} judgements read, {done.added:,} added{known} as run {done.run}")
+    if done.rejected:
+        typer.echo(f"{done.rejected:,} rows rejected; see {done.rejected_file}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(encoder: EncoderName = None, seed: Seed = 0) -> None:
+    """Train the critic on the judgements of the training events, and report on the test events."""
+    from critic.metrics import format_report
+    from critic.stage import train_critic
+    from kg.connection import open_graph
+    from kg.encoder import Encoder
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        trained = train_critic(graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed)
+    typer.echo(format_report(trained.report))
+    typer.echo(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
+
+
+@app.command()
+def calibrate(
+    recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
+) -> None:
+    """Choose the thresholds that keep a share of the good triples, on the validation events."""
+    from critic.stage import calibrate_critic
+    from kg.connection import open_graph
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        acceptance = calibrate_critic(graph, workspace, recall=recall)
+        accepted = graph.statistics()["accepted"]
+    for relation, threshold in sorted(acceptance.thresholds[f"{recall:g}"].items()):
+        typer.echo(f"{relation:<24} {threshold:.3f}")
+    typer.echo(f"Acceptance {acceptance.id} for recall {recall:g}; {accepted:,} edges are accepted")
+
+
+@app.command()
+def score(
+    every: Annotated[bool, typer.Option("--all", help="Also the edges that this critic scored before.")] = False,
+) -> None:
+    """Score the edges that the current critic has not scored yet."""
+    from tqdm import tqdm
+
+    from critic.stage import score_edges
+    from kg.connection import open_graph
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph, tqdm(unit=" edges", desc="score", disable=None) as bar:
+        scored = score_edges(graph, workspace, every=every, progress=bar.update)
+        counts = graph.statistics()
+    typer.echo(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")

@@ -1,0 +1,167 @@
+"""The critic: a probability that a triple is acceptable, from a few cheap scores.
+
+The scores (`critic.features`) are learnt from the teacher's triples. A score that has seen a triple's own event
+finds that triple too good, be it good or not. So the events are dealt into folds by their key, and a triple is
+always scored by what was fitted without its event's fold: in training, on validation events and in the graph,
+whether or not the triple was there to learn from. So thresholds chosen on one set hold on another.
+
+A logistic regression, fitted on judgements, turns the scores, their products and the relation into the probability.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from critic.features import SCORES, Floats, Indices, Score, Vectors
+from critic.verdicts import KINDS, Kind
+from kg.errors import InputError, NotFound
+from kg.model import NOTHING, Triple, head_id
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to unit vectors: (len(texts), d)."""
+
+FOLDS = 4
+
+_FORMAT = 1  # of the saved files
+_PAGE_TRIPLES = 20_000  # scored at a time: their vectors take 120 MB with 384 dimensions
+_MAX_DEVIATION = 3.0  # standard deviations; products of outliers would run away with the probability
+
+
+class Critic:
+    """Scores triples.
+
+    Attributes:
+        kind: "filter" chooses what the student learns from, "judge" estimates how good the student is.
+        relations: the relations that it knows; a triple of any other gets the base rate of the judgements.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        relations: Sequence[str],
+        folds: Sequence[Sequence[Score]],
+        blend: dict[str, Floats],
+        encode: Encode,
+    ) -> None:
+        """Put a critic together; `critic.train` and `Critic.load` do.
+
+        Args:
+            kind: which of the two critics.
+            relations: R names; a score knows them by their indices.
+            folds: `FOLDS` times the scores of the kind, each fitted without the events of its fold.
+            blend: `mean` and `deviation` of the scores, (S,) each, and `weights`, (P,), of the regression on what
+                `design` makes of them, the intercept last.
+            encode: the sentence encoder that the scores were fitted with.
+        """
+        self.kind = kind
+        self.relations = tuple(relations)
+        self._folds = folds
+        self._blend = blend
+        self._encode = encode
+
+    def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        """Return the calibrated probability that each triple is acceptable: (len(triples),), in [0, 1].
+
+        Raises:
+            InputError: a tail is `NOTHING`, which is a fact and no phrase.
+        """
+        result = np.empty(len(triples))
+        for start in range(0, len(triples), _PAGE_TRIPLES):
+            page = triples[start : start + _PAGE_TRIPLES]
+            if any(triple.tail == NOTHING for triple in page):
+                raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
+            rows = vectors_of(page, self.relations, self._encode)
+            scores = cross_scores(self._folds, rows, folds_of(page))
+            inputs = design(scores, rows.relations, len(self.relations), self._blend["mean"], self._blend["deviation"])
+            logits = inputs @ self._blend["weights"][:-1] + self._blend["weights"][-1]
+            result[start : start + len(page)] = np.exp(-np.logaddexp(0, -logits))
+        return result
+
+    def save(self, folder: Path) -> None:
+        """Write the critic into an existing folder: two files, numbers and names only."""
+        from safetensors.numpy import save_file  # noqa: PLC0415
+
+        arrays = {f"blend.{name}": array for name, array in self._blend.items()}
+        for fold, scores in enumerate(self._folds):
+            for score in scores:
+                for name, array in score._asdict().items():
+                    arrays[f"{fold}.{type(score).__name__}.{name}"] = np.ascontiguousarray(array)
+        save_file(arrays, folder / "critic.safetensors")
+        about = {"format": _FORMAT, "kind": self.kind, "relations": self.relations}
+        (folder / "critic.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, encode: Encode) -> "Critic":
+        """Read what `save` wrote; `encode` has to be the encoder of the training.
+
+        Raises:
+            NotFound: there is no critic in the folder.
+            InputError: what is there is damaged or of another version.
+        """
+        from safetensors import SafetensorError  # noqa: PLC0415
+        from safetensors.numpy import load_file  # noqa: PLC0415
+
+        try:
+            about = json.loads((folder / "critic.json").read_text(encoding="utf-8"))
+            arrays = load_file(folder / "critic.safetensors")
+            if about["format"] != _FORMAT or about["kind"] not in KINDS:
+                raise InputError(f"{folder} has a critic of another version; train it again")
+            folds = [
+                [
+                    score(**{name: arrays[f"{fold}.{score.__name__}.{name}"] for name in score._fields})
+                    for score in SCORES[about["kind"]]
+                ]
+                for fold in range(FOLDS)
+            ]
+            blend = {name: arrays[f"blend.{name}"] for name in ("mean", "deviation", "weights")}
+            return cls(about["kind"], about["relations"], folds, blend, encode)
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no critic in {folder}") from error
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+
+
+def folds_of(triples: Sequence[Triple]) -> Indices:
+    """Return the fold of each triple's event, which follows from its key and is independent of split and half."""
+    return np.array([int(head_id(triple)[16:24], 16) % FOLDS for triple in triples], dtype=np.intp)
+
+
+def vectors_of(triples: Sequence[Triple], relations: Sequence[str], encode: Encode) -> Vectors:
+    """Embed triples; a relation that is not among `relations` has the index -1."""
+    known = {relation: index for index, relation in enumerate(relations)}
+    return Vectors(
+        encode([triple.head for triple in triples]).astype(np.float64),
+        encode([triple.tail for triple in triples]).astype(np.float64),
+        np.array([known.get(triple.relation, -1) for triple in triples], dtype=np.intp),
+    )
+
+
+def cross_scores(scores: Sequence[Sequence[Score]], rows: Vectors, folds: Indices) -> Floats:
+    """Return each row's scores by what was fitted without its fold, (n, S); NaN where the relation is not known."""
+    result = np.full((len(folds), len(scores[0])), np.nan)
+    for fold, fitted in enumerate(scores):
+        mine = (folds == fold) & (rows.relations >= 0)
+        for column, score in enumerate(fitted):
+            result[mine, column] = score.score(rows.of(mine))
+    return result
+
+
+def design(scores: Floats, relations: Indices, known: int, mean: Floats, deviation: Floats) -> Floats:
+    """Return the inputs of the regression: standardised scores, products of any two, one column a relation.
+
+    A score that is not known counts as average.
+
+    Args:
+        scores: (n, S).
+        relations: (n,), -1 for one that is not known.
+        known: how many relations there are.
+        mean: (S,) of the scores in training.
+        deviation: (S,) likewise.
+    """
+    standard = np.nan_to_num(np.clip((scores - mean) / deviation, -_MAX_DEVIATION, _MAX_DEVIATION))
+    first, second = np.triu_indices(standard.shape[1], 1)
+    is_relation = relations[:, None] == np.arange(known)  # (n, R)
+    return np.concatenate([standard, standard[:, first] * standard[:, second], is_relation], axis=1)

@@ -1,0 +1,75 @@
+"""What the judgements of a share of the events come to: one verdict a triple.
+
+Training, thresholds and the report each take another share: the train split, divided between the critic that
+filters and the one that judges the student; the validation split; the test split.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.model import NOTHING, Judgement, Split, Triple, half_of, head_id, split_of
+
+Kind = Literal["filter", "judge"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Splits = Mapping[str, Split]
+"""Key of an event (`kg.model.head_id`) to its split; an event that is not named follows `split_of`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """Distinct triples and whether more than half of their annotators accepted them; ordered by triple.
+
+    Attributes:
+        triples: the triples.
+        good: (len(triples),) booleans.
+    """
+
+    triples: tuple[Triple, ...]
+    good: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.triples)
+
+    @property
+    def relations(self) -> tuple[str, ...]:
+        """The relation of each triple."""
+        return tuple(triple.relation for triple in self.triples)
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The key of each triple's event."""
+        return tuple(head_id(triple) for triple in self.triples)
+
+
+def split_in(triple: Triple, splits: Splits | None = None) -> Split:
+    """Return the split of a triple's event: the one in `splits`, otherwise that of `kg.model.split_of`."""
+    event = head_id(triple)
+    return (splits or {}).get(event) or split_of(event)
+
+
+def training_verdicts(judgements: Sequence[Judgement], kind: Kind, splits: Splits | None = None) -> Verdicts:
+    """Return what a critic may learn from: the train split's half of the events that belongs to its kind."""
+    half = KINDS.index(kind)
+    mine = [judgement for judgement in judgements if half_of(head_id(judgement.triple)) == half]
+    return split_verdicts(mine, "train", splits)
+
+
+def split_verdicts(judgements: Sequence[Judgement], split: Split, splits: Splits | None = None) -> Verdicts:
+    """Return the verdicts on the events of a split; judgements of the tail `NOTHING` are left out.
+
+    A tie of the annotators is no acceptance, as "unfamiliar" (-9) is none.
+    """
+    votes: dict[Triple, list[bool]] = defaultdict(list)
+    for judgement in judgements:
+        triple = judgement.triple
+        if triple.tail != NOTHING and split_in(triple, splits) == split:
+            votes[triple].append(judgement.is_good)
+    triples = tuple(sorted(votes))
+    good = [2 * sum(votes[triple]) > len(votes[triple]) for triple in triples]
+    return Verdicts(triples, np.array(good, dtype=np.bool_))

@@ -1,0 +1,113 @@
+"""`kg`: the command. It puts the stages together, and turns errors into one line."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import critic.cli
+import ingest.cli
+import student.cli
+from kg import __version__
+from kg.commands import export, query, runs, server
+from kg.errors import KGError
+from kg.model import Split
+from kg.workspace import Workspace
+
+_TRY_NEXT = """Try next:
+  kg query why --param 'event=PersonX jams the office photocopier' --limit 10
+  kg query review --limit 10
+  kg export rdf graph.ttl --accepted"""
+
+app = typer.Typer(
+    help="A graph for Symbolic Knowledge Distillation: who claimed it, how sure the critic is, who learnt it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(server.app, name="server")
+app.add_typer(ingest.cli.app, name="ingest")
+app.add_typer(critic.cli.app, name="critic")
+app.add_typer(student.cli.app, name="student")
+app.command()(query.query)
+app.command()(query.stats)
+app.add_typer(export.app, name="export")
+app.add_typer(runs.app, name="runs")
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Options of every command."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    if debug:
+        os.environ["KG_DEBUG"] = "1"
+
+
+@app.command("distill")
+def distill_all(
+    recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
+    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Train critics and students again.")] = False,
+) -> None:
+    """Run the whole loop on the starter corpus. A second run reuses what is there."""
+    from kg.connection import open_graph
+    from kg.distill import distill
+    from kg.encoder import Encoder
+
+    workspace = Workspace.default()
+    if force:
+        for name in ("critics", "students"):
+            shutil.rmtree(workspace.root / name, ignore_errors=True)
+    with open_graph(workspace) as graph:
+        encoder = Encoder(None, workspace.folder("embeddings"))
+        report, folder = distill(graph, workspace, encoder, recall=recall, seed=seed, say=_say)
+    typer.echo(f"{report}\n\nThe report is in {folder}\n\n{_TRY_NEXT}")
+
+
+@student.cli.app.command("evaluate")
+def evaluate_student(
+    judgements: Annotated[
+        Path | None, typer.Option(help="Fresh verdicts on the student's own predictions, to correct the estimate with.")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Whose events.")] = "test",
+    student_id: student.cli.StudentId = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
+) -> None:
+    """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said."""
+    from critic.judgements import read_judgements
+    from kg.connection import open_graph
+    from kg.distill import evaluate
+    from kg.encoder import Encoder
+    from student.stage import open_student
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        chosen, _ = open_student(graph, workspace, student_id)
+        verdicts = list(read_judgements(judgements, graph.vocabulary())) if judgements else []
+        encoder = Encoder(None, workspace.folder("embeddings"))
+        report, folder = evaluate(graph, workspace, encoder, [chosen], split=split, verdicts=verdicts, seed=seed)
+    typer.echo(f"{report}\n\nThe report is in {folder}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def main() -> None:
+    """Run the command; an error is one line on stderr and exit status 1."""
+    try:
+        app()
+    except KGError as error:
+        if os.environ.get("KG_DEBUG"):
+            raise
+        sys.exit(f"kg: {error}")
+    except KeyboardInterrupt:
+        sys.exit("kg: interrupted; the same command goes on where it stopped")

@@ -1,0 +1,21 @@
+"""The graph in other shapes: one module a format, each with one function that writes a stream of edges.
+
+| module | file | holds | leaves out |
+|---|---|---|---|
+| `jsonl` | `.jsonl` | the fields of SKD's release | language, runs and all that SKD does not have |
+| `tsv` | any | head, relation, tail, as ATOMIC-2020 | all else; refuses texts with a tab or line break |
+| `parquet` | `.parquet` | every field of `Edge`, and the ids of its phrases | nothing |
+| `graphml` | `.graphml` | phrases, every field of `Edge` | nothing (`unescape` restores odd texts) |
+| `rdf` | `.ttl`, `.nt` | phrases, relations, runs, every field of `Edge` | order in `runs`, `sources` |
+
+What holds for all of them:
+
+* Edges come in as any iterable and are read once; memory does not grow with their number.
+* The file appears when it is complete. An export that fails or is interrupted leaves what was there before.
+* The number of edges written is returned, and none is left out in silence: all of them are in the file, or
+  there is an error and no file.
+* Texts are written as they are stored, whatever characters they have, in UTF-8. The tail `none` is kept.
+* `graphml` and `rdf` describe each phrase once, so they also take the stream of phrases (`kg.model.Phrase`). It
+  must have every phrase that an edge uses. That is not checked: remembering millions of them would break the
+  first promise.
+"""

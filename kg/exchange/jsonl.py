@@ -1,0 +1,74 @@
+"""SKD's release format: one JSON object a line, with the fields of `ATOMIC10X.jsonl` in their order.
+
+    head, relation, tail, inference (the tail again), split (train, val or test),
+    rec_0.5, rec_0.6, rec_0.7, rec_0.8, rec_0.9, p_valid_model, valid
+
+`rec_R` says whether the triple survives the threshold that keeps the share R of the good ones. The format has
+no place for a language, runs or weights; Parquet has.
+
+Source: the README of West et al. 2021, "Symbolic Knowledge Distillation".
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import orjson
+
+from kg.exchange.target import export_file
+from kg.model import Edge, Triple
+
+RECALLS = ("0.5", "0.6", "0.7", "0.8", "0.9")
+OVERALL = "overall"
+"""Key of the threshold for the relations that have none of their own."""
+
+_SPLITS = {"train": "train", "validation": "val", "test": "test"}
+
+Thresholds = Mapping[str, Mapping[str, float]]
+"""Recall (one of `RECALLS`) to relation, or `OVERALL`, to threshold."""
+
+Verdicts = Mapping[Triple, int] | Callable[[Triple], int | None]
+"""The raw verdict of a person on a triple, where there is one."""
+
+
+def write_jsonl(edges: Iterable[Edge], path: Path, *, thresholds: Thresholds, verdicts: Verdicts) -> int:
+    """Write edges in SKD's release format.
+
+    Args:
+        edges: what to write, in this order.
+        path: file to make; an older one is replaced.
+        thresholds: for each recall, the smallest score of an accepted triple by relation. Where there is
+            none, or no score, the field is null.
+        verdicts: what becomes the field `valid`; null for the triples that nobody judged.
+
+    Returns:
+        The number of edges written.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    verdict_of = verdicts if callable(verdicts) else verdicts.get
+    count = 0
+    with export_file(path) as draft, draft.open("wb") as file:
+        for edge in edges:
+            row = _row(edge, thresholds, verdict_of(edge.triple))
+            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            count += 1
+    return count
+
+
+def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, object]:
+    triple = edge.triple
+    row: dict[str, object] = {
+        "head": triple.head,
+        "relation": triple.relation,
+        "tail": triple.tail,
+        "inference": triple.tail,
+        "split": _SPLITS[edge.split],
+    }
+    for recall in RECALLS:
+        by_relation = thresholds.get(recall, {})
+        threshold = by_relation.get(triple.relation, by_relation.get(OVERALL))
+        row[f"rec_{recall}"] = None if edge.score is None or threshold is None else edge.score >= threshold
+    row["p_valid_model"] = edge.score
+    row["valid"] = verdict
+    return row

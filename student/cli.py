@@ -1,0 +1,82 @@
+"""`kg student`: train a small model on what the critic accepted, and let it infer. `kg.cli` adds `evaluate`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from kg.errors import InputError
+from kg.model import Split
+from kg.workspace import Workspace
+
+app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
+
+EncoderName = Annotated[
+    str | None,
+    typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
+]
+StudentId = Annotated[
+    str | None, typer.Option("--student", metavar="ID", help="Which student; without it, the newest.")
+]
+
+
+@app.command()
+def train(
+    kind: Annotated[
+        Literal["generator", "ranker"], typer.Option(help="generator (writes new tails) or ranker (ranks known ones).")
+    ] = "ranker",
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="CYPHER", help="A condition over head, r and tail; without it, accepted triples."),
+    ] = None,
+    query: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="A query that returns head, relation, tail (and lang)."),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|PATH", help="Fine-tune this pre-trained model instead (generator only)."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; without it, by its size.")] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
+    encoder: EncoderName = None,
+) -> None:
+    """Train a student on triples of the training events, chosen by Cypher."""
+    from kg import queries
+    from kg.connection import open_graph
+    from kg.encoder import Encoder
+    from student.stage import train_student
+
+    if where and query:
+        raise InputError("give --where or --query, not both")
+    if query is None:
+        chosen = queries.load("training").where(where)
+    else:
+        chosen = queries.load(query) if query in queries.named() else queries.load_file(Path(query))
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        trained = train_student(
+            graph, workspace, kind, chosen, Encoder(encoder, workspace.folder("embeddings")), base=base,
+            epochs=epochs, seed=seed,
+        )  # fmt: skip
+    typer.echo(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
+
+
+@app.command()
+def predict(
+    split: Annotated[Split, typer.Option(help="Whose events.")] = "test",
+    count: Annotated[int, typer.Option(min=1, help="Tails for each event and relation.")] = 5,
+    student: StudentId = None,
+) -> None:
+    """Write what a student infers about events as predicted edges; kg critic score scores them."""
+    from tqdm import tqdm
+
+    from kg.connection import open_graph
+    from student.prediction import predict as infer
+    from student.stage import open_student
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph, tqdm(unit=" events", desc="predict", disable=None) as bar:
+        student_id, model = open_student(graph, workspace, student)
+        run, added = infer(graph, model, student_id, split=split, count=count, progress=bar.update)
+    typer.echo(f"{added:,} predicted edges added by {student_id} as run {run.id}; next: kg critic score")

@@ -1,0 +1,80 @@
+"""The data of a student: a Cypher-filtered export, and the manifest that says what it was."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kg import adhoc
+from kg.errors import InputError, NotReady
+from kg.graph import KnowledgeGraph
+from kg.model import NOTHING, Triple, content_hash, head_id, triple_id
+from kg.queries import Query
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a student is trained on.
+
+    Attributes:
+        triples: in the order of the query.
+        manifest: the Cypher text, its parameters, counts, language and content hash.
+    """
+
+    triples: list[Triple]
+    manifest: dict[str, Any]
+
+
+def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | None = None) -> TrainingData:
+    """Return the triples that a reading query returns as head, relation, tail and (if not English) lang.
+
+    Raises:
+        UnsafeQuery: the query does more than read.
+        InputError: a column is missing, the languages are mixed, or an event is not of the training split.
+        NotReady: it returns nothing.
+    """
+    values = query.defaults | dict(parameters or {})
+    adhoc.check(graph.store, query.text, values)
+    rows = graph.store.read(query.text, **values)
+    if not rows:
+        raise NotReady(
+            "no triple to train on: load some, then kg critic train, calibrate and score; "
+            "or choose others with --where, for example --where true"
+        )
+    if missing := [name for name in ("head", "relation", "tail") if name not in rows[0]]:
+        raise InputError(f"the query must return head, relation and tail; {', '.join(missing)} is missing")
+    for row in rows:
+        if bad := [name for name in ("head", "relation", "tail") if not isinstance(row[name], str)]:
+            raise InputError(f"the query must return texts; {bad[0]} is {str(row[bad[0]])[:80]!r} in one row")
+    triples = list(
+        dict.fromkeys(
+            Triple(row["head"], row["relation"], row["tail"], row.get("lang") or "en")
+            for row in rows
+            if row["tail"] != NOTHING
+        )
+    )
+    if not triples:
+        raise NotReady("every tail that the query returns is 'none'; a student learns phrases")
+    _check_split(graph, triples)
+    languages = sorted({triple.lang for triple in triples})
+    if len(languages) > 1:
+        raise InputError(f"a student learns one language; the query returns {', '.join(languages)}")
+    manifest = {
+        "cypher": query.text,
+        "parameters": values,
+        "lang": languages[0],
+        "triples": len(triples),
+        "events": len({triple.head for triple in triples}),
+        "relations": sorted({triple.relation for triple in triples}),
+        "content_hash": content_hash(triple_id(triple) for triple in triples),
+    }
+    return TrainingData(triples, manifest)
+
+
+def _check_split(graph: KnowledgeGraph, triples: list[Triple]) -> None:
+    heads = {head_id(triple): triple.head for triple in triples}
+    splits = graph.splits_of(sorted(heads))
+    if foreign := sorted(text for key, text in heads.items() if splits.get(key) != "train"):
+        raise InputError(
+            f"{len(foreign):,} events are not of the training split, the first {foreign[0][:80]!r}; "
+            'nothing is trained on held-out events: add head.split = "train"'
+        )

@@ -1,0 +1,186 @@
+"""How good a student's tails are, beside the teacher's and beside controls that need no student.
+
+There are no people here: a judge critic estimates which share of a set is acceptable. It must have learnt from other
+events than the critic that filtered, and nothing that ranks tails for the student may be inside it. Even so it is no
+ruler: differences between sets mean more than absolute figures, and judgements of the student's own tails
+(`correct_with_judgements`) mean more than both.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.model import Triple
+from student.interface import Encode, Student
+
+Judge = Callable[[Sequence[Triple]], NDArray[np.float64]]
+Floats = NDArray[np.float64]
+
+CONTROLS = ("nearest training event", "most frequent tail", "another event")
+"""Sets that a student must beat: what retrieval and guessing would have said."""
+
+_RESAMPLES = 2_000  # of the bootstrap over events
+_SIGNIFICANT = 1.96  # standard errors of a 95 % interval
+
+
+def controls(
+    held_out: Sequence[Triple], training: Sequence[Triple], encode: Encode, seed: int
+) -> dict[str, list[Triple]]:
+    """Return what retrieval and guessing say about the held-out events: `CONTROLS`, each a list of triples.
+
+    Args:
+        held_out: the teacher's triples of the held-out events.
+        training: the triples that the student was trained on.
+        encode: the sentence encoder, for the nearest training event (by cosine).
+        seed: of the choice of another event.
+    """
+    pairs = sorted({(triple.head, triple.relation, triple.lang) for triple in held_out})
+    known: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for triple in training:
+        known[triple.head, triple.relation].append(triple.tail)
+    frequent: dict[str, str] = {}
+    for relation in sorted({triple.relation for triple in training}):
+        counts = Counter(triple.tail for triple in training if triple.relation == relation)
+        frequent[relation] = min(counts, key=lambda tail: (-counts[tail], tail))
+    nearest = _nearest(sorted({head for head, _, _ in pairs}), sorted({triple.head for triple in training}), encode)
+    random = np.random.default_rng(seed)
+    heads = sorted({head for head, _, _ in pairs})
+    order = random.permutation(heads).tolist()
+    shifted = dict(zip(order, np.roll(order, 1).tolist(), strict=True)) if order else {}
+    by_pair: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for triple in held_out:
+        by_pair[triple.head, triple.relation].append(triple.tail)
+    found: dict[str, list[Triple]] = {name: [] for name in CONTROLS}
+    for head, relation, lang in pairs:
+        tails = {
+            "nearest training event": known.get((nearest[head], relation), []) if nearest else [],
+            "most frequent tail": [frequent[relation]] if relation in frequent else [],
+            "another event": by_pair.get((shifted[head], relation), []) if shifted[head] != head else [],
+        }
+        for name in CONTROLS:
+            found[name].extend(Triple(head, relation, tail, lang) for tail in tails[name])
+    return found
+
+
+def measure(
+    sets: Mapping[str, Sequence[Triple]], judge: Judge, training: Sequence[Triple], seed: int
+) -> list[dict[str, Any]]:
+    """Measure sets of triples about the same held-out events.
+
+    Returns:
+        A row a set: `name`, `rows`, `events`, `acceptance` (mean of the judge's probabilities, an estimate) with its
+        95 % `interval` (bootstrap over events), `distinct` (share of different relation-tail pairs), `novel` (share of
+        relation-tail pairs that the training triples do not have). A set without rows has None.
+    """
+    seen = {(triple.relation, triple.tail) for triple in training}
+    rows = []
+    for name, triples in sets.items():
+        row: dict[str, Any] = {"name": name, "rows": len(triples), "events": len({t.head for t in triples})}
+        row |= dict.fromkeys(("acceptance", "interval", "distinct", "novel"))
+        if triples:
+            tails = [(triple.relation, triple.tail) for triple in triples]
+            scores = judge(triples)
+            row["acceptance"] = float(scores.mean())
+            row["interval"] = _interval(_resampled(_by_event(triples, scores), _draws(triples, seed)))
+            row["distinct"] = len(set(tails)) / len(tails)
+            row["novel"] = sum(tail not in seen for tail in tails) / len(tails)
+        rows.append(row)
+    return rows
+
+
+def compare(student: Sequence[Triple], control: Sequence[Triple], judge: Judge, seed: int) -> dict[str, Any] | None:
+    """Compare a student's set with a control's on the events that both speak of; None where there is none.
+
+    Returns:
+        `difference` of the judged acceptances, its 95 % `interval` (paired bootstrap over events), and `beats`:
+        whether the whole interval is above 0.
+    """
+    common = {triple.head for triple in student} & {triple.head for triple in control}
+    ours = [triple for triple in student if triple.head in common]
+    theirs = [triple for triple in control if triple.head in common]
+    if not common:
+        return None
+    draws = _draws(ours, seed)
+    sums = [_by_event(triples, judge(triples)) for triples in (ours, theirs)]
+    differences = _resampled(sums[0], draws) - _resampled(sums[1], draws)
+    low, high = _interval(differences)
+    means = [total[:, 0].sum() / total[:, 1].sum() for total in sums]
+    return {"difference": float(means[0] - means[1]), "interval": [low, high], "beats": low > 0}
+
+
+def perplexity(student: Student, held_out: Sequence[Triple]) -> dict[str, Any]:
+    """Return how well a student expects the held-out tails: `per_token`, `per_word`, and `covered`.
+
+    `covered` is the share of the tails that it can express at all: a ranker knows only tails of the training events,
+    each of which is one token, so its figures do not compare with a generator's.
+    """
+    usable = [triple for triple in held_out if triple.relation in student.relations]
+    sums, tokens = student.logprobs(usable)
+    known = tokens > 0
+    if not known.any():
+        return {"per_token": None, "per_word": None, "covered": 0.0}
+    words = sum(len(triple.tail.split()) for triple, is_known in zip(usable, known, strict=True) if is_known)
+    total = float(-sums[known].sum())
+    return {
+        "per_token": float(np.exp(total / tokens[known].sum())),
+        "per_word": float(np.exp(total / max(words, 1))),
+        "covered": float(known.sum() / len(held_out)),
+    }
+
+
+def correct_with_judgements(scores: Floats, judged: Sequence[int], verdicts: Sequence[bool]) -> dict[str, Any]:
+    """Correct the judge's estimate with verdicts on some of the rows (prediction-powered inference).
+
+    The estimate is the mean of the scores plus the mean of verdict minus score over the judged rows, which must be a
+    random sample (Angelopoulos et al. 2023, s2.1).
+
+    Args:
+        scores: (n,) of all rows, in [0, 1].
+        judged: indices of the judged rows, at least 2.
+        verdicts: whether each of them was found good.
+
+    Returns:
+        `estimate`, its 95 % `interval`, the number of `judged` rows, and their plain mean `judged_acceptance`.
+    """
+    good = np.asarray(verdicts, dtype=np.float64)
+    errors = good - scores[list(judged)]
+    estimate = float(scores.mean() + errors.mean())
+    error = np.sqrt(scores.var(ddof=1) / len(scores) + errors.var(ddof=1) / len(errors))
+    return {
+        "estimate": estimate,
+        "interval": [estimate - _SIGNIFICANT * float(error), estimate + _SIGNIFICANT * float(error)],
+        "judged": len(errors),
+        "judged_acceptance": float(good.mean()),
+    }
+
+
+def _nearest(events: Sequence[str], training: Sequence[str], encode: Encode) -> dict[str, str]:
+    if not training:
+        return {}
+    similarity = encode(events) @ encode(training).T  # (E, T)
+    return {event: training[best] for event, best in zip(events, similarity.argmax(axis=1), strict=True)}
+
+
+def _by_event(triples: Sequence[Triple], scores: Floats) -> Floats:
+    """Return the sum of scores and the number of rows of each event, (events, 2), events sorted."""
+    heads, index = np.unique([triple.head for triple in triples], return_inverse=True)
+    return np.stack([np.bincount(index, scores, len(heads)), np.bincount(index, minlength=len(heads))], axis=1)
+
+
+def _draws(triples: Sequence[Triple], seed: int) -> NDArray[np.intp]:
+    events = len({triple.head for triple in triples})
+    return np.random.default_rng(seed).integers(events, size=(_RESAMPLES, events))
+
+
+def _resampled(by_event: Floats, draws: NDArray[np.intp]) -> Floats:
+    """Return the mean score of each resample of events: (resamples,)."""
+    sums = by_event[draws].sum(axis=1)
+    return np.asarray(sums[:, 0] / sums[:, 1])
+
+
+def _interval(values: Floats) -> list[float]:
+    low, high = np.percentile(values, [2.5, 97.5])
+    return [float(low), float(high)]

@@ -1,0 +1,87 @@
+"""What every student can do, whatever is inside: the only view that the rest of the software has of it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kg.errors import InputError
+from kg.model import Triple
+
+Kind = Literal["generator", "ranker"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""A sentence encoder: n texts to an array (n, d) whose rows have length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One tail that a student gives for an event and a relation.
+
+    Attributes:
+        tail: its text, never blank and never `kg.model.NOTHING`.
+        logprob: at most 0. The generator's is the mean over the tail's tokens, the end included; the ranker's is
+            the log-softmax over all tails known for the relation. The two do not compare.
+    """
+
+    tail: str
+    logprob: float
+
+
+class Student(Protocol):
+    """A trained model of triples.
+
+    Attributes:
+        kind: generator or ranker.
+        relations: what it was trained on, in the vocabulary's order.
+        metrics: figures of its training.
+        manifest: what its data was, as handed to `train`.
+    """
+
+    kind: Kind
+    relations: tuple[str, ...]
+    metrics: dict[str, Any]
+    manifest: dict[str, Any]
+
+    def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:
+        """Return, for each (event, relation), up to `count` distinct tails, the most probable first.
+
+        Raises:
+            InputError: a relation that the student was not trained on, or `count` below 1.
+        """
+        ...
+
+    def logprobs(self, triples: Sequence[Triple]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return how probable the tails are: the summed log-probability and the number of tokens, both (n,).
+
+        A tail that the student cannot express (unknown to the ranker, too long for the generator) has 0 tokens. For
+        the ranker a tail is one token.
+
+        Raises:
+            InputError: a relation that the student was not trained on.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model's own files into an existing folder."""
+        ...
+
+
+def check_request(student: Student, relations: Sequence[str], count: int = 1) -> None:
+    """Refuse what a student cannot answer.
+
+    Raises:
+        InputError: a relation that the student was not trained on, or `count` below 1.
+    """
+    if count < 1:
+        raise InputError(f"a student gives at least 1 tail, not {count}")
+    for relation in dict.fromkeys(relations):
+        if relation not in student.relations:
+            raise InputError(
+                f"the {student.kind} was not trained on relation {relation[:80]!r}; "
+                f"it knows {', '.join(student.relations[:30])}"
+            )

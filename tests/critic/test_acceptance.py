@@ -1,0 +1,88 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from critic.acceptance import OVERALL, choose_thresholds, thresholds_by_recall
+from kg.errors import InputError, NotReady
+
+ROWS = st.lists(
+    st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from(["xWant", "xNeed", "xReact"])), min_size=1, max_size=60
+).filter(lambda rows: any(good for _, good, _ in rows))
+RECALL = st.floats(0, 1, exclude_min=True)
+
+
+@given(ROWS, RECALL, RECALL)
+def test_a_higher_recall_never_gives_a_higher_threshold(
+    rows: list[tuple[float, bool, str]], one: float, other: float
+) -> None:
+    lower, higher = (choose_thresholds(*zip(*rows, strict=True), recall) for recall in sorted((one, other)))
+    assert lower.keys() == higher.keys()
+    assert all(higher[relation] <= lower[relation] for relation in lower)
+
+
+@given(ROWS, RECALL)
+def test_the_overall_threshold_keeps_the_share_that_was_asked_for(
+    rows: list[tuple[float, bool, str]], recall: float
+) -> None:
+    threshold = choose_thresholds(*zip(*rows, strict=True), recall)[OVERALL]
+    kept = [score >= threshold for score, good, _ in rows if good]
+    assert np.mean(kept) >= recall - 1e-9
+
+
+@given(ROWS, RECALL)
+def test_a_threshold_is_a_score_that_good_triples_have_around_it(
+    rows: list[tuple[float, bool, str]], recall: float
+) -> None:
+    scores = [score for score, good, _ in rows if good]
+    thresholds = choose_thresholds(*zip(*rows, strict=True), recall)
+    assert all(min(scores) - 1e-9 <= value <= max(scores) + 1e-9 for value in thresholds.values())
+
+
+def test_the_threshold_is_the_largest_that_keeps_enough() -> None:
+    scores = [score / 10 for score in range(10)]
+    for recall, threshold in ((0.1, 0.9), (0.7, 0.3), (0.71, 0.2), (1.0, 0.0)):
+        assert choose_thresholds(scores, [True] * 10, ["xWant"] * 10, recall)[OVERALL] == threshold
+
+
+def test_a_relation_with_few_judgements_leans_on_the_others() -> None:
+    many = np.linspace(0.5, 1, 980)
+    scores, relations = [*many, *[0.1] * 20], ["xWant"] * 980 + ["xNeed"] * 20
+    thresholds = choose_thresholds(scores, [True] * 1000, relations, 0.8)
+    assert thresholds["xNeed"] == pytest.approx((0.1 + thresholds[OVERALL]) / 2)
+    assert thresholds["xWant"] == pytest.approx(np.quantile(many, 0.2), abs=0.01)
+
+
+def test_a_relation_without_a_good_triple_is_left_to_the_overall_threshold() -> None:
+    thresholds = choose_thresholds([0.4, 0.6], [False, True], ["xNeed", "xWant"], 0.5)
+    assert thresholds == {OVERALL: 0.6, "xWant": 0.6}
+
+
+def test_equal_scores_are_all_kept() -> None:
+    assert set(choose_thresholds([0.3] * 5, [True] * 5, list("abcde"), 0.5).values()) == {0.3}
+
+
+def test_every_recall_of_the_release_and_the_chosen_one_get_thresholds() -> None:
+    arguments = ([0.2, 0.9], [True, True], ["xWant", "xWant"])
+    assert list(thresholds_by_recall(*arguments, 0.8)) == ["0.5", "0.6", "0.7", "0.8", "0.9"]
+    assert thresholds_by_recall(*arguments, 0.75)["0.75"] == choose_thresholds(*arguments, 0.75)
+
+
+@pytest.mark.parametrize("recall", [0, -0.1, 1.1, math.nan, math.inf])
+def test_an_impossible_recall_is_refused(recall: float) -> None:
+    with pytest.raises(InputError, match="is not above 0 and at most 1"):
+        choose_thresholds([0.5], [True], ["xWant"], recall)
+
+
+def test_bad_scores_and_no_good_triple_are_refused() -> None:
+    for score in (math.nan, -0.1, 1.1):
+        with pytest.raises(InputError, match=r"not in \[0, 1\]"):
+            choose_thresholds([score], [True], ["xWant"], 0.5)
+    with pytest.raises(InputError, match="do not match"):
+        choose_thresholds([0.5, 0.6], [True], ["xWant"], 0.5)
+    with pytest.raises(NotReady, match="none of the judged validation triples is good"):
+        choose_thresholds([0.5], [False], ["xWant"], 0.5)
+    with pytest.raises(NotReady, match="none of the judged"):
+        choose_thresholds([], [], [], 0.5)

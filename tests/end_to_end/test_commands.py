@@ -1,0 +1,181 @@
+"""The commands as a new user types them, on a real Neo4j."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import networkx as nx
+import pyoxigraph
+import pytest
+
+from kg.graph import KnowledgeGraph
+
+pytestmark = pytest.mark.usefixtures("graph")
+Kg = Callable[..., object]
+
+ROWS = (
+    "PersonX fires PersonY\txReact\tguilty\n"
+    "PersonX fires PersonY\txWant\tto hire someone else\n"
+    "PersonX fires PersonY\txEffect\tnone\n"
+    "PersonX naps\txWant\tto rest\n"
+)
+
+
+@pytest.fixture
+def loaded(kg: Kg, tmp_path: Path) -> str:
+    """The id of a run that loaded four rows."""
+    (tmp_path / "rows.tsv").write_text(ROWS)
+    said = kg("ingest", "load", "rows.tsv", "--format", "atomic2020", "--model", "teacher").stdout
+    assert "4 rows read, 4 edges added" in said
+    return said.split()[-1]
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_loading_again_changes_nothing_and_says_so(kg: Kg, loaded: str) -> None:
+    before = kg("runs", "list", "--json").stdout
+    assert (
+        "0 edges added (nothing new)"
+        in kg("ingest", "load", "rows.tsv", "--format", "atomic2020", "--model", "teacher").stdout
+    )
+    assert kg("runs", "list", "--json").stdout == before
+    assert loaded in before
+
+
+def test_bad_rows_are_listed_and_the_exit_status_says_so(kg: Kg, tmp_path: Path) -> None:
+    (tmp_path / "bad.tsv").write_bytes(ROWS.encode() + b"one column\nPersonX naps\txWnat\tto rest\n\xff\txWant\tx\n")
+    done = kg("ingest", "load", "bad.tsv", "--format", "atomic2020", status=1)
+    assert "4 rows read, 4 edges added" in done.stdout
+    (rejected,) = (tmp_path / "home" / "runs").glob("*/rejected.jsonl")
+    assert str(rejected) in done.stderr
+    assert [(row["line"], bool(row["reason"])) for row in lines(rejected.read_text())] == [
+        (5, True),
+        (6, True),
+        (7, True),
+    ]
+
+
+MISTAKES = {
+    "ingest load absent.tsv --format skd": "cannot read absent.tsv",
+    "ingest load rows.tsv --format xml": "format 'xml' is not one of",
+    "ingest load rows.tsv --format skd": "no row of rows.tsv can be read as skd; line 1",
+    "ingest load rows.tsv --format atomic2020 --vocabulary skdd": "no vocabulary 'skdd'",
+    "query neighborhood": "no query 'neighborhood'; there are",
+    "query neighbourhood": "wants --param event",
+    "query why --param event": "is not of the form",
+    "query 'MATCH (n) DETACH DELETE n'": "only reading statements",
+    "query absent.cypher": "cannot read",
+    "export rdf out.xml": ".ttl",
+    "export tsv out.tsv --where 'r.score >'": "does not accept",
+    "export tsv out.tsv --where 'true) WITH head, r, tail SET r.score = 1 WITH * WHERE (true'": "only reading",
+    "runs undo load-000000000000 --yes": "no run 'load-000000000000'",
+    "runs show load-000000000000": "no run 'load-000000000000'",
+    "critic train": "judgements",
+    "critic calibrate": "kg critic train",
+    "critic score": "kg critic train",
+    "student train": "--where",
+    "student train --where true --query hubs": "not both",
+    "student train --query hubs": "head, relation and tail",
+    "student predict": "kg student train",
+    "student evaluate": "kg student train",
+}
+
+
+def test_a_mistake_is_one_line(kg: Kg, loaded: str) -> None:
+    assert loaded
+    for arguments, message in MISTAKES.items():
+        done = kg(*shlex.split(arguments), status=1)
+        assert message in done.stderr, (arguments, done.stderr)
+        assert len(done.stderr.strip().splitlines()) == 1, (arguments, done.stderr)
+
+
+def test_a_wrong_option_is_a_usage_error(kg: Kg) -> None:
+    assert "No such option" in kg("stats", "--colour", status=2).stderr
+
+
+def test_the_users_own_server_is_used_and_its_faults_are_named(kg: Kg, environment: dict[str, str]) -> None:
+    environment["NEO4J_PASSWORD"] = "wrong-password"  # noqa: S105
+    assert "refuses the credentials" in kg("stats", status=1).stderr
+    environment["NEO4J_PASSWORD"] = ""
+    assert "NEO4J_PASSWORD is not set" in kg("stats", status=1).stderr
+    environment |= {"NEO4J_PASSWORD": "x", "NEO4J_URI": "bolt://127.0.0.1:9"}
+    assert "no answer from Neo4j at bolt://127.0.0.1:9" in kg("stats", status=1).stderr
+    environment["NEO4J_URI"] = "http://127.0.0.1:9"
+    assert "is not an address" in kg("stats", status=1).stderr
+
+
+def test_statistics_are_numbers_for_machines_too(kg: Kg, loaded: str) -> None:
+    counts = json.loads(kg("stats", "--json").stdout)
+    assert {name: counts[name] for name in ("phrases", "events", "inferences", "edges", "accepted", "predicted",
+            "judgements", "runs")} == {"phrases": 5, "events": 2, "inferences": 3, "edges": 4, "accepted": 0,
+            "predicted": 0, "judgements": 0, "runs": 1}  # fmt: skip
+    assert counts["relations"] == {"xWant": 2, "xEffect": 1, "xReact": 1}
+    assert "phrases" in kg("stats").stdout
+    (run,) = lines(kg("runs", "list", "--json").stdout)
+    assert (run["id"], run["kind"], run["status"], run["model"], run["dataset"], run["offered"], run["added"]) == (
+        loaded, "load", "finished", "teacher", "rows.tsv", 4, 4,
+    )  # fmt: skip
+    assert run["started"]
+    assert run["finished"]
+    assert json.loads(kg("runs", "show", loaded).stdout)["parameters"]["format"] == "atomic2020"
+
+
+def test_questions_are_answered_as_table_and_as_json(kg: Kg, loaded: str) -> None:
+    assert loaded
+    asked = ["query", "neighbourhood", "--param", "event=PersonX fires"]
+    assert [row["tail"] for row in lines(kg(*asked, "--json").stdout)] == ["none", "guilty", "to hire someone else"]
+    assert "to hire someone else" in kg(*asked).stdout
+    done = kg("query", "MATCH (e:Event) RETURN e.text AS event ORDER BY event", "--limit", "1", "--json")
+    assert lines(done.stdout) == [{"event": "PersonX fires PersonY"}]
+    assert "Cut after 1 rows" in done.stderr
+    assert "hubs" in kg("query").stdout
+    assert lines(kg("query", "MATCH (e:Event {text: 'PersonX naps'}) RETURN e", "--json").stdout)[0]["e"]["split"]
+
+
+def test_a_query_file_has_parameters_with_defaults(kg: Kg, loaded: str, tmp_path: Path) -> None:
+    assert loaded
+    (tmp_path / "own.cypher").write_text(
+        "// Events of a split.\n// $split  a split (default null)\n// -> event\n"
+        "MATCH (e:Event) WHERE $split IS NULL OR e.split = $split RETURN e.text AS event"
+    )
+    assert len(lines(kg("query", "own.cypher", "--json").stdout)) == 2
+    assert kg("query", "own.cypher", "--json", "--param", "split=none").stdout == ""
+
+
+def test_every_export_holds_every_edge(kg: Kg, loaded: str, tmp_path: Path) -> None:
+    assert loaded
+    for format_name, file in (("tsv", "out.tsv"), ("jsonl", "out.jsonl"), ("parquet", "out.parquet"),
+                              ("graphml", "out.graphml"), ("rdf", "out.ttl"), ("rdf", "out.nt")):  # fmt: skip
+        assert f"4 edges written to {file}" in kg("export", format_name, file).stdout
+    assert sorted((tmp_path / "out.tsv").read_text().splitlines()) == sorted(ROWS.splitlines())
+    assert nx.read_graphml(tmp_path / "out.graphml").number_of_edges() == 4
+    turtle = set(pyoxigraph.parse(path=str(tmp_path / "out.ttl")))
+    assert turtle == set(pyoxigraph.parse(path=str(tmp_path / "out.nt")))
+    assert len(turtle) > 40
+
+
+def test_exports_are_filtered_by_the_database(kg: Kg, loaded: str, tmp_path: Path) -> None:
+    assert loaded
+    assert "1 edges" in kg("export", "graphml", "one.graphml", "--where", "tail.text = 'to rest' // comment").stdout
+    assert nx.read_graphml(tmp_path / "one.graphml").number_of_nodes() == 2
+    assert "0 edges" in kg("export", "jsonl", "none.jsonl", "--accepted").stdout
+    assert "0 edges" in kg("export", "jsonl", "none.jsonl", "--min-score", "0.5").stdout
+
+
+def test_undo_asks_first_and_takes_everything_back(kg: Kg, loaded: str, graph: KnowledgeGraph) -> None:
+    kg("runs", "undo", loaded, status=1)
+    assert graph.statistics()["edges"] == 4
+    assert "4 edges, 0 judgements and 5 phrases deleted" in kg("runs", "undo", loaded, "--yes").stdout
+    assert graph.statistics()["phrases"] == 0
+    assert "0 edges" in kg("runs", "undo", loaded, "--yes").stdout
+
+
+def test_japanese_is_stored_without_a_special_case(kg: Kg, tmp_path: Path) -> None:
+    row = {"event": "Xがパチンコ屋へ行く", "relation": "xWant", "tails": ["暇をつぶしたい", "お金が欲しい。"]}
+    (tmp_path / "ja.jsonl").write_text(json.dumps(row, ensure_ascii=False))
+    kg("ingest", "load", "ja.jsonl", "--format", "completions", "--lang", "ja")
+    found = lines(kg("query", "MATCH (e:Event)-[r]->(t) RETURN e.lang AS lang, t.text AS tail", "--json").stdout)
+    assert {(row["lang"], row["tail"]) for row in found} == {("ja", "暇をつぶしたい"), ("ja", "お金が欲しい")}

@@ -1,0 +1,124 @@
+"""A reduced corpus, a tiny encoder, and a process that runs the loop on them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from kg.connection import open_graph
+from kg.distill import STARTER
+from kg.server import Server
+from kg.workspace import Workspace
+
+RELATIONS = ("xWant", "xReact", "xNeed")
+SCRIPT = """
+import sys
+from pathlib import Path
+from kg.connection import open_graph
+from kg.distill import distill
+from kg.encoder import Encoder
+from kg.errors import KGError
+from kg.workspace import Workspace
+
+workspace = Workspace.default()
+try:
+    with open_graph(workspace) as graph:
+        encoder = Encoder(sys.argv[2], workspace.folder("embeddings"))
+        distill(graph, workspace, encoder, corpus=Path(sys.argv[1]), epochs=1, say=lambda text: print(text, flush=True))
+except KGError as error:
+    sys.exit(f"kg: {error}")
+print("done", flush=True)
+"""
+
+
+@dataclass
+class Loop:
+    """One workspace with its own server, in which the loop is run as a process of its own."""
+
+    workspace: Workspace
+    corpus: Path
+    encoder: Path
+
+    @property
+    def server(self) -> Server:
+        return Server(self.workspace.folder("server"))
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(self.corpus), str(self.encoder)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={"KG_HOME": str(self.workspace.root), "PATH": "/usr/bin:/bin", "HOME": str(Path.home()),
+                 "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+
+    def run(self) -> None:
+        with self.start() as process:
+            said, errors = process.communicate(timeout=200)
+        assert said.endswith("done\n"), errors
+
+    def picture(self) -> dict[str, object]:
+        """All that the loop says, without times, scores rounded to what another order of batches leaves alone."""
+        with open_graph(self.workspace) as graph:
+            edges = [
+                (edge.triple, edge.split, edge.runs, edge.predicted, edge.accepted,
+                 *(None if number is None else round(number, 3) for number in (edge.score, edge.logprob)))
+                for edge in graph.edges()
+            ]  # fmt: skip
+            return {
+                "edges": edges,
+                "phrases": list(graph.phrases()),
+                "judgements": graph.judgements(),
+                "runs": sorted((run["id"], run["status"], run["offered"], run["added"]) for run in graph.runs()),
+            }
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = [json.loads(line) for line in (STARTER / "completions.jsonl").read_text(encoding="utf-8").splitlines()]
+    events = sorted({row["event"] for row in rows})[:120]
+    kept = [json.dumps(row) for row in rows if row["event"] in events and row["relation"] in RELATIONS]
+    (folder / "completions.jsonl").write_text("\n".join(kept), encoding="utf-8")
+    header, *verdicts = (STARTER / "judgements.tsv").read_text(encoding="utf-8").splitlines()
+    kept = [row for row in verdicts if row.split("\t")[0] in events and row.split("\t")[1] in RELATIONS]
+    (folder / "judgements.tsv").write_text("\n".join([header, *kept]), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    folder = tmp_path_factory.mktemp("encoder")
+    words = sorted(
+        {word for row in corpus.glob("*") for word in row.read_text(encoding="utf-8").replace('"', " ").split()}
+    )
+    vocabulary = {word: place for place, word in enumerate(["[UNK]", "[CLS]", "[SEP]", "[PAD]", *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def loops(tmp_path_factory: pytest.TempPathFactory, corpus: Path, encoder: Path) -> Callable[[], Loop]:
+    return lambda: Loop(Workspace(tmp_path_factory.mktemp("loop")), corpus, encoder)

@@ -1,0 +1,231 @@
+"""The life of a private server, on a real Neo4j in a folder with a hostile name."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from pathlib import Path
+
+import psutil
+import pytest
+from neo4j import GraphDatabase
+
+from kg import neo4j_home
+from kg import server as server_module
+from kg.errors import ServerError
+from kg.server import Address, Server
+
+START = "import sys; from pathlib import Path; from kg.server import Server; print(Server(Path(sys.argv[1])).start())"
+
+
+def query(address: Address, text: str) -> list[object]:
+    with GraphDatabase.driver(address.uri, auth=(address.username, address.password)) as driver:
+        return [record[0] for record in driver.execute_query(text).records]
+
+
+def pid_of(server: Server) -> int:
+    pid = server.status().pid
+    assert pid is not None
+    return pid
+
+
+def starting_process(folder: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", START, str(folder)],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_address_works_and_a_second_start_returns_the_same_one_at_once(server: Server) -> None:
+    address = server.start()
+    assert query(address, "RETURN 1") == [1]
+    before = time.monotonic()
+    again = server.start()
+    assert time.monotonic() - before < 1
+    assert not again.started
+    assert (again.uri, again.password) == (address.uri, address.password)
+
+
+def test_it_listens_on_loopback_only(server: Server) -> None:
+    server.start()
+    listening = [c.laddr.ip for c in psutil.Process(pid_of(server)).net_connections("tcp") if c.status == "LISTEN"]
+    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+
+
+def test_only_the_owner_reads_the_password_and_no_process_list_shows_it(server: Server) -> None:
+    address = server.start()
+    assert stat.S_IMODE(server.password_file.stat().st_mode) == 0o600
+    assert address.password not in repr(address)
+    assert address.password not in " ".join(psutil.Process(pid_of(server)).cmdline())
+    data = server.folder / "data"
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
+def test_a_stop_keeps_the_graph_the_password_and_the_port(server: Server) -> None:
+    first = server.start()
+    query(first, "CREATE (:Kept)")
+    assert server.stop()
+    assert server.status().state == "stopped"
+    second = server.start()
+    assert second.started
+    assert (second.uri, second.password) == (first.uri, first.password)
+    assert query(second, "MATCH (n:Kept) DELETE n RETURN count(*)") == [1]
+
+
+def test_a_stop_of_what_does_not_run_is_no_error(tmp_path: Path) -> None:
+    assert not Server(tmp_path / "none").stop()
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_commands_at_the_same_moment_start_one_server_even_in_the_c_locale(server: Server) -> None:
+    server.stop()
+    starters = [starting_process(server.folder, LC_ALL="C", LANG="C") for _ in range(2)]
+    answers = [starter.communicate(timeout=120) for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0], answers
+    assert sorted("started=True" in out for out, _ in answers) == [False, True]
+    assert len({out.split("uri=")[1].split(",")[0] for out, _ in answers}) == 1
+    assert not server.start().started
+
+
+def test_a_killed_server_starts_again_with_all_that_was_committed(server: Server) -> None:
+    address = server.start()
+    query(address, "CREATE (:Committed)")
+    os.kill(pid_of(server), signal.SIGKILL)
+    again = server.start()
+    assert again.started
+    assert query(again, "MATCH (n:Committed) DELETE n RETURN count(*)") == [1]
+
+
+def test_a_server_whose_record_was_lost_is_found_again(server: Server) -> None:
+    address = server.start()
+    (server.folder / "server.json").unlink()
+    assert server.status().state == "running"
+    again = server.start()
+    assert (again.uri, again.started) == (address.uri, False)
+
+
+def test_a_record_of_a_foreign_process_neither_misleads_nor_harms_it(server: Server) -> None:
+    server.stop()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as foreign:
+        record = {"pid": foreign.pid, "created": psutil.Process(foreign.pid).create_time(), "port": 20001}
+        (server.folder / "server.json").write_text(json.dumps(record), encoding="utf-8")
+        assert server.status().state == "stopped"
+        assert not server.stop()
+        assert foreign.poll() is None
+        foreign.kill()
+
+
+@pytest.mark.parametrize("record", ['{"pid": 999999999, "created": 1.0, "port": 20001}', "{", "[]", '{"pid": 1}'])
+def test_a_stale_or_torn_record_means_stopped(tmp_path: Path, record: str) -> None:
+    (tmp_path / "server.json").write_text(record, encoding="utf-8")
+    assert Server(tmp_path).status().state == "stopped"
+    assert not Server(tmp_path).stop()
+
+
+def test_a_taken_port_makes_it_choose_another(server: Server) -> None:
+    server.stop()
+    port = json.loads((server.folder / "server.json").read_bytes())["port"]
+    with socket.create_server(("127.0.0.1", port)):
+        address = server.start()
+        assert address.uri != f"bolt://127.0.0.1:{port}"
+        assert query(address, "RETURN 1") == [1]
+
+
+def test_data_in_use_by_another_server_are_left_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_module, "_RELEASE_SECONDS", 0)
+    address = server.start()
+    pid = pid_of(server)
+    moved = server.folder.rename(server.folder.with_name("moved"))
+    try:
+        with pytest.raises(ServerError, match=rf"data is in use by another Neo4j \(process {pid}\), .* stop that one"):
+            Server(moved).start()
+        assert not Server(moved).stop()
+    finally:
+        moved.rename(server.folder)
+    assert query(address, "RETURN 1") == [1]
+
+
+def test_a_server_that_dies_while_starting_says_why(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.stop()
+    with monkeypatch.context() as patch:
+        patch.setattr(neo4j_home, "CONFIGURATION", neo4j_home.CONFIGURATION + "server.bolt.nonsense=1\n")
+        with pytest.raises(
+            ServerError, match=r"exit status 1: .*server\.bolt\.nonsense.* \(log: .*neo4j\.log\)"
+        ) as caught:
+            server.start()
+    assert "\n" not in str(caught.value)
+    with monkeypatch.context() as patch:
+        patch.setattr(neo4j_home, "_memory", lambda: (1, 128))
+        with pytest.raises(ServerError, match=r"exit status 1: Error .* initialization of VM; .*maximum heap"):
+            server.start()
+
+
+def test_a_server_that_does_not_answer_in_time_is_waited_for_by_the_next_command(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.stop()
+    with monkeypatch.context() as patch:
+        patch.setattr(server_module, "_START_SECONDS", 0)
+        with pytest.raises(ServerError, match="does not answer after 0 s; run the command again"):
+            server.start()
+    assert server.status().state == "busy"
+    assert not server.start().started
+
+
+def test_too_little_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - what shutil gives
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 10**6, 10**6))
+    with pytest.raises(ServerError, match=r"needs 1,000 MB of free disk and .* has 1 MB; make room"):
+        Server(tmp_path).start()
+    assert {path.name for path in tmp_path.iterdir()} <= {"lock"}
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ServerError, match=r"cannot use .*file.* write permission") as caught:
+        Server(tmp_path / "file" / "server").start()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(ServerError, match="Permission denied"):
+        Server(tmp_path).start()
+
+
+def test_a_lost_password_is_said_and_the_graph_stays(server: Server) -> None:
+    server.start()
+    server.stop()
+    hidden = server.password_file.rename(server.folder / "hidden")
+    try:
+        with pytest.raises(ServerError, match=r"password is gone.*put it back"):
+            server.start()
+        assert (server.folder / "data" / "databases").exists()
+    finally:
+        hidden.rename(server.password_file)
+
+
+def test_a_first_start_that_was_killed_is_completed_by_the_next_one(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    starter = starting_process(tmp_path)
+    try:
+        while not (tmp_path / "data" / "databases" / "system").exists():
+            assert starter.poll() is None, starter.communicate()
+            time.sleep(0.01)
+        starter.kill()
+        starter.communicate()
+        os.kill(pid_of(server), signal.SIGKILL)
+        assert query(server.start(), "RETURN 1") == [1]
+        assert (tmp_path / "data-of-interrupted-start").exists()
+    finally:
+        server.stop()

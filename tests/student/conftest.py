@@ -1,0 +1,99 @@
+"""Eight triples, a fake sentence encoder, and students that know the triples by heart."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from kg.model import Triple
+from kg.vocabulary import Vocabulary
+from student import checkpoint, generator_training
+from student.interface import Encode, Kind, Student
+
+MANIFEST = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}
+
+Train = Callable[..., Student]
+
+
+def fake_encode(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return vectors of length 1 that follow from the texts' hashes: equal texts are equal, others far apart."""
+    rows = np.zeros((len(texts), 32), dtype=np.float32)
+    for number, text in enumerate(texts):
+        key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+        row = np.random.default_rng(key).normal(size=32)
+        rows[number] = row / np.linalg.norm(row)
+    return rows
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: models this small only wait for one another on more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def encode() -> Encode:
+    return fake_encode
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> Vocabulary:
+    return Vocabulary.load("skd")
+
+
+@pytest.fixture(scope="session")
+def eight() -> list[Triple]:
+    return [
+        Triple("PersonX misses the bus", "xWant", "to call a taxi"),
+        Triple("PersonX misses the bus", "xReact", "annoyed"),
+        Triple("PersonX wins the race", "xWant", "to celebrate"),
+        Triple("PersonX wins the race", "xReact", "proud and happy"),
+        Triple("PersonX loses the dog", "xWant", "to put up posters"),
+        Triple("PersonX loses the dog", "xReact", "sad"),
+        Triple("PersonX paints the wall", "xWant", "to clean the brush"),
+        Triple("PersonX paints the wall", "xReact", "satisfied"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def memorised(
+    tmp_path_factory: pytest.TempPathFactory, eight: list[Triple], vocabulary: Vocabulary
+) -> dict[Kind, tuple[Student, Path]]:
+    """Each kind, trained until it knows the eight triples, with its folder."""
+    students: dict[Kind, tuple[Student, Path]] = {}
+    for kind, epochs in (("generator", 90), ("ranker", 150)):
+        folder = tmp_path_factory.mktemp("memorised") / kind
+        student = checkpoint.train(
+            kind, eight, vocabulary, folder, encode=fake_encode, seed=7, epochs=epochs, manifest=MANIFEST
+        )
+        students[kind] = student, folder
+    return students
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make generators that are too small to be good, but quick to train."""
+    monkeypatch.setattr(generator_training, "LAYERS", 1)
+    monkeypatch.setattr(generator_training, "WIDTH", 32)
+    return
+
+
+@pytest.fixture
+def train(small: None, eight: list[Triple], vocabulary: Vocabulary) -> Train:
+    """Train a small student: `train(kind, folder)`, with other arguments as wanted."""
+    assert small is None
+
+    def call(kind: Kind, folder: Path, **changed: object) -> Student:
+        options: dict[str, object] = {"encode": fake_encode, "seed": 3, "epochs": 3, "manifest": {"lang": "en"}}
+        options |= changed
+        triples = options.pop("triples", eight)
+        return checkpoint.train(kind, triples, options.pop("vocabulary", vocabulary), folder, **options)
+
+    return call

@@ -1,0 +1,160 @@
+"""A student between export and predicted edges, on a real Neo4j."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kg import queries
+from kg.errors import InputError, NotReady, UnsafeQuery
+from kg.graph import KnowledgeGraph
+from kg.model import NOTHING, Assertion, Split, Triple
+from kg.queries import Query
+from kg.run import Run
+from student.data import select
+from student.interface import Kind, Student
+from student.prediction import predict
+
+Memorised = dict[Kind, tuple[Student, Path]]
+Train = Callable[..., Student]
+
+EVERY = queries.load("training").where("true")
+
+
+def put(graph: KnowledgeGraph, run: Run, triples: list[Triple], split: Split) -> None:
+    graph.add([Assertion(triple, split=split) for triple in triples], run)
+
+
+def test_selected_triples_come_with_a_manifest(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
+    put(graph, begun, [*eight, Triple(eight[0].head, "xEffect", NOTHING)], "train")
+    put(graph, begun, [Triple("PersonX is held out", "xWant", "to rest")], "test")
+    data = select(graph, EVERY)
+    assert sorted(data.triples) == sorted(eight)
+    manifest = data.manifest
+    assert manifest["cypher"] == EVERY.text
+    assert (manifest["lang"], manifest["triples"], manifest["events"]) == ("en", 8, 4)
+    assert manifest["relations"] == ["xReact", "xWant"]
+    assert select(graph, EVERY) == data
+
+
+def test_the_content_hash_follows_the_triples(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
+    put(graph, begun, eight[:7], "train")
+    before = select(graph, EVERY).manifest["content_hash"]
+    put(graph, begun, eight[7:], "train")
+    assert select(graph, EVERY).manifest["content_hash"] != before
+
+
+def test_parameters_reach_the_query_and_the_manifest(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
+    put(graph, begun, eight, "train")
+    data = select(graph, queries.load("training").where("type(r) = $relation"), {"relation": "xWant"})
+    assert {triple.relation for triple in data.triples} == {"xWant"}
+    assert data.manifest["parameters"] == {"relation": "xWant"}
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_nothing_is_trained_on_held_out_events(
+    split: Split, graph: KnowledgeGraph, begun: Run, eight: list[Triple]
+) -> None:
+    put(graph, begun, eight, "train")
+    put(graph, begun, [Triple("PersonX is held out", "xWant", "to rest")], split)
+    query = Query("mine", "MATCH (h:Event)-[r]->(t) RETURN h.text AS head, type(r) AS relation, t.text AS tail")
+    with pytest.raises(InputError, match="1 events are not of the training split, the first 'PersonX is held out'"):
+        select(graph, query)
+
+
+def test_an_event_that_the_graph_does_not_have_is_not_trained_on(
+    graph: KnowledgeGraph, begun: Run, eight: list[Triple]
+) -> None:
+    put(graph, begun, eight, "train")
+    query = Query("mine", "RETURN 'PersonX invents' AS head, 'xWant' AS relation, 'to be' AS tail")
+    with pytest.raises(InputError, match="not of the training split"):
+        select(graph, query)
+
+
+@pytest.mark.parametrize(
+    ("columns", "missing"),
+    [("h.text AS head, type(r) AS relation", "tail"), ("t.text AS tail", "head, relation"), ("1 AS x", "head, rel")],
+)
+def test_a_missing_column_is_named(
+    columns: str, missing: str, graph: KnowledgeGraph, begun: Run, eight: list[Triple]
+) -> None:
+    put(graph, begun, eight, "train")
+    with pytest.raises(InputError, match=f"must return head, relation and tail; {missing}.* missing"):
+        select(graph, Query("mine", f"MATCH (h:Event)-[r]->(t) RETURN {columns}"))
+
+
+def test_mixed_languages_are_refused_and_one_other_language_is_fine(
+    graph: KnowledgeGraph, begun: Run, eight: list[Triple]
+) -> None:
+    japanese = Triple("PersonXがバスに乗り遅れる", "xWant", "タクシーを呼ぶ", "ja")
+    put(graph, begun, [*eight, japanese], "train")
+    with pytest.raises(InputError, match="one language; the query returns en, ja"):
+        select(graph, EVERY)
+    data = select(graph, queries.load("training").where('head.lang = "ja"'))
+    assert data.triples == [japanese]
+    assert data.manifest["lang"] == "ja"
+
+
+def test_no_row_is_not_ready(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
+    put(graph, begun, eight, "train")
+    with pytest.raises(NotReady, match="no triple to train on"):
+        select(graph, queries.load("training"))  # nothing is accepted yet
+
+
+def test_a_query_that_writes_is_refused(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
+    put(graph, begun, eight, "train")
+    with pytest.raises(UnsafeQuery):
+        select(graph, Query("mine", "MATCH (h:Event) SET h.split = 'train' RETURN h.text AS head"))
+
+
+@pytest.mark.parametrize("kind", ["generator", "ranker"])
+def test_predictions_become_predicted_edges_until_a_teacher_says_the_same(
+    kind: Kind, graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
+) -> None:
+    student, _ = memorised[kind]
+    put(graph, begun, eight, "train")
+    event = "PersonX misses the train"
+    put(graph, begun, [Triple(event, "xNeed", "to be late")], "test")
+    seen: list[int] = []
+    run, added = predict(graph, student, "student-1", count=3, progress=seen.append)
+    edges = {edge.triple: edge for edge in graph.edges(split="test") if edge.predicted}
+    assert added == len(edges) > 2
+    assert seen == [1]
+    assert {triple.head for triple in edges} == {event}
+    assert {triple.relation for triple in edges} == {"xWant", "xReact"}
+    assert all(edge.runs == (run.id,) and edge.logprob is not None and edge.logprob <= 0 for edge in edges.values())
+    record = graph.run(run.id)
+    assert (record["kind"], record["model"], record["added"]) == ("predict", "student-1", added)
+
+    confirmed = min(edges)
+    graph.add([Assertion(confirmed, split="test")], begun)
+    after = {edge.triple: edge for edge in graph.edges(split="test")}
+    assert not after[confirmed].predicted
+    assert set(after[confirmed].runs) == {run.id, begun.id}
+    assert all(after[triple].predicted for triple in edges if triple != confirmed)
+
+    graph.undo(run.id)
+    left = {edge.triple for edge in graph.edges(split="test")}
+    assert left == {Triple(event, "xNeed", "to be late"), confirmed}
+
+
+def test_predicting_again_adds_nothing(
+    graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
+) -> None:
+    student, _ = memorised["ranker"]
+    put(graph, begun, eight, "test")
+    first, _ = predict(graph, student, "student-1", count=2)
+    again, added = predict(graph, student, "student-1", count=2)
+    assert (again.id, added) == (first.id, 0)
+    known = {edge.triple for edge in graph.edges() if not edge.predicted}
+    assert known == set(eight)  # what the teacher said stays the teacher's
+
+
+def test_a_split_without_events_of_the_language_is_not_ready(
+    graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
+) -> None:
+    student, _ = memorised["ranker"]
+    put(graph, begun, eight, "train")
+    put(graph, begun, [Triple("PersonXが勝つ", "xWant", "祝う", "ja")], "test")
+    with pytest.raises(NotReady, match="no event of split test in language en"):
+        predict(graph, student, "student-1")

@@ -1,0 +1,61 @@
+"""What only the ranker does."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kg.model import Triple
+from student import checkpoint, ranker_training
+from student.interface import Encode, Kind, Student
+from student.ranker import Ranker
+
+Memorised = dict[Kind, tuple[Student, Path]]
+Train = Callable[..., Student]
+
+
+def test_only_tails_known_for_the_relation_are_predicted(memorised: Memorised, eight: list[Triple]) -> None:
+    student, _ = memorised["ranker"]
+    (answer,) = student.predict([("PersonX sees something new", "xWant")], 100)
+    assert {prediction.tail for prediction in answer} == {t.tail for t in eight if t.relation == "xWant"}
+    assert sum(np.exp(prediction.logprob) for prediction in answer) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_tail_of_another_relation_or_of_none_has_no_token(memorised: Memorised) -> None:
+    student, _ = memorised["ranker"]
+    event = "PersonX misses the bus"
+    sums, tokens = student.logprobs(
+        [Triple(event, "xWant", "to fly"), Triple(event, "xWant", "annoyed"), Triple(event, "xReact", "annoyed")]
+    )
+    assert tokens.tolist() == [0, 0, 1]
+    assert sums[:2].tolist() == [0, 0]
+    assert sums[2] < 0
+
+
+def test_hostile_tails_survive_being_kept(train: Train, tmp_path: Path, encode: Encode) -> None:
+    tails = ["<xWant>", "[GEN]", 'quotes " and \\', "line\nbreak", "next\u2028line", "\u0000", "é", "e\u0301"]
+    triples = [Triple(f"PersonX does {number}", "xWant", tail) for number, tail in enumerate(tails)]
+    student = train("ranker", tmp_path / "student", triples=triples)
+    opened = checkpoint.load(tmp_path / "student", encode)
+    assert isinstance(opened, Ranker)
+    assert set(opened.tails) == set(tails)
+    pairs = [(triple.head, triple.relation) for triple in triples]
+    assert opened.predict(pairs, 8) == student.predict(pairs, 8)
+
+
+def test_more_tails_than_candidates_are_sampled_and_still_learnt(
+    train: Train, tmp_path: Path, eight: list[Triple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranker_training, "CANDIDATES", 2)
+    monkeypatch.setattr(ranker_training, "BATCH_EVENTS", 1)
+    student = train("ranker", tmp_path / "student", epochs=60)
+    answers = student.predict([(triple.head, triple.relation) for triple in eight], 1)
+    assert [answer[0].tail for answer in answers] == [triple.tail for triple in eight]
+
+
+def test_one_triple_is_enough(train: Train, tmp_path: Path) -> None:
+    triple = Triple("PersonX sleeps", "xWant", "to dream")
+    student = train("ranker", tmp_path / "student", triples=[triple])
+    ((prediction,),) = student.predict([("PersonX wakes", "xWant")], 5)
+    assert (prediction.tail, prediction.logprob) == ("to dream", pytest.approx(0))
