@@ -27,6 +27,7 @@ FOLDS = 4
 
 _FORMAT = 1  # of the saved files
 _PAGE_TRIPLES = 20_000  # scored at a time: their vectors take 120 MB with 384 dimensions
+_DECIMALS = 6  # of a score: what the order of embedding changes beyond that, no threshold and no id may see
 _MAX_DEVIATION = 3.0  # standard deviations; products of outliers would run away with the probability
 
 
@@ -77,7 +78,7 @@ class Critic:
             scores = cross_scores(self._folds, rows, folds_of(page))
             inputs = design(scores, rows.relations, len(self.relations), self._blend["mean"], self._blend["deviation"])
             logits = inputs @ self._blend["weights"][:-1] + self._blend["weights"][-1]
-            result[start : start + len(page)] = np.exp(-np.logaddexp(0, -logits))
+            result[start : start + len(page)] = np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS)
         return result
 
     def save(self, folder: Path) -> None:

@@ -13,8 +13,8 @@ from critic.verdicts import Kind, split_verdicts
 from kg import __version__
 from kg.encoder import Encoder
 from kg.errors import NotReady
-from kg.graph import Acceptance, KnowledgeGraph, Progress
-from kg.model import NOTHING, Judgement, Split, content_hash, head_id, judgement_id, triple_id
+from kg.graph import KnowledgeGraph, Progress
+from kg.model import NOTHING, Acceptance, Judgement, Split, content_hash, head_id, judgement_id, triple_id
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_folder
 

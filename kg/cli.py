@@ -34,7 +34,7 @@ app.add_typer(critic.cli.app, name="critic")
 app.add_typer(student.cli.app, name="student")
 app.command()(query.query)
 app.command()(query.stats)
-app.add_typer(export.app, name="export")
+app.command()(export.export)
 app.add_typer(runs.app, name="runs")
 
 

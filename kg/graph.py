@@ -7,30 +7,24 @@ grow with the graph.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from kg import queries
-from kg.errors import NotFound, NotReady, StoreError
+from kg import queries, writing
+from kg.errors import NotFound, NotReady
 from kg.model import (
     NOTHING,
+    Acceptance,
     Assertion,
     Edge,
     Judgement,
     Phrase,
     Split,
     Triple,
-    head_id,
-    judgement_id,
-    phrase_id,
-    split_of,
-    tail_id,
 )
 from kg.run import STUDENT_KIND, Run
-from kg.store import Row, Store, Transaction
+from kg.store import Row, Store
 from kg.vocabulary import Relation, Vocabulary
 
 T = TypeVar("T")
@@ -46,28 +40,6 @@ class Added(NamedTuple):
 
     offered: int
     added: int
-
-
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """Thresholds on the score of one critic.
-
-    Attributes:
-        id: key of the acceptance.
-        critic: id of the critic.
-        recall: the chosen recall, in (0, 1].
-        thresholds: recall (as text, "0.8") to relation to threshold; "overall" stands for all other relations.
-    """
-
-    id: str
-    critic: str
-    recall: float
-    thresholds: dict[str, dict[str, float]]
-
-    def threshold(self, relation: str) -> float:
-        """Return the smallest accepted score of a relation at the chosen recall."""
-        chosen = self.thresholds[f"{self.recall:g}"]
-        return chosen.get(relation, chosen["overall"])
 
 
 class KnowledgeGraph:
@@ -111,11 +83,11 @@ class KnowledgeGraph:
 
     def begin(self, run: Run) -> None:
         """Record that a run begins. Beginning it again continues it, or repeats it harmlessly."""
-        self._write("graph/begin_run", id=run.id, properties=run.properties(), at=_now())
+        self._write("graph/begin_run", id=run.id, properties=run.properties(), at=writing.now())
 
     def finish(self, run: Run, **numbers: Any) -> None:
         """Record that a run is done, with numbers to keep on it."""
-        self._write("graph/finish_run", id=run.id, properties=numbers, at=_now())
+        self._write("graph/finish_run", id=run.id, properties=numbers, at=writing.now())
 
     def runs(self) -> list[Row]:
         """Return all runs as maps, the newest first."""
@@ -148,7 +120,7 @@ class KnowledgeGraph:
         vocabulary = self.vocabulary()
         offered = added = 0
         for batch in _batches(assertions, _WRITE_ROWS):
-            added += self.store.write(partial(_add, batch=batch, run=run, vocabulary=vocabulary))
+            added += self.store.write(partial(writing.add, batch=batch, run=run, vocabulary=vocabulary))
             offered += len(batch)
             progress(len(batch))
         return Added(offered, added)
@@ -157,7 +129,7 @@ class KnowledgeGraph:
         """Write verdicts of annotators; return how many were offered and how many were new."""
         offered = added = 0
         for batch in _batches(judgements, _WRITE_ROWS):
-            added += self.store.write(partial(_judge, batch=batch, run=run))
+            added += self.store.write(partial(writing.judge, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
@@ -186,10 +158,9 @@ class KnowledgeGraph:
             triples = [Triple(row["head"], row["relation"], row["tail"], row["lang"]) for row in rows]
             writes: list[Row] = []
             for row, value in zip(rows, score(triples) if triples else (), strict=True):
-                rounded = round(float(value), 6)
                 writes.append({
-                    "edge": row["edge"], "head": row["head_id"], "tail": row["tail_id"], "score": rounded,
-                    "accepted": rounded >= acceptance.threshold(row["relation"]),
+                    "edge": row["edge"], "head": row["head_id"], "tail": row["tail_id"], "score": float(value),
+                    "accepted": bool(value >= acceptance.threshold(row["relation"])),
                 })  # fmt: skip
             for batch in _batches(writes, _WRITE_ROWS):
                 self._write_counted("graph/record_scores", batch, critic=critic)
@@ -199,7 +170,7 @@ class KnowledgeGraph:
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:
         """Make a critic the current one."""
-        self._write("graph/record_critic", id=critic_id, properties=_flat(properties), at=_now())
+        self._write("graph/record_critic", id=critic_id, properties=_flat(properties), at=writing.now())
 
     def current_critic(self) -> Row:
         """Return the current critic as a map.
@@ -222,7 +193,9 @@ class KnowledgeGraph:
             "relations": list(vocabulary.names),  # with `cutoffs`, what Cypher can read of the thresholds
             "cutoffs": [acceptance.threshold(name) for name in vocabulary.names],
         }
-        self._write("graph/record_acceptance", id=acceptance.id, properties=_flat(content | properties), at=_now())
+        self._write(
+            "graph/record_acceptance", id=acceptance.id, properties=_flat(content | properties), at=writing.now()
+        )
         query = queries.load("graph/accept")
         for relation in vocabulary:
             threshold = acceptance.threshold(relation.name)
@@ -256,11 +229,11 @@ class KnowledgeGraph:
         touched = 0
         for last, until in self._pages():
             parameters = {"last": last, "until": until, "run": run_id, "students": students}
-            found = self.store.write(partial(_undo, name="graph/undo_edges", parameters=parameters))
+            found = self.store.write(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
             touched += found
             progress(found)
-        touched += self.store.write(partial(_undo, name="graph/undo_judgements", parameters={"run": run_id}))
-        self._write("graph/mark_undone", id=run_id, at=_now())
+        touched += self.store.write(partial(writing.undo, name="graph/undo_judgements", parameters={"run": run_id}))
+        self._write("graph/mark_undone", id=run_id, at=writing.now())
         return touched
 
     # Reading
@@ -353,81 +326,7 @@ class KnowledgeGraph:
 
     def _write_counted(self, name: str, rows: Sequence[Row], **parameters: Any) -> None:
         written = self._write(name, rows=rows, **parameters)[0]["written"]
-        _check_written(written, len(rows), name)
-
-
-def _add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabulary: Vocabulary) -> int:
-    events: dict[str, Row] = {}
-    inferences: dict[str, Row] = {}
-    edges: dict[tuple[str, bool], dict[tuple[str, str], Row]] = {}
-    for assertion in batch:
-        triple = assertion.triple
-        head, tail = head_id(triple), tail_id(triple)
-        event = events.setdefault(
-            head,
-            {"id": head, "text": triple.head, "lang": triple.lang, "derived": split_of(head), "split": None},
-        )
-        event["split"] = event["split"] or assertion.split
-        nothing = triple.tail == NOTHING
-        if not nothing:
-            inferences[tail] = {"id": tail, "text": triple.tail, "lang": triple.lang}
-        edges.setdefault((triple.relation, nothing), {}).setdefault(
-            (tail, head),
-            {
-                "head": head, "tail": tail, "logprob": assertion.logprob, "weight": assertion.weight,
-                "sources": list(assertion.sources) or None, "score": assertion.score,
-                "critic": None if assertion.score is None else run.dataset,
-            },
-        )  # fmt: skip
-    transaction.run(queries.load("graph/add_events").text, rows=_sorted(events))
-    transaction.run(queries.load("graph/add_inferences").text, rows=_sorted(inferences))
-    added = 0
-    for (relation, nothing), rows in sorted(edges.items()):
-        name = "graph/add_nothing_edges" if nothing else "graph/add_edges"
-        written, created = transaction.create(
-            queries.load(name).of(vocabulary[relation]).text,
-            rows=[rows[key] for key in sorted(rows)],
-            run=run.id,
-            predicted=run.kind == STUDENT_KIND,
-        )
-        _check_written(written[0]["written"], len(rows), name)
-        added += created
-    if added:
-        transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
-    return added
-
-
-def _judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int:
-    phrases: dict[str, Row] = {}
-    rows: dict[str, Row] = {}
-    for judgement in batch:
-        triple = judgement.triple
-        for text in (triple.head, triple.tail):
-            key = phrase_id(text, triple.lang)
-            phrases[key] = {"id": key, "text": text, "lang": triple.lang}
-        key = judgement_id(judgement)
-        rows[key] = {
-            "id": key, "head": head_id(triple), "relation": triple.relation, "tail": tail_id(triple),
-            "annotator": judgement.annotator, "value": judgement.value,
-        }  # fmt: skip
-    transaction.run(queries.load("graph/add_phrases").text, rows=_sorted(phrases))
-    found = transaction.run(queries.load("graph/add_judgements").text, rows=_sorted(rows), run=run.id, at=_now())[0]
-    _check_written(found["written"], len(rows), "graph/add_judgements")
-    if found["added"]:
-        transaction.run(queries.load("graph/count_added").text, id=run.id, added=found["added"])
-    return int(found["added"])
-
-
-def _undo(transaction: Transaction, name: str, parameters: Mapping[str, Any]) -> int:
-    found = transaction.run(queries.load(name).text, **parameters)
-    touched = {row[end] for row in found for end in ("head", "tail")}
-    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(touched))
-    return len(found)
-
-
-def _check_written(written: int, sent: int, name: str) -> None:
-    if written != sent:
-        raise StoreError(f"{name}: {sent:,} rows were sent but {written:,} written; is something else writing?")
+        writing.check_written(written, len(rows), name)
 
 
 def _edge(row: Row) -> Edge:
@@ -439,10 +338,6 @@ def _edge(row: Row) -> Edge:
     )  # fmt: skip
 
 
-def _sorted(rows: Mapping[str, Row]) -> list[Row]:
-    return [rows[key] for key in sorted(rows)]
-
-
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in properties.items()}
 
@@ -451,7 +346,3 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

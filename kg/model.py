@@ -127,6 +127,28 @@ class Edge:
     sources: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Thresholds on the score of one critic.
+
+    Attributes:
+        id: key of the acceptance.
+        critic: id of the critic.
+        recall: the chosen recall, in (0, 1].
+        thresholds: recall (as text, "0.8") to relation to threshold; "overall" stands for all other relations.
+    """
+
+    id: str
+    critic: str
+    recall: float
+    thresholds: dict[str, dict[str, float]]
+
+    def threshold(self, relation: str) -> float:
+        """Return the smallest accepted score of a relation at the chosen recall."""
+        chosen = self.thresholds[f"{self.recall:g}"]
+        return chosen.get(relation, chosen["overall"])
+
+
 def clean_text(text: str) -> str:
     """Return a text as it is stored: in Unicode's form NFC, otherwise verbatim.
 

@@ -3,8 +3,8 @@
 import pytest
 
 from kg.errors import NotFound, NotReady, UnknownRelation
-from kg.graph import Acceptance, Added, KnowledgeGraph
-from kg.model import Assertion, Edge, Judgement, Triple, phrase_id, split_of
+from kg.graph import Added, KnowledgeGraph
+from kg.model import Acceptance, Assertion, Edge, Judgement, Triple, phrase_id, split_of
 from kg.run import Run
 from kg.store import Store
 from kg.vocabulary import Relation, Vocabulary

@@ -71,6 +71,7 @@ MISTAKES = {
     "export rdf out.xml": ".ttl",
     "export tsv out.tsv --where 'r.score >'": "does not accept",
     "export tsv out.tsv --where 'true) WITH head, r, tail SET r.score = 1 WITH * WHERE (true'": "only reading",
+    "export tsv out.tsv --base http://localhost/": "rdf only",
     "runs undo load-000000000000 --yes": "no run 'load-000000000000'",
     "runs show load-000000000000": "no run 'load-000000000000'",
     "critic train": "judgements",

@@ -1,0 +1,111 @@
+"""The bodies of write transactions: records become rows, grouped by relation, sorted, and counted.
+
+Each function here runs inside one transaction (`kg.store.Store.write`), possibly several times, and is safe to repeat.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from kg import queries
+from kg.errors import StoreError
+from kg.model import NOTHING, Assertion, Judgement, head_id, judgement_id, phrase_id, split_of, tail_id
+from kg.run import STUDENT_KIND, Run
+from kg.store import Row, Transaction
+from kg.vocabulary import Vocabulary
+
+
+def add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabulary: Vocabulary) -> int:
+    """Write phrases and edges of a batch; return how many edges are new.
+
+    Raises:
+        UnknownRelation: a relation that the vocabulary does not have.
+        StoreError: an end of an edge is missing.
+    """
+    events: dict[str, Row] = {}
+    inferences: dict[str, Row] = {}
+    edges: dict[tuple[str, bool], dict[tuple[str, str], Row]] = {}
+    for assertion in batch:
+        triple = assertion.triple
+        head, tail = head_id(triple), tail_id(triple)
+        event = events.setdefault(
+            head,
+            {"id": head, "text": triple.head, "lang": triple.lang, "derived": split_of(head), "split": None},
+        )
+        event["split"] = event["split"] or assertion.split
+        nothing = triple.tail == NOTHING
+        if not nothing:
+            inferences[tail] = {"id": tail, "text": triple.tail, "lang": triple.lang}
+        edges.setdefault((triple.relation, nothing), {}).setdefault(
+            (tail, head),
+            {
+                "head": head, "tail": tail, "logprob": assertion.logprob, "weight": assertion.weight,
+                "sources": list(assertion.sources) or None, "score": assertion.score,
+                "critic": None if assertion.score is None else run.dataset,
+            },
+        )  # fmt: skip
+    transaction.run(queries.load("graph/add_events").text, rows=_sorted(events))
+    transaction.run(queries.load("graph/add_inferences").text, rows=_sorted(inferences))
+    added = 0
+    for (relation, nothing), rows in sorted(edges.items()):
+        name = "graph/add_nothing_edges" if nothing else "graph/add_edges"
+        written, created = transaction.create(
+            queries.load(name).of(vocabulary[relation]).text,
+            rows=[rows[key] for key in sorted(rows)],
+            run=run.id,
+            predicted=run.kind == STUDENT_KIND,
+        )
+        check_written(written[0]["written"], len(rows), name)
+        added += created
+    if added:
+        transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
+    return added
+
+
+def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int:
+    """Write the judgements of a batch and the phrases they name; return how many judgements are new."""
+    phrases: dict[str, Row] = {}
+    rows: dict[str, Row] = {}
+    for judgement in batch:
+        triple = judgement.triple
+        for text in (triple.head, triple.tail):
+            key = phrase_id(text, triple.lang)
+            phrases[key] = {"id": key, "text": text, "lang": triple.lang}
+        key = judgement_id(judgement)
+        rows[key] = {
+            "id": key, "head": head_id(triple), "relation": triple.relation, "tail": tail_id(triple),
+            "annotator": judgement.annotator, "value": judgement.value,
+        }  # fmt: skip
+    transaction.run(queries.load("graph/add_phrases").text, rows=_sorted(phrases))
+    found = transaction.run(queries.load("graph/add_judgements").text, rows=_sorted(rows), run=run.id, at=now())[0]
+    check_written(found["written"], len(rows), "graph/add_judgements")
+    if found["added"]:
+        transaction.run(queries.load("graph/count_added").text, id=run.id, added=found["added"])
+    return int(found["added"])
+
+
+def undo(transaction: Transaction, name: str, parameters: Mapping[str, Any]) -> int:
+    """Take evidence away by a statement that returns heads and tails, tidy these, and return its number of rows."""
+    found = transaction.run(queries.load(name).text, **parameters)
+    touched = {row[end] for row in found for end in ("head", "tail")}
+    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(touched))
+    return len(found)
+
+
+def check_written(written: int, sent: int, name: str) -> None:
+    """Refuse to lose rows in silence: `MATCH` drops those whose end nodes are missing without a word.
+
+    Raises:
+        StoreError: fewer or more rows were written than sent.
+    """
+    if written != sent:
+        raise StoreError(f"{name}: {sent:,} rows were sent but {written:,} written; is something else writing?")
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _sorted(rows: Mapping[str, Row]) -> list[Row]:
+    return [rows[key] for key in sorted(rows)]
