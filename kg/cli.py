@@ -79,6 +79,7 @@ def evaluate_student(
     ] = None,
     split: Annotated[Split, typer.Option(help="Whose events.")] = "test",
     student_id: student.cli.StudentId = None,
+    encoder: student.cli.EncoderName = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
 ) -> None:
     """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said."""
@@ -92,8 +93,8 @@ def evaluate_student(
     with open_graph(workspace) as graph:
         chosen, _ = open_student(graph, workspace, student_id)
         verdicts = list(read_judgements(judgements, graph.vocabulary())) if judgements else []
-        encoder = Encoder(None, workspace.folder("embeddings"))
-        report, folder = evaluate(graph, workspace, encoder, [chosen], split=split, verdicts=verdicts, seed=seed)
+        judges = Encoder(encoder, workspace.folder("embeddings"))
+        report, folder = evaluate(graph, workspace, judges, [chosen], split=split, verdicts=verdicts, seed=seed)
     typer.echo(f"{report}\n\nThe report is in {folder}")
 
 

@@ -22,6 +22,7 @@ from student.generator import Generator, Row, device, encode_row, tail_losses
 from student.tokens import MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, Codec
 
 LAYERS, WIDTH, HEADS = 3, 256, 4  # what two cores can train in minutes
+LONGEST_ROW = MAX_EVENT_TOKENS + MAX_TAIL_TOKENS + 2
 BATCH_ROWS = 64
 SHARING = 8  # tails of one event in a batch: more saves more computing, fewer makes batches more various
 POOL_PARTS = 200  # so many parts of events are sorted by the length of their tails, so that little is padded
@@ -96,7 +97,7 @@ def _model(codec: Codec, base: str | None) -> Any:
     if base is None:
         config = GPT2Config(
             vocab_size=len(codec),
-            n_positions=MAX_EVENT_TOKENS + MAX_TAIL_TOKENS + 2,
+            n_positions=LONGEST_ROW,
             n_layer=LAYERS,
             n_embd=WIDTH,
             n_head=HEADS,
@@ -108,6 +109,9 @@ def _model(codec: Codec, base: str | None) -> Any:
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"no causal language model at {base!r}: {str(error)[:200]}") from error
+    positions = getattr(model.config, "max_position_embeddings", None) or LONGEST_ROW
+    if positions < LONGEST_ROW:
+        raise InputError(f"the model at {base!r} reads {positions} tokens; a generator needs {LONGEST_ROW}")
     if len(codec) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(codec))
     return model

@@ -1,5 +1,6 @@
 """What only the generator does."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,16 @@ def test_a_base_that_cannot_be_opened_is_an_input_error(base: Path, train: Train
         (half / name).write_bytes((base / name).read_bytes())
     with pytest.raises(InputError, match="no causal language model at"):
         train("generator", tmp_path / "student", base=str(half))
+
+
+def test_a_base_that_reads_too_few_tokens_is_an_input_error(base: Path, train: Train, tmp_path: Path) -> None:
+    short = tmp_path / "short"
+    shutil.copytree(base, short)
+    config = GPT2Config.from_pretrained(base)
+    config.n_positions = 32
+    GPT2LMHeadModel(config).save_pretrained(short)
+    with pytest.raises(InputError, match="reads 32 tokens"):
+        train("generator", tmp_path / "student", base=str(short))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
