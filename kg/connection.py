@@ -14,6 +14,8 @@ from kg.graph import KnowledgeGraph
 from kg.store import Store
 from kg.workspace import Workspace
 
+_PRIVATE_RETRY_SECONDS = 10  # a private server that died does not come back by itself
+
 
 @contextmanager
 def open_graph(workspace: Workspace) -> Iterator[KnowledgeGraph]:
@@ -42,4 +44,4 @@ def _store(workspace: Workspace) -> Store:
     address = Server(workspace.folder("server")).start()
     if address.started:
         sys.stderr.write(f"Started the private Neo4j at {address.uri} (kg server stop ends it).\n")
-    return Store(address.uri, address.username, address.password)
+    return Store(address.uri, address.username, address.password, retry_seconds=_PRIVATE_RETRY_SECONDS)

@@ -20,7 +20,6 @@ T = TypeVar("T")
 _SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
-_RETRY_SECONDS = 60.0  # how long the driver repeats a transaction after transient errors
 _LOST_COMMITS = 3  # how often a commit whose answer was lost is sent again; every statement is idempotent
 
 logging.getLogger("neo4j").setLevel(logging.CRITICAL)  # errors are translated and raised, not logged
@@ -50,7 +49,10 @@ class Store:
         uri: where it is, for messages.
     """
 
-    def __init__(self, uri: str, username: str, password: str, database: str = "neo4j") -> None:
+    def __init__(
+        self, uri: str, username: str, password: str, database: str = "neo4j", *, retry_seconds: float = 60
+    ) -> None:
+        """Connect to one database; the driver repeats a transaction for `retry_seconds` after transient errors."""
         self.uri = uri
         self._database = database
         if uri.partition("://")[0] not in _SCHEMES:
@@ -60,7 +62,7 @@ class Store:
                 uri,
                 auth=(username, password),
                 connection_timeout=_CONNECT_SECONDS,
-                max_transaction_retry_time=_RETRY_SECONDS,
+                max_transaction_retry_time=retry_seconds,
                 notifications_min_severity="OFF",
                 telemetry_disabled=True,
             )

@@ -1,4 +1,4 @@
-"""One real Neo4j for the whole test run, emptied before each test that uses it."""
+"""One real Neo4j for each test process, emptied before each test that uses it."""
 
 import os
 import socket
@@ -18,6 +18,7 @@ from kg.workspace import Workspace
 
 for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME"))]:
     del os.environ[name]
+os.environ["OMP_NUM_THREADS"] = "1"  # two test processes share the cores, and torch's threads would wait for each other
 
 
 @pytest.hookimpl(wrapper=True)
