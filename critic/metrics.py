@@ -134,7 +134,7 @@ def _auc_interval(scores: NDArray[np.float64], verdicts: Verdicts, seed: int) ->
             np.arange(len(event)), np.bincount(random.integers(0, events, events), minlength=events)[event]
         )
         good = verdicts.good[drawn]
-        if 0 < (wins := int(good.sum())) < len(drawn):  # Mann and Whitney's U, 40 times as fast as roc_auc_score
+        if 0 < (wins := int(good.sum())) < len(drawn):  # Mann and Whitney's U, 20 times as fast as roc_auc_score
             ranks = rankdata(scores[drawn])[good].sum()
             found.append((ranks - wins * (wins + 1) / 2) / (wins * (len(drawn) - wins)))
     return [float(value) for value in np.quantile(found, [0.025, 0.975])]
