@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: distill test check format lock clean
+.PHONY: distill test check bench format lock clean
 
 distill: .venv/installed
 	$(BIN)/kg distill
@@ -17,6 +17,10 @@ check: .venv/installed
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/pytest -q tests/test_documents.py
+
+bench: .venv/installed
+	$(BIN)/python -m tests.benchmarks.dedupe
+	$(BIN)/python -m tests.benchmarks.teacher
 
 format: .venv/installed
 	$(BIN)/ruff format

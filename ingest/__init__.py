@@ -1,5 +1,6 @@
 """Stage 1: what a teacher wrote or a data set published becomes assertions, and these become the graph.
 
-`readers` has one function a file format, `cleaning` the paper's rules for a teacher's text, `load` brings a file
-into the graph as one run.
+Recorded: `readers` has one function a file format, `load` brings a file into the graph as one run. Live: a `plan` says
+what is asked, `prompts` in which words, `asking` pays for each request once, a `provider` sends it, `replies` reads the
+answer, `events` and `inferences` bring what comes of it into the graph. `cleaning` has the same rules for both.
 """

@@ -1,46 +1,169 @@
-"""Cleaning of what a teacher wrote: the same rules for a recorded and for a live one.
+"""Cleaning of what a teacher wrote: the same rules for a recorded and for a live one, counted one by one.
 
-The rules are those of West et al. 2021 and its released code (methods: drop short tails, strip the final full stop
-and the leading blank, map the prompt's first names back to PersonX and PersonY, drop exact duplicates).
+The rules are those of West et al. 2021 and its released code: keep what ended by itself, its first line only, without
+the final full stop; map the prompt's first names back to PersonX and PersonY; drop what is too short, events with odd
+characters, exact duplicates, and the least likely fifth of the events. Beyond the paper: what repeats the prompt, and
+replies in another language.
 """
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 from rich.cells import cell_len
 
+from ingest.prompts import take_names
+from ingest.requests import Completion
 from kg.errors import InputError
 from kg.model import clean_text
 
 _MIN_CELLS = 3
 """Shortest tail, in columns of a terminal: three Latin letters, or two Japanese characters."""
+_MIN_EVENT_CELLS = 7
+_EVENT_CHARACTERS = re.compile(r"[\w',.\"\-\u2019$ ]+")
+_LEAST_LIKELY = 0.2  # share of the events that is dropped
+_LANGUAGE_CHARACTERS = 40  # below, a language cannot be told
+_LANGUAGE_CERTAINTY = 0.9
 
 
-def clean_tails(texts: Iterable[str], names: Mapping[str, str] | None = None) -> tuple[list[str], Counter[str]]:
+@dataclass
+class Cleaned:
+    """What was kept, text by text with the completion it came from, and what was dropped by which rule."""
+
+    kept: dict[str, Completion] = field(default_factory=dict)
+    dropped: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def rules(self) -> Counter[str]:
+        """How many texts each rule dropped."""
+        return Counter(rule for _, rule in self.dropped)
+
+
+def clean_tails(
+    completions: Iterable[Completion | str],
+    names: Mapping[str, str] | None = None,
+    *,
+    event: str = "",
+    open_end: str = "",
+    lang: str | None = None,
+) -> Cleaned:
     """Return the tails worth keeping of one event and relation, in their order, and what each rule dropped.
 
     Args:
-        texts: tails as the teacher wrote them.
+        completions: what the teacher wrote.
         names: first names that the prompt used, each with what it stands for (`{"Alex": "PersonX"}`).
+        event: the event, so that a tail that only repeats it is known.
+        open_end: last line of the prompt, which some models say again before they go on.
+        lang: BCP 47 tag that the texts should have; None checks no language.
 
-    >>> clean_tails([" to rest.", "to rest", "ok", "to thank Alex"], {"Alex": "PersonX"})
+    >>> cleaned = clean_tails([" to rest.", "to rest", "ok", "to thank Alex"], {"Alex": "PersonX"})
+    >>> list(cleaned.kept), cleaned.rules
     (['to rest', 'to thank PersonX'], Counter({'duplicate': 1, 'too short': 1}))
     """
-    kept: dict[str, None] = {}
-    dropped: Counter[str] = Counter()
-    for text in texts:
-        tail = text.strip()
-        tail = tail if tail.endswith("..") else tail.removesuffix(".").removesuffix("。").rstrip()
-        for name, person in (names or {}).items():
-            tail = re.sub(rf"\b{re.escape(name)}\b", person, tail)
-        if cell_len(tail) < _MIN_CELLS:
-            dropped["too short"] += 1
-        elif tail in kept:
-            dropped["duplicate"] += 1
+    done = Cleaned()
+    for completion in completions:
+        one = Completion(completion) if isinstance(completion, str) else completion
+        text, torn = _first_line(one, open_end)
+        tail = take_names(_without_full_stop(text), names or {})
+        if torn:
+            done.dropped.append((tail, torn))
+        elif cell_len(tail) < _MIN_CELLS:
+            done.dropped.append((tail, "too short"))
+        elif event and tail.casefold().rstrip(".") == event.casefold().rstrip("."):
+            done.dropped.append((tail, "repeats the prompt"))
         else:
-            try:
-                kept[clean_text(tail)] = None
-            except InputError as error:
-                dropped[str(error)] += 1
-    return list(kept), dropped
+            _keep(done, tail, one)
+    return _in_language(done, lang)
+
+
+def clean_events(completions: Iterable[Completion], *, persons: bool = True, lang: str = "en") -> Cleaned:
+    """Return the events worth keeping, in their order, and what each rule dropped.
+
+    Args:
+        completions: what the teacher wrote.
+        persons: whether an event must begin with PersonX.
+        lang: BCP 47 tag that the texts should have; English ones may have plain characters only.
+    """
+    done = Cleaned()
+    for one in completions:
+        text, torn = _first_line(one, "")
+        event = _without_full_stop(text)
+        if torn:
+            done.dropped.append((event, torn))
+        elif persons and not re.match(r"PersonX\b", event):
+            done.dropped.append((event, "does not begin with PersonX"))
+        elif lang == "en" and not _EVENT_CHARACTERS.fullmatch(event):
+            done.dropped.append((event, "characters"))
+        elif cell_len(event) < _MIN_EVENT_CELLS:
+            done.dropped.append((event, "too short"))
+        else:
+            _keep(done, event, one)
+    return _in_language(done, lang)
+
+
+def least_likely(totals: Mapping[str, float | None]) -> set[str]:
+    """Return the fifth of the texts with the lowest log-probability; none if any of them has none."""
+    known = {text: total for text, total in totals.items() if total is not None}
+    if not known or len(known) < len(totals):
+        return set()
+    ranked = sorted(known, key=lambda text: (known[text], text))
+    return set(ranked[: math.floor(_LEAST_LIKELY * len(ranked))])
+
+
+def _first_line(one: Completion, open_end: str) -> tuple[str, str | None]:
+    """Return the first line of a completion, and the rule that drops it because of how it ended."""
+    text = one.text.strip()
+    if open_end and text.startswith(open_end):
+        text = text.removeprefix(open_end).strip()
+    line, more, _ = text.partition("\n")
+    if one.finish not in (None, "stop") and not (one.finish == "length" and more):
+        return line.strip(), f"finish reason {one.finish}"
+    return line.strip(), None
+
+
+def _without_full_stop(text: str) -> str:
+    return text if text.endswith("..") else text.removesuffix(".").removesuffix("。").rstrip()
+
+
+def _keep(done: Cleaned, text: str, one: Completion) -> None:
+    try:
+        stored = clean_text(text)
+    except InputError as error:
+        done.dropped.append((text, str(error)))
+        return
+    if stored in done.kept:
+        done.dropped.append((text, "duplicate"))
+    else:
+        done.kept[stored] = one
+
+
+def _in_language(done: Cleaned, lang: str | None) -> Cleaned:
+    if lang and done.kept and (other := other_language(list(done.kept), lang)):
+        done.dropped.extend((text, f"language {other}") for text in done.kept)
+        done.kept = {}
+    return done
+
+
+def other_language(texts: Sequence[str], lang: str) -> str | None:
+    """Return the language of texts that belong together, if it surely is another than `lang`.
+
+    >>> other_language(["appeler un taxi", "rentrer à pied", "attendre le prochain bus"], "en")
+    'fr'
+    """
+    joined = " ".join(texts)
+    wanted = lang.partition("-")[0].lower()
+    if cell_len(joined) < _LANGUAGE_CHARACTERS or wanted not in _identifier().labels:
+        return None
+    found, certainty = _identifier().classify(joined)
+    return str(found) if found != wanted and certainty >= _LANGUAGE_CERTAINTY else None
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - takes a second
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,19 +1,21 @@
-"""`kg ingest`: bring files into the graph."""
+"""`kg ingest`: bring files, and what a live teacher writes, into the graph."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ingest import batch_cli, teacher_cli
 from kg.model import Split
 from kg.workspace import Workspace
 
 app = typer.Typer(help="Bring what a teacher wrote or a data set published into the graph.", no_args_is_help=True)
 
 
-@app.callback()
-def stage() -> None:
-    """Keep `load` a subcommand while it is the only one."""
+app.command("events")(teacher_cli.generate_events)
+app.command("inferences")(teacher_cli.generate_inferences)
+app.command("resume")(teacher_cli.resume)
+app.add_typer(batch_cli.app, name="batch")
 
 
 @app.command()
@@ -52,3 +54,29 @@ def load(
     if loaded.rejected:
         typer.echo(f"{loaded.rejected:,} rows rejected; see {loaded.rejected_file}", err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def dedupe(
+    soft: Annotated[bool, typer.Option("--soft", help="Also by soft uniqueness: BLEU-2 below 0.5.")] = False,
+    near: Annotated[
+        float | None, typer.Option(min=0.3, max=1, help="Also near-duplicates across the graph, by this Jaccard index.")
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Delete them; without it they are only listed.")] = False,
+) -> None:
+    """Find edges that say again what another one says."""
+    from ingest.dedupe import dedupe as find
+    from kg.connection import open_graph
+
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
+        found = find(graph, workspace, soft=soft, near=near, apply=apply)
+    for rule, number in found.rules.most_common():
+        typer.echo(f"{number:,} edges: {rule}")
+    left = found.edges - found.rules.total()
+    share = left / found.edges if found.edges else 1
+    typer.echo(f"{found.edges:,} edges, {'size (div)' if soft else 'left'} {left:,} ({share:.1%}); see {found.file}")
+    if found.rules:
+        typer.echo(
+            f"{found.deleted:,} edges deleted" if apply else "Nothing is deleted; --apply does it.", err=not apply
+        )

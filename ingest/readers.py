@@ -101,12 +101,12 @@ def read_completions(
         if not isinstance(names, dict) or not all(isinstance(person, str) for person in names.values()):
             raise InputError('names must map first names to persons, like {"Alex": "PersonX"}')
         event, relation = _text(row, "event"), _text(row, "relation")
-        kept, rules = clean_tails(tails, names)
-        triples = [_triple(event, relation, tail, vocabulary, lang) for tail in kept]
+        cleaned = clean_tails(tails, names)
+        triples = [_triple(event, relation, tail, vocabulary, lang) for tail in cleaned.kept]
         if not tails:
             raise InputError("there is no tail")
         if dropped is not None:
-            dropped.update(rules)
+            dropped.update(cleaned.rules)
         yield from (Assertion(triple) for triple in triples)
 
     return _rows(lines, parse)

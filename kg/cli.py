@@ -22,6 +22,8 @@ _TRY_NEXT = """Try next:
   kg query review --limit 10
   kg export rdf graph.ttl --accepted"""
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     help="A graph for Symbolic Knowledge Distillation: who claimed it, how sure the critic is, who learnt it.",
     no_args_is_help=True,
@@ -72,6 +74,26 @@ def distill_all(
     typer.echo(f"{report}\n\nThe report is in {folder}\n\n{_TRY_NEXT}")
 
 
+@runs.app.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    triple: Annotated[
+        tuple[str, str, str] | None,
+        typer.Option(metavar="HEAD RELATION TAIL", help="Show the teacher's raw reply that this triple came from."),
+    ] = None,
+) -> None:
+    """Show all that is known of one run; with a triple, also the request and the raw reply that it came from."""
+    import json
+
+    runs.show(run_id)
+    if triple:
+        from ingest.provenance import find_reply
+
+        request, reply = find_reply(Workspace.default(), run_id, *triple)
+        content = {"at": request.url, "key": request.key, "request": request.body, "reply": json.loads(reply.raw)}
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
 @student.cli.app.command("evaluate")
 def evaluate_student(
     judgements: Annotated[
@@ -103,12 +125,15 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command; an error is one line on stderr and exit status 1."""
+    """Run the command; an error is one line on stderr and exit status 1, an interrupt one and 130."""
     try:
         app()
     except KGError as error:
         if os.environ.get("KG_DEBUG"):
             raise
         sys.exit(f"kg: {error}")
-    except KeyboardInterrupt:
-        sys.exit("kg: interrupted; the same command goes on where it stopped")
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:  # typer has turned the interrupt into this
+            interrupt = stop.__context__ and stop.__context__.__cause__
+            _say(f"kg: interrupted; {interrupt or 'the same command'} goes on where it stopped")
+        raise

@@ -6,6 +6,10 @@
     │   └── UnsafeQuery        ad-hoc Cypher that does more than read
     ├── NotFound               a run, critic, student or named query that does not exist
     ├── NotReady               a step that must come first has not been done
+    ├── TeacherError           a teacher cannot be used: its address, key, model or budget
+    │   ├── TeacherUnavailable it is busy, failing or out of reach (retryable)
+    │   ├── MalformedReply     its answer cannot be read (retryable)
+    │   └── RefusedReply       it will not answer this one prompt
     ├── ServerError            the private Neo4j cannot be brought up
     └── StoreError             the database refused or failed
         ├── QueryError         it does not accept a statement
@@ -44,6 +48,51 @@ class NotFound(KGError):  # noqa: N818 - reads as what happened
 
 class NotReady(KGError):  # noqa: N818 - reads as what happened
     """A step that must come first has not been done."""
+
+
+class TeacherError(KGError):
+    """A teacher cannot be used: its address, key, model or budget."""
+
+
+class TeacherUnavailable(TeacherError):  # noqa: N818 - reads as what happened
+    """A teacher is busy, failing or out of reach.
+
+    Attributes:
+        wait_seconds: how long it asks to be left alone, if it says so.
+        busy: whether it has too much to do, so that fewer requests at once may help.
+        billed: whether the request may have been paid for all the same.
+    """
+
+    retryable = True
+
+    def __init__(
+        self, message: str, *, wait_seconds: float | None = None, busy: bool = False, billed: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+        self.busy = busy
+        self.billed = billed
+
+
+class MalformedReply(TeacherError):  # noqa: N818 - reads as what happened
+    """A teacher's answer cannot be read.
+
+    Attributes:
+        tokens: of prompt and completion, which were paid for all the same.
+    """
+
+    retryable = True
+    tokens: tuple[float, float] = (0, 0)
+
+
+class RefusedReply(TeacherError):  # noqa: N818 - reads as what happened
+    """A teacher will not answer this one prompt.
+
+    Attributes:
+        tokens: of prompt and completion, which were paid for all the same.
+    """
+
+    tokens: tuple[float, float] = (0, 0)
 
 
 class ServerError(KGError):

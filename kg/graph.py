@@ -89,6 +89,10 @@ class KnowledgeGraph:
         """Record that a run is done, with numbers to keep on it."""
         self._write("graph/finish_run", id=run.id, properties=numbers, at=writing.now())
 
+    def pause(self, run: Run, **numbers: Any) -> None:
+        """Record that a run ended before all was done, with numbers to keep on it."""
+        self._write("graph/pause_run", id=run.id, properties=numbers)
+
     def runs(self) -> list[Row]:
         """Return all runs as maps, the newest first."""
         return [row["run"] for row in self._read("graph/runs", id=None)]
@@ -124,6 +128,25 @@ class KnowledgeGraph:
             offered += len(batch)
             progress(len(batch))
         return Added(offered, added)
+
+    def add_events(self, events: Iterable[tuple[Phrase, float | None]], run: Run) -> Added:
+        """Write events that a run asserts by themselves, each with its log-probability or None.
+
+        They stay when nothing is inferred from them, until the run is undone.
+        """
+        offered = added = 0
+        for batch in _batches(events, _WRITE_ROWS):
+            added += self.store.write(partial(writing.assert_events, batch=batch, run=run))
+            offered += len(batch)
+        return Added(offered, added)
+
+    def delete(self, triples: Iterable[Triple]) -> int:
+        """Delete edges, whoever asserted them, and phrases that nothing needs then; return how many were there."""
+        vocabulary = self.vocabulary()
+        return sum(
+            self.store.write(partial(writing.delete, batch=batch, vocabulary=vocabulary))
+            for batch in _batches(triples, _WRITE_ROWS)
+        )
 
     def record_judgements(self, judgements: Iterable[Judgement], run: Run) -> Added:
         """Write verdicts of annotators; return how many were offered and how many were new."""
@@ -214,7 +237,7 @@ class KnowledgeGraph:
         return Acceptance(found["id"], critic, found["recall"], json.loads(found["thresholds"]))
 
     def undo(self, run_id: str, progress: Progress = lambda _: None) -> int:
-        """Take back what a run asserted; return the number of edges or judgements that lost its evidence.
+        """Take back what a run asserted; return the number of edges, events or judgements that lost its evidence.
 
         Edges left without evidence go, then phrases left without edges. Undoing twice is harmless, and so is
         undoing a run that never finished.
@@ -232,7 +255,8 @@ class KnowledgeGraph:
             found = self.store.write(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
             touched += found
             progress(found)
-        touched += self.store.write(partial(writing.undo, name="graph/undo_judgements", parameters={"run": run_id}))
+        for name in ("graph/undo_events", "graph/undo_judgements"):
+            touched += self.store.write(partial(writing.undo, name=name, parameters={"run": run_id}))
         self._write("graph/mark_undone", id=run_id, at=writing.now())
         return touched
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kg import queries
 from kg.errors import StoreError
-from kg.model import NOTHING, Assertion, Judgement, head_id, judgement_id, phrase_id, split_of, tail_id
+from kg.model import NOTHING, Assertion, Judgement, Phrase, Triple, head_id, judgement_id, phrase_id, split_of, tail_id
 from kg.run import STUDENT_KIND, Run
 from kg.store import Row, Transaction
 from kg.vocabulary import Vocabulary
@@ -62,6 +62,21 @@ def add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabula
     return added
 
 
+def assert_events(transaction: Transaction, batch: Sequence[tuple[Phrase, float | None]], run: Run) -> int:
+    """Write events with the log-probabilities that the teacher gave them; return how many are new."""
+    rows: dict[str, Row] = {}
+    for event, logprob in batch:
+        rows[event.id] = {
+            "id": event.id, "text": event.text, "lang": event.lang, "derived": event.split or split_of(event.id),
+            "logprob": logprob,
+        }  # fmt: skip
+    found = transaction.run(queries.load("graph/assert_events").text, rows=_sorted(rows), run=run.id)[0]
+    check_written(found["written"], len(rows), "graph/assert_events")
+    if found["added"]:
+        transaction.run(queries.load("graph/count_added").text, id=run.id, added=found["added"])
+    return int(found["added"])
+
+
 def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int:
     """Write the judgements of a batch and the phrases they name; return how many judgements are new."""
     phrases: dict[str, Row] = {}
@@ -82,6 +97,21 @@ def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int
     if found["added"]:
         transaction.run(queries.load("graph/count_added").text, id=run.id, added=found["added"])
     return int(found["added"])
+
+
+def delete(transaction: Transaction, batch: Sequence[Triple], vocabulary: Vocabulary) -> int:
+    """Delete edges, then what this leaves without any; return how many were there."""
+    by_relation: dict[str, list[Row]] = {}
+    for triple in batch:
+        by_relation.setdefault(triple.relation, []).append({"head": head_id(triple), "tail": tail_id(triple)})
+    deleted = 0
+    touched: set[str] = set()
+    for relation, rows in sorted(by_relation.items()):
+        found = transaction.run(queries.load("graph/delete_edges").of(vocabulary[relation]).text, rows=rows)
+        touched |= {row[end] for row in found for end in ("head", "tail")}
+        deleted += len(found)
+    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(touched))
+    return deleted
 
 
 def undo(transaction: Transaction, name: str, parameters: Mapping[str, Any]) -> int:

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ from kg.server import Address, Server
 from kg.store import Store
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
+from tests import command
+
+Kg = Callable[..., subprocess.CompletedProcess[str]]
 
 for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME"))]:
     del os.environ[name]
@@ -98,4 +101,17 @@ def begun(graph: KnowledgeGraph) -> Run:
     """A run of a teacher that has begun."""
     run = Run("load", model="teacher", dataset="test")
     graph.begin(run)
+    return run
+
+
+@pytest.fixture
+def kg(environment: dict[str, str], tmp_path: Path) -> Kg:
+    """Run the `kg` command as a user would, in a folder of its own."""
+
+    def run(*arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        done = command.run(arguments, environment, tmp_path, tmp_path / ".said")
+        assert done.returncode == status, f"{' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
     return run

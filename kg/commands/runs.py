@@ -29,9 +29,8 @@ def list_runs(
         print_table(list(_SHOWN), [[run.get(name) for name in _SHOWN] for run in runs])
 
 
-@app.command()
-def show(run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
-    """Show all that is known of one run."""
+def show(run_id: str) -> None:
+    """Print all that is known of one run; `kg.cli` makes a command of it, with what a stage knows besides."""
     from kg.connection import open_graph
 
     workspace = Workspace.default()

@@ -1,7 +1,7 @@
 """A reduced corpus, a tiny encoder, and a process that runs the loop on them."""
 
 import json
-import subprocess
+import multiprocessing
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,29 +13,27 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from kg.connection import open_graph
-from kg.distill import STARTER
-from kg.server import Server
-from kg.workspace import Workspace
-
-RELATIONS = ("xWant", "xReact", "xNeed")
-SCRIPT = """
-import sys
-from pathlib import Path
-from kg.connection import open_graph
-from kg.distill import distill
+from kg.distill import STARTER, distill
 from kg.encoder import Encoder
 from kg.errors import KGError
+from kg.server import Server
 from kg.workspace import Workspace
+from tests import command
 
-workspace = Workspace.default()
-try:
-    with open_graph(workspace) as graph:
-        encoder = Encoder(sys.argv[2], workspace.folder("embeddings"))
-        distill(graph, workspace, encoder, corpus=Path(sys.argv[1]), epochs=1, say=lambda text: print(text, flush=True))
-except KGError as error:
-    sys.exit(f"kg: {error}")
-print("done", flush=True)
-"""
+RELATIONS = ("xWant", "xReact", "xNeed")
+
+
+def distill_once(corpus: str, encoder: str, environment: dict[str, str], said: str) -> None:
+    """Run the loop in this process, which says each step when it begins and `done` at the end."""
+    command.take_over(environment, corpus, said)
+    workspace = Workspace.default()
+    try:
+        with open_graph(workspace) as graph:
+            embed = Encoder(encoder, workspace.folder("embeddings"))
+            distill(graph, workspace, embed, corpus=Path(corpus), epochs=1, say=lambda text: print(text, flush=True))
+    except KGError as error:
+        sys.exit(f"kg: {error}")
+    print("done", flush=True)
 
 
 @dataclass
@@ -50,18 +48,30 @@ class Loop:
     def server(self) -> Server:
         return Server(self.workspace.folder("server"))
 
-    def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(self.corpus), str(self.encoder)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={"KG_HOME": str(self.workspace.root), "PATH": "/usr/bin:/bin", "HOME": str(Path.home()),
-                 "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+    @property
+    def said(self) -> str:
+        """What the last run has said so far."""
+        return (self.workspace.root / "said.out").read_text(encoding="utf-8")
+
+    @property
+    def errors(self) -> str:
+        return (self.workspace.root / "said.err").read_text(encoding="utf-8")
+
+    def start(self) -> multiprocessing.Process:
+        said = self.workspace.root / "said"
+        for end in (".out", ".err"):
+            said.with_suffix(end).write_text("")
+        environment = {"KG_HOME": str(self.workspace.root), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+        process = command.CONTEXT.Process(
+            target=distill_once, args=(str(self.corpus), str(self.encoder), environment, str(said))
+        )
+        process.start()
+        return process
 
     def run(self) -> None:
-        with self.start() as process:
-            said, errors = process.communicate(timeout=200)
-        assert said.endswith("done\n"), errors
+        process = self.start()
+        process.join(200)
+        assert self.said.endswith("done\n"), self.errors
 
     def picture(self) -> dict[str, object]:
         """All that the loop says, without times, scores rounded to what another order of batches leaves alone."""

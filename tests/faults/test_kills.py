@@ -38,14 +38,16 @@ def loop(loops: Loops) -> Iterator[Loop]:
 
 def run_until(loop: Loop, step: str, delay_seconds: float, victim: str) -> str:
     """Start the loop, kill client or server a moment after it says a step; return what the client said last."""
-    with loop.start() as process:
-        for line in process.stdout:
-            if line.startswith(step):
-                break
-        time.sleep(delay_seconds)
-        os.kill(process.pid if victim == "client" else loop.server.status().pid, signal.SIGKILL)
-        _, errors = process.communicate(timeout=200)
-    return errors
+    process = loop.start()
+    while process.is_alive() and not any(line.startswith(step) for line in loop.said.splitlines()):
+        time.sleep(0.02)
+    time.sleep(delay_seconds)
+    if victim == "client":
+        process.kill()
+    else:
+        os.kill(loop.server.status().pid, signal.SIGKILL)
+    process.join(200)
+    return loop.errors
 
 
 def test_a_client_that_is_killed_again_and_again_ends_with_the_same_graph(

@@ -64,7 +64,8 @@ def test_completions_are_cleaned_and_what_is_dropped_is_counted(tmp_path: Path) 
 
 
 def test_short_japanese_tails_are_no_short_tails() -> None:
-    assert clean_tails(["暇だ。", "a."]) == (["暇だ"], Counter({"too short": 1}))
+    cleaned = clean_tails(["暇だ。", "a."])
+    assert (list(cleaned.kept), cleaned.rules) == (["暇だ"], Counter({"too short": 1}))
 
 
 GOOD = b"PersonX naps\txWant\tto rest\n"

@@ -1,0 +1,253 @@
+"""The provider's batch interface: the requests of a run as files, at half the price, answered within a day.
+
+    submit    what is neither paid for nor on its way goes up as JSONL files, within the provider's limits
+    status    what the provider says of each batch
+    collect   the replies of batches that ended go into the cache, whatever way they ended
+
+What was sent is kept in the run's folder (`batch-1.jsonl`, …, `batches.json`), so a batch survives the process that
+submitted it; a batch that was accepted just before a process was killed is found again by its metadata.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ingest.cache import ReplyCache
+from ingest.events import first_requests
+from ingest.plan import Plan
+from ingest.prompts import Prompts
+from ingest.provider import OpenAITeacher
+from ingest.replies import read_reply, read_usage
+from ingest.requests import Request
+from kg.errors import MalformedReply, NotFound, RefusedReply, TeacherError
+from kg.workspace import Workspace, new_file
+
+MOST_REQUESTS = 50_000
+MOST_BYTES = 200 * 1024 * 1024
+_ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+_OK = 200
+SHARE = 0.5
+"""Share of the price that a reply by batch costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch as the run's folder knows it.
+
+    Attributes:
+        id: at the provider.
+        file: name of the file in the run's folder with what was sent.
+        requests: how many.
+        status: as the provider said last.
+        collected: whether its results are in the cache.
+    """
+
+    id: str
+    file: str
+    requests: int
+    status: str
+    collected: bool = False
+
+
+@dataclass
+class Collected:
+    """What collecting brought: replies kept, requests that failed, faults of whole batches."""
+
+    kept: int = 0
+    failed: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+class Batches:
+    """The batches of one run."""
+
+    def __init__(self, workspace: Workspace, run_id: str, plan: Plan, teacher: OpenAITeacher) -> None:
+        self._folder = workspace.folder("runs", run_id)
+        self._run = run_id
+        self._plan = plan
+        self._teacher = teacher
+        self._client = teacher.batch_client()
+
+    @property
+    def known(self) -> list[Batch]:
+        """The batches in the run's folder, in the order in which they were sent."""
+        path = self._folder / "batches.json"
+        return [Batch(**row) for row in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+
+    def submit(self, cache: ReplyCache) -> list[Batch]:
+        """Send what is neither paid for nor on its way; return the new batches.
+
+        Raises:
+            TeacherError: the provider has no batch interface, or refuses.
+        """
+        self._recover()
+        on_its_way = {key for batch in self.known if not batch.collected for key in self._sent(batch)}
+        missing = (
+            request for request in self.requests(cache) if request.key not in on_its_way and cache.get(request) is None
+        )
+        sent = []
+        for part in _parts(missing):
+            number = len(self.known) + 1
+            name = f"batch-{number}.jsonl"
+            with new_file(self._folder / name) as draft:
+                draft.write_bytes(b"".join(line for _, line in part))
+            with self._translated(), (self._folder / name).open("rb") as file:
+                uploaded = self._client.files.create(file=(name, file), purpose="batch")
+                made = self._client.batches.create(
+                    input_file_id=uploaded.id, endpoint=self._endpoint, completion_window="24h",
+                    metadata={"run": self._run, "file": name},
+                )  # fmt: skip
+            batch = Batch(made.id, name, len(part), str(made.status))
+            self._save([*self.known, batch])
+            sent.append(batch)
+        return sent
+
+    def refresh(self) -> list[tuple[Batch, Any]]:
+        """Ask the provider about each batch that is not collected; return them with what it says.
+
+        Raises:
+            NotFound: nothing was submitted.
+        """
+        self._recover()
+        known = self.known
+        if not known:
+            raise NotFound(f"run {self._run} has no batch; run kg ingest batch submit {self._run}")
+        found = []
+        for place, batch in enumerate(known):
+            if batch.collected:
+                continue
+            with self._translated():
+                state = self._client.batches.retrieve(batch.id)
+            known[place] = replace(batch, status=str(state.status))
+            found.append((known[place], state))
+        self._save(known)
+        return found
+
+    def collect(self, cache: ReplyCache) -> Collected:
+        """Bring the results of all batches that ended into the cache, whatever way they ended.
+
+        A result that is not as documented counts as failed, and so does each request without a result; the next
+        `submit` sends these again.
+        """
+        done = Collected()
+        requests = {request.key: request for request in self.requests(cache)}
+        with (self._folder / "failures.jsonl").open("w", encoding="utf-8") as failures:
+            for batch, state in self.refresh():
+                if batch.status not in _ENDED:
+                    continue
+                kept = failed = 0
+                for file in filter(None, (state.output_file_id, state.error_file_id)):
+                    for line in self._lines(file):
+                        if reason := self._keep(line, requests, cache):
+                            failed += 1
+                            row = {"request": line[:200], "reason": reason}
+                            failures.write(json.dumps(row, ensure_ascii=False) + "\n")
+                        else:
+                            kept += 1
+                done.kept += kept
+                done.failed += max(failed, batch.requests - kept)
+                if fault := self._fault(batch, state, kept):
+                    done.faults.append(fault)
+                self._save([replace(one, collected=True) if one.id == batch.id else one for one in self.known])
+        return done
+
+    def requests(self, cache: ReplyCache) -> Iterator[Request]:
+        """Yield the requests of the plan; for events those of the first round."""
+        teacher, prompts = self._teacher, Prompts(self._plan.prompts)
+        teacher.dialect = cache.dialect(teacher.server)
+        if self._plan.kind == "inferences":
+            yield from self._plan.requests(teacher, prompts)
+        else:
+            for number in range(first_requests(self._plan)):
+                yield self._plan.event_request(teacher, prompts, number)
+
+    @property
+    def _endpoint(self) -> Any:
+        return "/v1/completions" if self._plan.interface == "completions" else "/v1/chat/completions"
+
+    def _keep(self, line: str, requests: Mapping[str, Request], cache: ReplyCache) -> str | None:
+        """Keep the reply in a result line; return the reason why not, if so."""
+        try:
+            row = json.loads(line)
+            request = requests[row["custom_id"]]
+            response = row.get("response") or {}
+            if row.get("error") or response.get("status_code") != _OK:
+                said = row.get("error") or (response.get("body") or {}).get("error") or response
+                return f"the provider says: {json.dumps(said)[:200]}"
+            body = response["body"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return f"the result line is not as documented: {type(error).__name__} {error}"[:200]
+        try:
+            reply = read_reply(json.dumps(body, ensure_ascii=False), request.count, chat=self._plan.interface == "chat")
+        except (MalformedReply, RefusedReply) as error:
+            cache.lose(request, str(error), read_usage(body), self._run, share=SHARE)
+            return str(error)
+        cache.put(request, replace(reply, share=SHARE), self._run)
+        return None
+
+    def _fault(self, batch: Batch, state: Any, kept: int) -> str | None:
+        errors = list(state.errors.data or []) if state.errors else []
+        if errors:
+            first = errors[0]
+            shown = ""
+            if first.line:
+                lines = (self._folder / batch.file).read_text(encoding="utf-8").split("\n")
+                shown = f": {lines[first.line - 1][:300]}" if first.line <= len(lines) else ""
+            place = f"line {first.line} of {batch.file}: " if first.line else ""
+            return f"batch {batch.id} {batch.status}: {place}{first.message}{shown}"
+        if batch.status != "completed" or not kept:
+            return f"batch {batch.id} {batch.status}: {kept:,} of {batch.requests:,} requests have a reply"
+        return None
+
+    def _recover(self) -> None:
+        """Enter batches that the provider has for this run and the folder does not know: a kill came between."""
+        known = {batch.id for batch in self.known}
+        files = {batch.file for batch in self.known}
+        unknown = [path.name for path in sorted(self._folder.glob("batch-*.jsonl")) if path.name not in files]
+        if not unknown:
+            return
+        with self._translated():
+            for state in self._client.batches.list(limit=100):
+                file = (state.metadata or {}).get("file", "")
+                if (state.metadata or {}).get("run") == self._run and state.id not in known and file in unknown:
+                    requests = (self._folder / file).read_bytes().count(b"\n")
+                    self._save([*self.known, Batch(state.id, file, requests, str(state.status))])
+
+    def _sent(self, batch: Batch) -> Iterator[str]:
+        for line in (self._folder / batch.file).read_text(encoding="utf-8").split("\n"):
+            if line:
+                yield json.loads(line)["custom_id"]
+
+    def _lines(self, file_id: str) -> Iterable[str]:
+        with self._translated():
+            content = self._client.files.content(file_id).content
+        return [line for line in content.decode("utf-8", "replace").split("\n") if line.strip()]
+
+    def _save(self, batches: list[Batch]) -> None:
+        with new_file(self._folder / "batches.json") as draft:
+            draft.write_text(json.dumps([asdict(batch) for batch in batches], indent=1) + "\n", encoding="utf-8")
+
+    def _translated(self) -> Any:
+        return self._teacher.translated()
+
+
+def _parts(requests: Iterable[Request]) -> Iterator[list[tuple[Request, bytes]]]:
+    """Yield the requests in files' worth, each with its line."""
+    part: list[tuple[Request, bytes]] = []
+    size = 0
+    for request in requests:
+        url = "/v1/completions" if "prompt" in request.body else "/v1/chat/completions"
+        row = {"custom_id": request.key, "method": "POST", "url": url, "body": request.body}
+        line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        if len(line) > MOST_BYTES:
+            raise TeacherError(
+                f"request {request.id} alone has {len(line):,} bytes; a batch file may have {MOST_BYTES:,}"
+            )
+        if part and (len(part) == MOST_REQUESTS or size + len(line) > MOST_BYTES):
+            yield part
+            part, size = [], 0
+        part.append((request, line))
+        size += len(line)
+    if part:
+        yield part

@@ -1,0 +1,107 @@
+"""The cache of paid replies: one SQLite file, so that no request is ever paid for twice.
+
+A reply is stored under the key of the exact request (`Request.key`) before it is used. Only accepted replies are;
+what was paid for and could not be used is kept apart, for the budget. WAL with `synchronous = NORMAL`: a process that
+is killed loses nothing, a power cut may lose the last moments and damages nothing.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingest.requests import Completion, Reply, Request, Usage
+from kg.errors import KGError
+
+_BUSY_SECONDS = 60
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS replies (
+  key TEXT PRIMARY KEY, run TEXT, raw TEXT, asked INTEGER, model TEXT, prompt_tokens INTEGER,
+  completion_tokens INTEGER, share REAL, at TEXT DEFAULT CURRENT_TIMESTAMP, texts TEXT
+);
+CREATE TABLE IF NOT EXISTS losses (
+  run TEXT, key TEXT, reason TEXT, prompt_tokens INTEGER, completion_tokens INTEGER, share REAL,
+  at TEXT DEFAULT CURRENT_TIMESTAMP
+);
+CREATE TABLE IF NOT EXISTS dialects (server TEXT PRIMARY KEY, words TEXT);
+CREATE INDEX IF NOT EXISTS paid ON replies (run);
+"""
+
+
+class ReplyCache:
+    """Replies by the exact request. Use `ReplyCache.open`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path) -> Iterator["ReplyCache"]:
+        """Yield the cache of a folder.
+
+        Raises:
+            KGError: the file is damaged, or cannot be written.
+        """
+        path = folder / "replies.sqlite"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.executescript(_SCHEMA)
+                yield cls(connection)
+            finally:
+                connection.close()
+        except (sqlite3.OperationalError, OSError) as error:
+            raise KGError(f"cannot use the kept replies {path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise KGError(f"the kept replies {path} are damaged ({error}); move that file away") from error
+
+    def get(self, request: Request) -> Reply | None:
+        """Return the reply to just this request, if it was paid for."""
+        row = self._connection.execute(
+            "SELECT texts, raw, model, prompt_tokens, completion_tokens, share FROM replies WHERE key = ?",
+            (request.key,),
+        ).fetchone()
+        if row is None:
+            return None
+        completions = tuple(Completion(*fields) for fields in json.loads(row[0]))
+        return Reply(completions, row[1], row[2], Usage(row[3], row[4]), share=row[5])
+
+    def put(self, request: Request, reply: Reply, run: str) -> None:
+        """Keep an accepted reply; when this returns, killing the process does not lose it."""
+        self._connection.execute(
+            "INSERT OR IGNORE INTO replies "
+            "(key, run, raw, asked, model, prompt_tokens, completion_tokens, share, texts) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (request.key, run, reply.raw, request.count, reply.model, reply.usage.prompt_tokens,
+             reply.usage.completion_tokens, reply.share, json.dumps(reply.completions, ensure_ascii=False)),
+        )  # fmt: skip
+
+    def lose(self, request: Request, reason: str, usage: Usage, run: str, share: float = 1) -> None:
+        """Note what was paid for, or may have been, and cannot be used."""
+        self._connection.execute(
+            "INSERT INTO losses (run, key, reason, prompt_tokens, completion_tokens, share) VALUES (?, ?, ?, ?, ?, ?)",
+            (run, request.key, reason, usage.prompt_tokens, usage.completion_tokens, share),
+        )
+
+    def paid(self, run: str) -> Usage:
+        """Return what a run has paid for so far, losses included, each token by its share of the price."""
+        row = self._connection.execute(
+            "SELECT total(share * prompt_tokens), total(share * completion_tokens) FROM ("
+            "SELECT prompt_tokens, completion_tokens, share FROM replies WHERE run = ? "
+            "UNION ALL SELECT prompt_tokens, completion_tokens, share FROM losses WHERE run = ?)",
+            (run, run),
+        ).fetchone()
+        return Usage(*row)
+
+    def dialect(self, server: str) -> set[str]:
+        """Return what was learnt of a server's and model's dialect (`ingest.provider`)."""
+        row = self._connection.execute("SELECT words FROM dialects WHERE server = ?", (server,)).fetchone()
+        return set(row[0].split()) if row else set()
+
+    def learn(self, server: str, words: set[str]) -> None:
+        """Keep what was learnt of a server's and model's dialect."""
+        self._connection.execute("INSERT OR REPLACE INTO dialects VALUES (?, ?)", (server, " ".join(sorted(words))))

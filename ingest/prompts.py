@@ -1,0 +1,223 @@
+"""Prompts: text files that a template library renders, one for each relation and one for events.
+
+    DIR/events.txt            seeds in, an open line for one more event out
+    DIR/<relation>.txt        examples and an event in, an open end for the tail out
+    DIR/examples/<relation>.tsv   optional: head and tail of each example, parted by a tab
+    DIR/seeds.txt             optional: one event a line
+    DIR/chat.txt              optional: what is said around a prompt to a chat model
+    DIR/settings.toml         optional: sampling parameters, in tables [events] and [inferences]
+
+`paper` and `release` are shipped: the two structures of West et al. 2021 (app. A; the released notebooks), in our own
+words. What a folder of the user's own lacks comes from the shipped ones. Templates are Jinja's. They see `event`,
+`examples`, `seeds`, and first names for the persons: `query` for the event, `pair(i)` for the i-th example, each with
+`x` and `y`; `text | named(pair)` puts them in. Names in what comes back are mapped to PersonX and PersonY as whole
+words only.
+"""
+
+import hashlib
+import random
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+
+from kg.errors import InputError
+
+_SHIPPED = Path(str(resources.files("ingest").joinpath("prompts")))
+SHIPPED = ("paper", "release")
+_QUERY_NAMES = ("Alex", "Chris")
+_POOL = (
+    "Ainsley", "Ariel", "Bailey", "Blair", "Casey", "Charlie", "Dakota", "Drew", "Ellis", "Emery",
+    "Finley", "Harper", "Jesse", "Jordan", "Kai", "Kendall", "Lennon", "Marley", "Morgan", "Parker",
+    "Peyton", "Quinn", "Reese", "River", "Robin", "Sage", "Skyler", "Tatum", "Taylor", "Toby",
+)  # fmt: skip
+_SEEDS_SHOWN = 10
+_DEFAULTS: dict[str, Any] = {"temperature": 1.0, "top_p": 0.9, "max_tokens": 24, "stop": ["\n\n"]}
+_SETTINGS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "stop"})
+
+
+class Pair(NamedTuple):
+    """First names that stand for PersonX and PersonY."""
+
+    x: str
+    y: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered prompt, and the first names in it that stand for persons."""
+
+    text: str
+    names: Mapping[str, str]
+
+
+class Prompts:
+    """The prompts of one folder.
+
+    Attributes:
+        name: a shipped name, or the folder.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Open a folder of prompts.
+
+        Args:
+            name: `paper`, `release`, or a folder.
+
+        Raises:
+            InputError: there is no such folder.
+        """
+        self.name = name
+        self._folder = _SHIPPED / name if name in SHIPPED else Path(name)
+        if not self._folder.is_dir():
+            raise InputError(f"no prompts {name!r}: neither a folder nor one of {', '.join(SHIPPED)}")
+        loader = jinja2.FileSystemLoader([self._folder, _SHIPPED])
+        self._templates = jinja2.Environment(
+            loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False,  # noqa: S701 - plain text, never HTML
+        )  # fmt: skip
+        self._templates.filters["named"] = put_names
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The folder's own files, as text: name to content."""
+        paths = [path for path in self._folder.rglob("*") if path.suffix in {".txt", ".tsv", ".toml"}]
+        return {path.relative_to(self._folder).as_posix(): _text(path) for path in sorted(paths)}
+
+    def settings(self, kind: str) -> dict[str, Any]:
+        """Return the sampling parameters for `events` or `inferences`.
+
+        Raises:
+            InputError: `settings.toml` is not as described.
+        """
+        path = self._folder / "settings.toml"
+        try:
+            content = tomllib.loads(_text(path)) if path.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{path} is not valid TOML: {error}") from error
+        chosen = content.get(kind, _DEFAULTS)
+        if not isinstance(chosen, dict) or chosen.keys() - _SETTINGS:
+            raise InputError(f"{path}: table [{kind}] may have {', '.join(sorted(_SETTINGS))}")
+        return dict(chosen)
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of what makes a prompt: its template with its examples, or the seeds.
+
+        Raises:
+            InputError: there is no such prompt.
+        """
+        parts = [self._source(f"{name}.txt"), self._source("chat.txt")]
+        parts += self.seeds if name == "events" else ["\t".join(example) for example in self.examples(name)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @cached_property
+    def seeds(self) -> list[str]:
+        """The events that an events prompt takes its examples from."""
+        own = self._folder / "seeds.txt"
+        return read_events(own if own.is_file() else _SHIPPED / "seeds.txt")
+
+    def examples(self, relation: str) -> list[tuple[str, str]]:
+        """Return head and tail of each example of a relation; the template may have its own instead."""
+        for folder in (self._folder, _SHIPPED):
+            path = folder / "examples" / f"{relation}.tsv"
+            if path.is_file():
+                rows = [line.split("\t") for line in _text(path).splitlines() if line.strip()]
+                if bad := next((number for number, row in enumerate(rows, 1) if len(row) != 2), None):  # noqa: PLR2004
+                    raise InputError(f"{path}, example {bad}: head and tail, parted by one tab, are expected")
+                return [(row[0], row[1]) for row in rows]
+        return []
+
+    def for_events(self, seeds: Sequence[str], number: int, seed: int) -> Prompt:
+        """Render the prompt for more events; its ten seeds follow from `number` and `seed`."""
+        chosen = random.Random(f"{seed} {number}").sample(list(seeds), min(_SEEDS_SHOWN, len(seeds)))  # noqa: S311
+        return Prompt(self._render("events", seeds=chosen), {})
+
+    def for_inferences(self, event: str, relation: str) -> Prompt:
+        """Render the prompt for the tails of an event and a relation; the names follow from the event."""
+        shuffled = list(_POOL)
+        random.Random(event).shuffle(shuffled)  # noqa: S311
+        free = [name for name in (*_QUERY_NAMES, *shuffled) if not re.search(rf"\b{name}\b", event)]
+        query = Pair(free[0], free[1])
+        rest = [name for name in shuffled if name not in query]
+        half = len(rest) // 2
+        text = self._render(
+            relation, event=event, query=query, examples=self._examples[relation],
+            pair=lambda place: Pair(rest[place % half], rest[half + place % half]),
+        )  # fmt: skip
+        return Prompt(text, {query.x: "PersonX", query.y: "PersonY"})
+
+    def for_chat(self, prompt: str, count: int) -> str:
+        """Return what is said to a chat model that is to write `count` texts."""
+        return self._render("chat", prompt=prompt, count=count)
+
+    @cached_property
+    def _examples(self) -> "_Examples":
+        return _Examples(self)
+
+    def _source(self, name: str) -> str:
+        try:
+            return str(self._templates.loader.get_source(self._templates, name)[0])  # type: ignore[union-attr]
+        except jinja2.TemplateNotFound:
+            raise InputError(f"prompts {self.name} have no {name}") from None
+
+    def _render(self, name: str, **values: Any) -> str:
+        try:
+            return self._templates.get_template(f"{name}.txt").render(**values).strip("\n")
+        except jinja2.TemplateNotFound as error:
+            raise InputError(f"prompts {self.name} have no {error.name}") from error
+        except jinja2.TemplateError as error:
+            raise InputError(f"prompt {name}.txt of {self.name} cannot be rendered: {error}") from error
+
+
+class _Examples(dict[str, list[tuple[str, str]]]):
+    def __init__(self, prompts: Prompts) -> None:
+        super().__init__()
+        self._prompts = prompts
+
+    def __missing__(self, relation: str) -> list[tuple[str, str]]:
+        self[relation] = self._prompts.examples(relation)
+        return self[relation]
+
+
+def put_names(text: str, pair: Pair) -> str:
+    """Return a text with first names for its persons.
+
+    >>> put_names("PersonX fires PersonY's cook", Pair("Alex", "Chris"))
+    "Alex fires Chris's cook"
+    """
+    return re.sub(r"\bPerson([XY])\b", lambda found: pair.x if found[1] == "X" else pair.y, text)
+
+
+def take_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with its persons for first names; only whole words are names.
+
+    >>> take_names("Chris buys Alexander's gift at Christmas", {"Alex": "PersonX", "Chris": "PersonY"})
+    "PersonY buys Alexander's gift at Christmas"
+    """
+    for name, person in names.items():
+        text = re.sub(rf"\b{re.escape(name)}\b", person, text)
+    return text
+
+
+def read_events(path: Path) -> list[str]:
+    """Return the events of a text file, one a line.
+
+    Raises:
+        InputError: it cannot be read, or is empty.
+    """
+    events = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    if not events:
+        raise InputError(f"{path} has no event")
+    return list(dict.fromkeys(events))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error

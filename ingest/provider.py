@@ -1,0 +1,288 @@
+"""A teacher behind an OpenAI-compatible address: OpenAI, Azure-style gateways, vLLM, llama.cpp, Ollama and others.
+
+The `openai` SDK (asynchronous, over aiohttp) sends; its own retries are off, since `ingest.asking` bounds them and
+counts the money. Servers differ in what they accept: what one refuses (a JSON schema, a name for the limit of tokens,
+sampling parameters) is learnt from its first refusal, left out from then on, and kept in the cache as its dialect.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from ingest.replies import read_reply
+from ingest.requests import Interface, Reply, Request
+from kg.errors import RefusedReply, TeacherError, TeacherUnavailable
+
+_CHAT_TOKENS = 512  # of a chat message besides its texts: JSON, and some thinking aloud
+_CHAT_TEXT_TOKENS = 24
+_STATUS_OF_KEY = (401, 403)
+_STATUS_OF_MONEY = 402
+_STATUS_OF_MODEL = 404
+_STATUS_OF_REQUEST = (400, 413, 422)
+_STATUS_BUSY = (408, 409, 425, 429)
+_DIALECT = {
+    "no-schema": re.compile(r"response_format|json_schema|structured|grammar", re.IGNORECASE),
+    "max-completion-tokens": re.compile(r"max_completion_tokens", re.IGNORECASE),
+    "no-sampling": re.compile(r"temperature|top_p|presence_penalty|frequency_penalty|\bstop\b", re.IGNORECASE),
+    "no-logprobs": re.compile(r"logprobs", re.IGNORECASE),
+}
+"""What may be learnt of a server, and how its refusal sounds; in the order in which they are tried."""
+_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop")
+_SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "items",
+        "strict": True,
+        "schema": {
+            "type": "object",
+            "properties": {"items": {"type": "array", "items": {"type": "string"}}},
+            "required": ["items"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+class Teacher(Protocol):
+    """A provider below, prompting above.
+
+    Attributes:
+        model: the name it is asked for by.
+        interface: completions, chat or local.
+        dialect: what was learnt of it.
+    """
+
+    model: str
+    interface: Interface
+    server: str
+    dialect: set[str]
+
+    def request(self, name: str, text: str, count: int, settings: Mapping[str, Any]) -> Request:
+        """Return the request for `count` texts that go on from a text."""
+        ...
+
+    def speak(self, request: Request) -> Request:
+        """Return a request in the dialect learnt so far."""
+        ...
+
+    async def ask(self, request: Request) -> Reply:
+        """Return the reply, or raise what `kg.errors` has below `TeacherError`."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class DialectLearntError(Exception):
+    """The server refused a word of a request that can be said otherwise."""
+
+
+class OpenAITeacher:
+    """A model behind an OpenAI-compatible address."""
+
+    def __init__(
+        self,
+        model: str,
+        interface: Interface = "chat",
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        timeout_seconds: float = 120,
+        in_flight: int = 64,
+    ) -> None:
+        """Describe it; nothing is sent yet.
+
+        Args:
+            model: its name at the provider.
+            interface: completions or chat.
+            base_url: with `/v1` or what the server has for it; a query (`?api-version=…`) is sent with every request,
+                as Azure-style gateways want; None takes `OPENAI_BASE_URL`, else OpenAI's own.
+            api_key: None takes `OPENAI_API_KEY`; a server on this machine needs none.
+            timeout_seconds: of one request from its first byte to the last of the answer.
+            in_flight: most connections.
+
+        Raises:
+            TeacherError: there is no key.
+        """
+        address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise TeacherError(f"{address!r} is not an address like http://127.0.0.1:8000/v1; see --base-url")
+        key = api_key or os.environ.get("OPENAI_API_KEY")
+        if not key and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise TeacherError(f"{parts.hostname} wants a key; set OPENAI_API_KEY")
+        self.model = model
+        self.interface: Interface = interface
+        self.dialect: set[str] = set()
+        self._query = dict(parse_qsl(parts.query))
+        self._base = parts._replace(query="", fragment="").geturl().rstrip("/")
+        self.server = f"{self._base} {model} {interface}"
+        self._key = key or "none"
+        self._timeout_seconds = timeout_seconds
+        self._in_flight = in_flight
+        self._client: Any = None
+
+    async def __aenter__(self) -> Self:
+        import openai  # noqa: PLC0415 - takes a second
+
+        self._openai = openai
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key, base_url=self._base, max_retries=0, timeout=self._timeout_seconds,
+            default_query=self._query, default_headers={"api-key": self._key} if self._query else None,
+            http_client=openai.DefaultAioHttpClient(limits=openai.DEFAULT_CONNECTION_LIMITS),
+        )  # fmt: skip
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    def batch_client(self) -> Any:
+        """Return a plain client for files and batches, with the SDK's own retries."""
+        import openai  # noqa: PLC0415 - takes a second
+
+        self._openai = openai
+        headers = {"api-key": self._key} if self._query else None
+        return openai.OpenAI(api_key=self._key, base_url=self._base, default_query=self._query, default_headers=headers)
+
+    @contextlib.contextmanager
+    def translated(self) -> Iterator[None]:
+        """Translate what the SDK raises inside."""
+        try:
+            yield
+        except self._openai.APIStatusError as error:
+            raise TeacherError(f"{self._base} refuses ({error.status_code}): {_line(error.message)}") from error
+        except self._openai.APIConnectionError as error:
+            raise TeacherError(f"the connection to {self._base} failed: {_line(error.__cause__ or error)}") from error
+
+    def request(self, name: str, text: str, count: int, settings: Mapping[str, Any]) -> Request:
+        """Return the request for `count` texts that go on from a text, in the dialect learnt so far."""
+        body: dict[str, Any] = {"model": self.model, **settings}
+        if self.interface == "completions":
+            body |= {"prompt": text, "n": count, "logprobs": 0}
+        else:
+            body |= {
+                "messages": [{"role": "user", "content": text}],
+                "max_tokens": _CHAT_TOKENS + count * max(_CHAT_TEXT_TOKENS, int(settings.get("max_tokens", 0))),
+                "response_format": _SCHEMA,
+            }
+            body.pop("stop", None)
+        path = "completions" if self.interface == "completions" else "chat/completions"
+        return self.speak(Request(name, f"{self._base}/{path}", body, count))
+
+    def speak(self, request: Request) -> Request:
+        """Return a request in the dialect learnt so far."""
+        body = dict(request.body)
+        if "no-schema" in self.dialect:
+            body.pop("response_format", None)
+        if "max-completion-tokens" in self.dialect and "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        if "no-sampling" in self.dialect:
+            body = {name: value for name, value in body.items() if name not in _SAMPLING}
+        if "no-logprobs" in self.dialect:
+            body.pop("logprobs", None)
+        return Request(request.id, request.url, body, request.count)
+
+    async def ask(self, request: Request) -> Reply:
+        """Return the reply to one request.
+
+        Raises:
+            DialectLearntError: the server wants it said otherwise; `speak` knows how now.
+            TeacherUnavailable: it is busy, failing, out of reach, or too slow.
+            MalformedReply: the answer cannot be read.
+            RefusedReply: it will not answer this prompt.
+            TeacherError: key, model or account are at fault; no other request would do better.
+        """
+        import httpx2  # noqa: PLC0415 - comes with the SDK
+
+        path = request.url.removeprefix(self._base)
+        try:
+            async with asyncio.timeout(self._timeout_seconds):  # the SDK's own does not end a slow drip
+                response = await self._client.post(
+                    path, cast_to=httpx2.Response, body=request.body,
+                    options={"headers": {"Idempotency-Key": request.key}},
+                )  # fmt: skip
+        except self._openai.APIStatusError as error:
+            raise self._refused(error, request) from error
+        except (TimeoutError, self._openai.APIConnectionError) as error:
+            cause = error.__cause__ or error
+            sent = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+            if sent and isinstance(error, TimeoutError | self._openai.APITimeoutError):
+                raise TeacherUnavailable(f"no answer within {self._timeout_seconds:g} s", billed=True) from error
+            reason = str(cause) or type(cause).__name__
+            raise TeacherUnavailable(f"the connection to {self._base} failed: {reason[:200]}", billed=sent) from error
+        reply = read_reply(response.content, request.count, chat=self.interface == "chat")
+        return replace(reply, wait_seconds=wait_seconds(response.headers))
+
+    def _refused(self, error: Any, request: Request) -> Exception:  # noqa: PLR0911 - one a case
+        status = int(error.status_code)
+        message = _line(error.message)
+        code = str(getattr(error, "code", None) or "")
+        if status in _STATUS_OF_KEY:
+            return TeacherError(f"{self._base} refuses the key ({status}); set OPENAI_API_KEY: {message}")
+        if status == _STATUS_OF_MONEY or code == "insufficient_quota":
+            return TeacherError(f"{self._base} says that the account has no money left: {message}")
+        if status == _STATUS_OF_MODEL:
+            return TeacherError(f"{self._base} has no model {self.model!r}, or no such interface: {message}")
+        if status in _STATUS_OF_REQUEST:
+            for word, sound in _DIALECT.items():
+                if sound.search(message) and (changed := self._learn(word, request)):
+                    return changed
+            if "content_filter" in (code, message) or "content management policy" in message:
+                return RefusedReply(f"the provider's content filter refuses the prompt: {message}")
+            return RefusedReply(f"the request was refused ({status}): {message}")
+        wait = wait_seconds(error.response.headers)
+        return TeacherUnavailable(f"status {status}: {message}", wait_seconds=wait, busy=status in _STATUS_BUSY)
+
+    def _learn(self, word: str, request: Request) -> Exception | None:
+        """Return `DialectLearntError` if saying the request in the dialect with `word` makes another request."""
+        before = self.dialect
+        self.dialect = before | {word}
+        if self.speak(request).key != request.key:
+            return DialectLearntError(word)
+        self.dialect = before
+        return None
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text).split())[:300]
+
+
+def wait_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return how long a server asks to be left alone, from its headers; None if it does not say.
+
+    >>> wait_seconds({"retry-after": "3"}), wait_seconds({"x-ratelimit-remaining-requests": "0",
+    ...     "x-ratelimit-reset-requests": "1m0.5s"})
+    (3.0, 60.5)
+    """
+    with contextlib.suppress(KeyError, ValueError):
+        return float(headers["retry-after-ms"]) / 1000
+    if after := headers.get("retry-after"):
+        with contextlib.suppress(ValueError):
+            return float(after)
+        with contextlib.suppress(ValueError, TypeError):
+            return max(0.0, (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds())
+    resets = [
+        _duration(headers.get(f"x-ratelimit-reset-{what}", ""))
+        for what in ("requests", "tokens")
+        if headers.get(f"x-ratelimit-remaining-{what}") == "0"
+    ]
+    return max(resets, default=None)
+
+
+def _duration(text: str) -> float:
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
+    return float(sum(float(number) * units[unit] for number, unit in parts))

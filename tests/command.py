@@ -1,0 +1,51 @@
+"""The `kg` command in a process of its own, forked from one that has imported the heavy libraries already.
+
+It is the real command with its own environment, folder and output; only the seconds that importing takes are saved.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+HEAVY = ("neo4j", "openai", "sklearn.linear_model", "torch", "transformers", "pyarrow", "rdflib", "networkx", "kg.cli")
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload([*HEAVY, "tests.command"])
+
+
+def start(arguments: Sequence[str], environment: dict[str, str], folder: Path, said: Path) -> multiprocessing.Process:
+    """Start `kg`; its output goes to `said` with `.out` and `.err`."""
+    process = CONTEXT.Process(target=_run, args=(list(arguments), environment, str(folder), str(said)))
+    process.start()
+    return process
+
+
+def run(
+    arguments: Sequence[str], environment: dict[str, str], folder: Path, said: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run `kg` to its end."""
+    process = start(arguments, environment, folder, said)
+    process.join()
+    out, err = (said.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
+    return subprocess.CompletedProcess(["kg", *arguments], process.exitcode or 0, out, err)
+
+
+def _run(arguments: list[str], environment: dict[str, str], folder: str, said: str) -> None:
+    take_over(environment, folder, said)
+    sys.argv = ["kg", *arguments]
+    from kg.cli import main  # noqa: PLC0415 - imported already
+
+    main()
+
+
+def take_over(environment: dict[str, str], folder: str, said: str) -> None:
+    """Give this process an environment, a folder, and files to write to."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for number, end in ((1, ".out"), (2, ".err")):
+        file = os.open(Path(said).with_suffix(end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)

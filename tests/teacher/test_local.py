@@ -1,0 +1,97 @@
+"""A transformers model in this process as the teacher: a tiny one, made here, loaded by the real code."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from ingest.asking import Tally, ask_all
+from ingest.cache import ReplyCache
+from ingest.inferences import generate_inferences
+from ingest.local import LocalTeacher
+from ingest.money import Budget
+from ingest.plan import Plan
+from ingest.requests import Usage
+from kg.errors import TeacherError
+from kg.graph import KnowledgeGraph
+from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+
+SETTINGS = {"temperature": 1.0, "top_p": 0.9, "max_tokens": 6, "stop": ["stop"], "presence_penalty": 0.5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model")
+    words = [
+        "[END]",
+        "[UNK]",
+        "stop",
+        *["to", "rest", "sleep", "eat", "go", "home", "Alex", "wants", "naps", "a", "the", "now", ".", "1", "2", ":"],
+    ]
+    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[END]").save_pretrained(path)
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(words), n_positions=512, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0
+    )
+    GPT2LMHeadModel(config).save_pretrained(path)
+    return path
+
+
+def ask(folder: Path, workspace: Path, texts: list[str], count: int = 4) -> list[list]:
+    teacher = LocalTeacher(str(folder))
+    requests = [teacher.request(str(place), text, count, SETTINGS) for place, text in enumerate(texts)]
+    with ReplyCache.open(workspace) as cache:
+        outcomes = list(ask_all(teacher, requests, cache, "run", Budget(None, None, Usage()), tally=Tally()))
+    found = {outcome.request.id: outcome.reply for outcome in outcomes}
+    return [found[str(place)].completions for place in range(len(texts))]
+
+
+def test_texts_have_the_log_probabilities_that_the_model_gives_them(folder: Path, tmp_path: Path) -> None:
+    prompts = ["Alex wants", "Alex naps . Alex wants", "1 : Alex naps . Alex wants"]
+    replies = ask(folder, tmp_path, prompts)
+    assert [len(completions) for completions in replies] == [4, 4, 4]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    checked = 0
+    for prompt, completions in zip(prompts, replies, strict=True):
+        for one in completions:
+            assert one.finish in ("stop", "length")
+            assert "stop" not in one.text
+            tokens = tokenizer(one.text)["input_ids"]
+            if not tokens or "[UNK]" in one.text:
+                continue
+            whole = torch.tensor([tokenizer(prompt)["input_ids"] + tokens])
+            with torch.inference_mode():
+                logprobs = model(whole).logits.log_softmax(-1)[0, -len(tokens) - 1 : -1]
+            expected = logprobs[range(len(tokens)), tokens]
+            assert one.total == pytest.approx(float(expected.sum()), abs=1e-3), (prompt, one)
+            assert one.logprob == pytest.approx(float(expected.mean()), abs=1e-3)
+            checked += 1
+    assert checked >= 6
+
+
+def test_the_same_seed_says_the_same_and_what_was_said_is_kept(folder: Path, tmp_path: Path) -> None:
+    first = ask(folder, tmp_path / "a", ["Alex wants"])
+    assert ask(folder, tmp_path / "b", ["Alex wants"]) == first
+    assert ask(folder, tmp_path / "a", ["Alex wants"]) == first
+
+
+def test_its_inferences_land_in_the_graph(folder: Path, graph: KnowledgeGraph, workspace: Workspace) -> None:
+    relation = Vocabulary.load("skd")["xWant"]
+    plan = Plan("inferences", str(folder), "local", None, "paper", "en", 8, ("PersonX naps",), relations=(relation,))
+    taught = generate_inferences(graph, workspace, plan)
+    edges = list(graph.edges())
+    assert len(edges) == taught.added
+    assert taught.tally.asked == 1
+    assert all(edge.logprob < 0 for edge in edges)
+
+
+def test_no_model_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TeacherError, match="cannot load the model"):
+        ask(tmp_path / "empty", tmp_path, ["Alex wants"])

@@ -1,0 +1,93 @@
+"""What a run costs is said before, never exceeded, and never paid twice."""
+
+from pathlib import Path
+
+import pytest
+
+from ingest.money import Budget, Price, estimate, price_of
+from ingest.requests import Request, Usage
+from kg.errors import InputError, TeacherError
+from tests.teacher.conftest import EVENTS, PRICE, Ask
+from tests.teacher.provider import Provider, error, said
+
+
+def test_the_longest_name_that_fits_has_the_price(tmp_path: Path) -> None:
+    full, mini = price_of("gpt-4o-2024-08-06", tmp_path), price_of("gpt-4o-mini-2024-07-18", tmp_path)
+    assert full.input > mini.input
+    assert price_of("gpt-4ohm", tmp_path) is None
+    assert price_of("gpt-4o", tmp_path, batch=True).output == full.output / 2
+    assert "2025-08-01" in full.source
+
+
+def test_the_users_own_prices_win_and_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "prices.toml").write_text('date = 2026-01-01\n[models]\n"m" = { input = 1, output = 2 }\n')
+    assert price_of("m", tmp_path).of(Usage(1_000_000, 500_000)) == 2
+    assert price_of("gpt-4o", tmp_path) is None
+    (tmp_path / "prices.toml").write_text('date = 2026-01-01\n[models]\n"m" = { input = "a lot" }\n')
+    with pytest.raises(InputError, match=r"prices\.toml is not a price file"):
+        price_of("m", tmp_path)
+
+
+def test_an_estimate_counts_what_is_asked() -> None:
+    body = {"prompt": "x" * 400, "max_tokens": 12, "n": 10}
+    found = estimate((Request(str(number), "u", body, 10) for number in range(5)), Price(1, 2, "a test"))
+    assert (found.requests, found.completion_tokens, found.most_completion_tokens) == (5, 300, 600)
+    assert 400 <= found.prompt_tokens <= 600
+    assert "5 requests" in str(found)
+    assert "not known" in str(estimate([Request("a", "u", body, 10)], None))
+
+
+def test_a_budget_without_a_price_is_refused() -> None:
+    with pytest.raises(TeacherError, match="needs a price"):
+        Budget(1.0, None, Usage())
+
+
+def test_the_same_request_is_never_paid_twice(ask: Ask, provider: Provider) -> None:
+    first = ask()
+    assert (first.tally.asked, first.tally.kept) == (3, 0)
+    again = ask(name="another run")
+    assert (again.tally.asked, again.tally.kept) == (0, 3)
+    assert {name: one.reply for name, one in again.outcomes.items()} == {
+        name: one.reply for name, one in first.outcomes.items()
+    }
+    assert again.budget.spent == 0, "the first run has paid"
+    assert len(provider.bodies) == 3
+    ask(model="another model")
+    ask(count=4)
+    assert len(provider.bodies) == 9, "another model or parameter is another request"
+
+
+@pytest.mark.parametrize("in_flight", [1, 16])
+def test_a_budget_is_never_exceeded_and_a_bigger_one_goes_on(ask: Ask, provider: Provider, in_flight: int) -> None:
+    events = tuple(f"PersonX counts to {number}" for number in range(60))
+    provider.seconds = 0.01
+    limit = 0.02
+    asked = ask(events=events, budget=limit, in_flight=in_flight)
+    billed = PRICE.of(Usage(*map(sum, zip(*[_usage(provider, body) for body in provider.bodies], strict=True))))
+    assert asked.budget.spent == pytest.approx(billed)
+    assert limit - 0.01 < billed <= limit
+    assert "budget of $0.02 is spent" in asked.tally.stopped
+    assert asked.tally.failed == 0
+    first = len(provider.bodies)
+    assert len(ask(events=events, budget=limit).outcomes) == first, "what the run has spent before counts"
+    assert len(provider.bodies) == first
+    assert ask(events=events, budget=1.0).tally.kept == first
+    assert len(provider.bodies) == 60
+
+
+def test_what_was_paid_for_nothing_counts(ask: Ask, provider: Provider) -> None:
+    provider.misbehave = lambda number, _body: said("no list") if number == 1 else None
+    asked = ask(in_flight=1)
+    sent = sum(PRICE.of(Usage(*_usage(provider, body))) for body in provider.bodies[1:])
+    assert asked.budget.spent == pytest.approx(sent + PRICE.of(Usage(100, 50)))
+
+
+def test_errors_cost_nothing(ask: Ask, provider: Provider) -> None:
+    provider.misbehave = lambda number, _body: error(500) if number <= 2 else None
+    asked = ask(in_flight=1, events=EVENTS[:1])
+    assert asked.budget.spent == pytest.approx(PRICE.of(Usage(*_usage(provider, provider.bodies[-1]))))
+
+
+def _usage(provider: Provider, body: dict) -> tuple[int, int]:
+    usage = provider.reply(body)["usage"]
+    return usage["prompt_tokens"], usage["completion_tokens"]
