@@ -48,7 +48,7 @@ def clean_tails(
     names: Mapping[str, str] | None = None,
     *,
     event: str = "",
-    open_end: str = "",
+    prompt: str = "",
     lang: str | None = None,
 ) -> Cleaned:
     """Return the tails worth keeping of one event and relation, in their order, and what each rule dropped.
@@ -57,7 +57,7 @@ def clean_tails(
         completions: what the teacher wrote.
         names: first names that the prompt used, each with what it stands for (`{"Alex": "PersonX"}`).
         event: the event, so that a tail that only repeats it is known.
-        open_end: last line of the prompt, which some models say again before they go on.
+        prompt: what the teacher went on from: some models say its open end again, or its examples.
         lang: BCP 47 tag that the texts should have; None checks no language.
 
     >>> cleaned = clean_tails([" to rest.", "to rest", "ok", "to thank Alex"], {"Alex": "PersonX"})
@@ -65,6 +65,8 @@ def clean_tails(
     (['to rest', 'to thank PersonX'], Counter({'duplicate': 1, 'too short': 1}))
     """
     done = Cleaned()
+    lines = {_plain(line) for line in prompt.splitlines()}
+    open_end = prompt.rpartition("\n")[2]
     for completion in completions:
         one = Completion(completion) if isinstance(completion, str) else completion
         text, torn = _first_line(one, open_end)
@@ -73,7 +75,7 @@ def clean_tails(
             done.dropped.append((tail, torn))
         elif cell_len(tail) < _MIN_CELLS:
             done.dropped.append((tail, "too short"))
-        elif event and tail.casefold().rstrip(".") == event.casefold().rstrip("."):
+        elif _plain(one.text.strip().partition("\n")[0]) in lines or (event and _plain(tail) == _plain(event)):
             done.dropped.append((tail, "repeats the prompt"))
         else:
             _keep(done, tail, one)
@@ -123,6 +125,11 @@ def _first_line(one: Completion, open_end: str) -> tuple[str, str | None]:
     if one.finish not in (None, "stop") and not (one.finish == "length" and more):
         return line.strip(), f"finish reason {one.finish}"
     return line.strip(), None
+
+
+def _plain(text: str) -> str:
+    """Return a text without what tells a line of a list from the same words elsewhere."""
+    return re.sub(r"^\s*[\d.)\-*:]+\s+", "", text).strip(" .").casefold()
 
 
 def _without_full_stop(text: str) -> str:

@@ -22,12 +22,12 @@ app.add_typer(batch_cli.app, name="batch")
 def load(
     file: Annotated[Path, typer.Argument(help="The file to load.", show_default=False)],
     format_name: Annotated[
-        str, typer.Option("--format", help="skd, atomic2020, atomic2019 or completions.", show_default=False)
-    ],
+        str, typer.Option("--format", help="skd, atomic2020, atomic2019, phalm, completions; auto looks at the file.")
+    ] = "auto",
     vocabulary: Annotated[
         str | None, typer.Option(help="A shipped vocabulary or a TOML file; without it, the format's own.")
     ] = None,
-    lang: Annotated[str, typer.Option(help="BCP 47 tag of the texts.")] = "en",
+    lang: Annotated[str | None, typer.Option(help="BCP 47 tag of the texts; ja for phalm, else en.")] = None,
     split: Annotated[
         Split | None,
         typer.Option(help="The split of all its events, if the file is one split of a data set."),
@@ -47,6 +47,8 @@ def load(
             graph, workspace, file, format_name, vocabulary=vocabulary, lang=lang, split=split, model=model,
             licence=licence, progress=bar.update,
         )  # fmt: skip
+    if format_name == "auto":
+        typer.echo(f"Read as {loaded.format_name}.", err=True)
     known = " (nothing new)" if loaded.offered and not loaded.added else ""
     typer.echo(f"{loaded.offered:,} rows read, {loaded.added:,} edges added{known} as run {loaded.run}")
     for rule, count in loaded.dropped.most_common():

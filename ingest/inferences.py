@@ -12,7 +12,7 @@ from ingest.plan import Plan
 from ingest.teaching import Taught, Teaching
 from kg.errors import InputError
 from kg.graph import KnowledgeGraph
-from kg.model import Assertion, Triple, phrase_id
+from kg.model import Assertion, Triple, clean_text, phrase_id
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 
@@ -44,7 +44,7 @@ def _assertions(teaching: Teaching) -> Iterator[Assertion]:
         prompt = teaching.prompts.for_inferences(events[key], relation)
         cleaned = clean_tails(
             outcome.reply.completions if outcome.reply else (), prompt.names, event=events[key],
-            open_end=prompt.text.rpartition("\n")[2], lang=plan.lang,
+            prompt=prompt.text, lang=plan.lang,
         )  # fmt: skip
         teaching.note(outcome.request.id, cleaned)
         for tail, one in cleaned.kept.items():
@@ -52,11 +52,11 @@ def _assertions(teaching: Teaching) -> Iterator[Assertion]:
 
 
 def check_events(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the events, each once.
+    """Return the events, each once, as they are stored.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or one cannot be stored.
     """
     if not texts:
         raise InputError("there are no events; run kg ingest events, or give --events FILE")
-    return tuple(dict.fromkeys(texts))
+    return tuple(dict.fromkeys(clean_text(text) for text in texts))

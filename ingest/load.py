@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ingest.readers import READERS, Reader, read_completions
+from ingest.readers import READERS, Reader, guess_format, read_completions
 from kg.errors import InputError
 from kg.graph import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
@@ -18,9 +18,10 @@ from kg.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load did: its run, numbers of rows, and where the rejected ones are listed."""
+    """What a load did: its run, the format it read, numbers of rows, and where the rejected ones are listed."""
 
     run: str
+    format_name: str
     offered: int
     added: int
     rejected: int
@@ -35,7 +36,7 @@ def load_file(
     format_name: str,
     *,
     vocabulary: str | None = None,
-    lang: str = "en",
+    lang: str | None = None,
     split: Split | None = None,
     model: str | None = None,
     licence: str | None = None,
@@ -47,9 +48,9 @@ def load_file(
         graph: where it goes.
         workspace: where the run's folder is.
         path: the file.
-        format_name: a key of `READERS`.
+        format_name: a key of `READERS`, or `auto`.
         vocabulary: a shipped name or a path; None takes the format's own.
-        lang: BCP 47 tag of the texts.
+        lang: BCP 47 tag of the texts; None takes the format's own.
         split: the split of all its events, where the file is one split of a published data set.
         model: the model that wrote it.
         licence: under which it comes.
@@ -58,9 +59,12 @@ def load_file(
     Raises:
         InputError: the file cannot be read, or not one of its rows can.
     """
+    if format_name == "auto":
+        format_name = guess_format(path)
     if format_name not in READERS:
-        raise InputError(f"format {format_name!r} is not one of {', '.join(READERS)}")
-    reader, default_vocabulary = READERS[format_name]
+        raise InputError(f"format {format_name!r} is not one of {', '.join(READERS)}, auto")
+    reader, default_vocabulary, default_lang = READERS[format_name]
+    lang = lang or default_lang
     relations = Vocabulary.load(vocabulary or default_vocabulary)
     parameters = {
         "format": format_name, "sha256": file_hash(path), "vocabulary": list(relations.names), "lang": lang,
@@ -82,7 +86,7 @@ def load_file(
             raise InputError(
                 f"no row of {path} can be read as {format_name}; line {rejected.first.line}: {rejected.first.reason}"
             )
-    return Loaded(run.id, offered, added, rejected.count, dropped, rejected.path)
+    return Loaded(run.id, format_name, offered, added, rejected.count, dropped, rejected.path)
 
 
 def _accepted(

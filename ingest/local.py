@@ -139,7 +139,7 @@ def _completion(tokenizer: Any, tokens: list[int], logprobs: list[float], stops:
     text = tokenizer.decode(tokens, skip_special_tokens=True)
     if found := [text.find(stop) for stop in stops if stop in text]:
         text, finish = text[: min(found)], "stop"
-        while tokens and len(tokenizer.decode(tokens[:-1], skip_special_tokens=True)) >= len(text):
+        while tokens and len(tokenizer.decode(tokens[:-1], skip_special_tokens=True)) >= len(text.rstrip()):
             tokens = tokens[:-1]
     values = logprobs[: len(tokens)]
     mean, total = (sum(values) / len(values), sum(values)) if values else (None, None)

@@ -37,5 +37,4 @@ def find_reply(workspace: Workspace, run_id: str, head: str, relation: str, tail
 
 def _tails(plan: Plan, prompts: Prompts, reply: Reply, head: str, relation: str) -> set[str]:
     prompt = prompts.for_inferences(head, relation)
-    end = prompt.text.rpartition("\n")[2]
-    return set(clean_tails(reply.completions, prompt.names, event=head, open_end=end, lang=plan.lang).kept)
+    return set(clean_tails(reply.completions, prompt.names, event=head, prompt=prompt.text, lang=plan.lang).kept)

@@ -134,13 +134,15 @@ class OpenAITeacher:
         self._client: Any = None
 
     async def __aenter__(self) -> Self:
+        import httpx2  # noqa: PLC0415 - comes with the SDK
         import openai  # noqa: PLC0415 - takes a second
 
+        limits = httpx2.Limits(max_connections=self._in_flight, max_keepalive_connections=self._in_flight)
         self._openai = openai
         self._client = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._base, max_retries=0, timeout=self._timeout_seconds,
             default_query=self._query, default_headers={"api-key": self._key} if self._query else None,
-            http_client=openai.DefaultAioHttpClient(limits=openai.DEFAULT_CONNECTION_LIMITS),
+            http_client=openai.DefaultAioHttpClient(limits=limits),
         )  # fmt: skip
         return self
 
@@ -171,7 +173,7 @@ class OpenAITeacher:
         """Return the request for `count` texts that go on from a text, in the dialect learnt so far."""
         body: dict[str, Any] = {"model": self.model, **settings}
         if self.interface == "completions":
-            body |= {"prompt": text, "n": count, "logprobs": 0}
+            body |= {"prompt": text, "n": count, "logprobs": 1}
         else:
             body |= {
                 "messages": [{"role": "user", "content": text}],

@@ -2,24 +2,35 @@
 
 Each takes the lines of a file and yields `Assertion`s and, for rows that it cannot use, `Rejected`s; texts other
 than a teacher's stay as they are published. Formats: SKD's JSONL (West et al. 2021, release), ATOMIC-2020's TSV
-(Hwang et al. 2021), ATOMIC 2019's CSV (Sap et al. 2019), and the recorded completions of a teacher.
+(Hwang et al. 2021), ATOMIC 2019's CSV (Sap et al. 2019), PHALM's JSONL (Ide et al. 2024), and the recorded completions
+of a teacher.
 """
 
 import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ingest.cleaning import clean_tails
 from kg.errors import InputError
-from kg.lines import Line, Rejected
+from kg.lines import Line, Rejected, read_lines
 from kg.model import NOTHING, Assertion, Split, Triple, clean_text
 from kg.vocabulary import Vocabulary
 
 Rows = Iterator[Assertion | Rejected]
 Reader = Callable[[Iterable[Line | Rejected], Vocabulary, str], Rows]
 
+_PHALM = {
+    ("event", "before"): "xNeed", ("event", "after"): "xEffect",
+    ("mental_state", "before"): "xIntent", ("mental_state", "after"): "xReact",
+}  # fmt: skip
+_KEYS = {
+    "skd": {"head", "relation", "tail"},
+    "completions": {"event", "relation", "tails"},
+    "phalm": {"event", "inference"},
+}
 _SPLITS: dict[str, Split] = {
     "train": "train", "trn": "train",
     "validation": "validation", "val": "validation", "dev": "validation", "valid": "validation",
@@ -112,13 +123,60 @@ def read_completions(
     return _rows(lines, parse)
 
 
-READERS: dict[str, tuple[Reader, str]] = {
-    "skd": (read_skd, "skd2"),
-    "atomic2020": (read_atomic2020, "atomic2020"),
-    "atomic2019": (read_atomic2019, "atomic"),
-    "completions": (read_completions, "skd"),
+def read_phalm(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the inferences of PHALM's JSONL (Ide et al. 2024): events and mental states before and after an event."""
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = _json_object(line.text)
+        event, inference = _text(row, "event"), row.get("inference")
+        if not isinstance(inference, dict):
+            raise InputError("inference is missing, or not an object")
+        triples = []
+        for (kind, moment), relation in _PHALM.items():
+            tails = (inference.get(kind) or {}).get(moment) or []
+            if not isinstance(tails, list) or not all(isinstance(tail, str) for tail in tails):
+                raise InputError(f"inference.{kind}.{moment} is not a list of texts")
+            triples += [_triple(event, relation, tail, vocabulary, lang) for tail in tails]
+        yield from (Assertion(triple) for triple in triples)
+
+    return _rows(lines, parse)
+
+
+class Format(NamedTuple):
+    """A format: its reader, and the vocabulary and language that are used where none is named."""
+
+    read: Reader
+    vocabulary: str
+    lang: str = "en"
+
+
+READERS: dict[str, Format] = {
+    "skd": Format(read_skd, "skd2"),
+    "atomic2020": Format(read_atomic2020, "atomic2020"),
+    "atomic2019": Format(read_atomic2019, "atomic"),
+    "completions": Format(read_completions, "skd"),
+    "phalm": Format(read_phalm, "atomic", "ja"),
 }
-"""Format to reader and to the vocabulary that is used where none is named."""
+
+
+def guess_format(path: Path) -> str:
+    """Return the format that the first readable line of a file looks like.
+
+    Raises:
+        InputError: it looks like none of them.
+    """
+    first = next((line for line in read_lines(path) if isinstance(line, Line)), None)
+    text = first.text if first else ""
+    if text.lstrip().startswith("{"):
+        keys = _json_object(text).keys()
+        for name, wanted in _KEYS.items():
+            if wanted <= keys:
+                return name
+    elif text.startswith("event,"):
+        return "atomic2019"
+    elif text.count("\t") == 2:  # noqa: PLR2004 - head, relation, tail
+        return "atomic2020"
+    raise InputError(f"{path} looks like none of {', '.join(READERS)}; its first line is {text[:80]!r}; say --format")
 
 
 def _rows(lines: Iterable[Line | Rejected], parse: Callable[[Line], Iterator[Assertion]]) -> Rows:

@@ -128,9 +128,13 @@ def _teach(
 
     workspace = Workspace.default()
     offer = quote(workspace, plan)
-    typer.echo(f"Run {offer.run}: {offer.estimate}", err=dry_run is False)
+    typer.echo(f"Run {offer.run}: {offer.estimate}", err=not dry_run)
+    if plan.kind == "events" and offer.estimate.requests:
+        typer.echo(
+            "That is one round; if too few events are new, more follow, six times as much at most.", err=not dry_run
+        )
     if offer.kept:
-        typer.echo(f"{offer.kept:,} more are paid for already.", err=dry_run is False)
+        typer.echo(f"{offer.kept:,} more are paid for already.", err=not dry_run)
     if dry_run:
         typer.echo(f"Nothing was asked. To go on: kg ingest resume {offer.run}, or kg ingest batch submit {offer.run}")
         return
@@ -145,6 +149,11 @@ def _teach(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"kg ingest resume {offer.run}") from None
+    if plan.kind == "events" and taught.offered < plan.count and not taught.tally.stopped:
+        typer.echo(
+            f"Only {taught.offered:,} of {plan.count:,} events: the teacher repeats itself; give it more --seeds.",
+            err=True,
+        )
     report(taught, max_failures)
 
 

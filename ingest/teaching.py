@@ -67,7 +67,7 @@ class Teaching:
     ) -> None:
         self.plan = plan
         self.prompts = Prompts(plan.prompts)
-        self.teacher = open_teacher(plan, timeout_seconds=timeout_seconds)
+        self.teacher = open_teacher(plan, timeout_seconds=timeout_seconds, in_flight=in_flight)
         self.run = plan.run(self.teacher)
         self.tally = Tally()
         self._folder = workspace.folder("runs", self.run.id)
@@ -120,6 +120,7 @@ class Teaching:
             "prompt_tokens": int(self.tally.tokens.prompt_tokens),
             "completion_tokens": int(self.tally.tokens.completion_tokens),
             "reported_model": ", ".join(sorted(self.tally.models)) or None,
+            "dialect": ", ".join(sorted(self.teacher.dialect)) or None,
             "dropped": json.dumps(dict(sorted(self._rules.items()))),
         }
         if self._price:

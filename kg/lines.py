@@ -4,11 +4,13 @@ Every reader of a file builds on `read_lines`: a line that is no valid text beco
 around it are read all the same.
 """
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedIOBase
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -18,6 +20,7 @@ from kg.errors import InputError
 _MAX_LINE_BYTES = 512 * 1024  # the longest published row, an aggregated ATOMIC event, has a few dozen kB
 _BOM = b"\xef\xbb\xbf"
 _SHOWN_CHARACTERS = 500
+_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,22 @@ class Rejected:
 
 
 def read_lines(path: Path) -> Iterator[Line | Rejected]:
-    """Yield the lines of a UTF-8 file that are not blank; a byte-order mark and CRLF are taken off.
+    """Yield the lines of a UTF-8 file, plain or gzip, that are not blank; a byte-order mark and CRLF are taken off.
 
     Raises:
         InputError: the file cannot be opened.
     """
     with _opened(path) as file:
         number = 0
-        while raw := file.readline(_MAX_LINE_BYTES + 1):
+        while True:
             number += 1
+            try:
+                raw = file.readline(_MAX_LINE_BYTES + 1)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                yield Rejected(number, f"the gzip file is damaged or was cut short here: {error}")
+                return
+            if not raw:
+                return
             if number == 1:
                 raw = raw.removeprefix(_BOM)
             if len(raw) > _MAX_LINE_BYTES:
@@ -73,7 +83,7 @@ def file_hash(path: Path) -> str:
     Raises:
         InputError: the file cannot be opened.
     """
-    with _opened(path) as file:
+    with _opened(path, unpack=False) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -112,8 +122,12 @@ class RejectedFile:
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _opened(path: Path) -> BufferedReader:
+def _opened(path: Path, *, unpack: bool = True) -> BufferedIOBase:
     try:
-        return path.open("rb")
+        file = path.open("rb")
+        if not unpack or file.peek(2)[:2] != _GZIP:
+            return file
+        file.close()
+        return gzip.open(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

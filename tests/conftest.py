@@ -19,9 +19,14 @@ from tests import command
 
 Kg = Callable[..., subprocess.CompletedProcess[str]]
 
-for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME"))]:
+for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME", "OPENAI_"))]:
     del os.environ[name]
 os.environ["OMP_NUM_THREADS"] = "1"  # two test processes share the cores, and torch's threads would wait for each other
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that take minutes, so that no process waits for another at the end."""
+    items.sort(key=lambda item: "tests/faults" not in item.nodeid)
 
 
 @pytest.hookimpl(wrapper=True)

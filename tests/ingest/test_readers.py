@@ -1,5 +1,6 @@
 """Files of every format, good and bad."""
 
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ingest.cleaning import clean_tails
-from ingest.readers import READERS, read_completions
+from ingest.readers import READERS, guess_format, read_completions
+from kg.errors import InputError
 from kg.lines import Rejected, read_lines
 from kg.model import Assertion, Triple
 from kg.vocabulary import Vocabulary
@@ -15,8 +17,8 @@ from kg.vocabulary import Vocabulary
 
 def read(path: Path, content: bytes, format_name: str) -> tuple[list[Assertion], list[Rejected]]:
     path.write_bytes(content)
-    reader, vocabulary = READERS[format_name]
-    rows = list(reader(read_lines(path), Vocabulary.load(vocabulary), "en"))
+    reader, vocabulary, lang = READERS[format_name]
+    rows = list(reader(read_lines(path), Vocabulary.load(vocabulary), lang))
     return [row for row in rows if isinstance(row, Assertion)], [row for row in rows if isinstance(row, Rejected)]
 
 
@@ -118,3 +120,59 @@ def test_a_byte_order_mark_and_windows_line_ends_are_taken_off(tmp_path: Path) -
     good, bad = read(tmp_path / "f", b"\xef\xbb\xbf" + GOOD.replace(b"\n", b"\r\n"), "atomic2020")
     assert good == [Assertion(Triple("PersonX naps", "xWant", "to rest"))]
     assert bad == []
+
+
+PHALM = {
+    "event": "Xが昼寝する",
+    "inference": {
+        "event": {"before": ["Xが疲れる"], "after": ["Xが起きる"]},
+        "mental_state": {"before": ["眠い"], "after": ["すっきりする"]},
+    },
+}
+
+
+def test_phalm_rows_are_events_and_mental_states_before_and_after(tmp_path: Path) -> None:
+    wrong = {"event": "Xが昼寝する", "inference": {"event": {"before": "Xが疲れる"}}}
+    content = "\n".join(json.dumps(row, ensure_ascii=False) for row in (PHALM, wrong, {"event": "x"})).encode()
+    good, bad = read(tmp_path / "f", content, "phalm")
+    assert [(row.triple.relation, row.triple.tail, row.triple.lang) for row in good] == [
+        ("xNeed", "Xが疲れる", "ja"),
+        ("xEffect", "Xが起きる", "ja"),
+        ("xIntent", "眠い", "ja"),
+        ("xReact", "すっきりする", "ja"),
+    ]
+    assert [row.line for row in bad] == [2, 3]
+
+
+LINES = {
+    "skd": json.dumps({"head": "a", "relation": "xWant", "tail": "b"}),
+    "atomic2020": "PersonX naps\txWant\tto rest",
+    "atomic2019": "event,xWant,prefix,split",
+    "completions": json.dumps({"event": "a", "relation": "xWant", "tails": []}),
+    "phalm": json.dumps(PHALM),
+}
+
+
+@pytest.mark.parametrize("format_name", READERS)
+def test_a_format_is_told_by_its_first_line(tmp_path: Path, format_name: str) -> None:
+    (tmp_path / "f").write_bytes(b"\xef\xbb\xbf\n" + LINES[format_name].encode() + b"\r\n")
+    assert guess_format(tmp_path / "f") == format_name
+
+
+@pytest.mark.parametrize("content", [b"", b"PersonX naps;xWant;to rest", b'{"a": 1}', b"\xff\n"])
+def test_what_looks_like_no_format_is_said(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(InputError, match="looks like none of skd, atomic2020"):
+        guess_format(tmp_path / "f")
+
+
+def test_a_packed_file_is_read_and_one_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    rows = b"".join(b"PersonX counts to %d\txWant\tto rest\n" % number for number in range(5000))
+    packed = gzip.compress(rows, mtime=0)
+    good, bad = read(tmp_path / "f", packed, "atomic2020")
+    assert (len(good), bad) == (5000, [])
+    good, bad = read(tmp_path / "f", packed[: len(packed) // 2], "atomic2020")
+    assert 0 < len(good) < 5000
+    assert [row.line for row in bad] == [len(good) + 1]
+    assert "cut short" in bad[0].reason
+    assert guess_format(tmp_path / "f") == "atomic2020"
