@@ -1,8 +1,10 @@
 """De-duplicate: find edges that say again what another one says; delete them only when asked to.
 
 Three rules, in this order, each applied to what the ones before have left: the same tail of the same event and relation
-after normalising; soft uniqueness among the tails of an event and relation; near-duplicates across the whole graph. Of
-several edges the one with the highest score stays, then the one with the most evidence, then the first by its key.
+after normalising; soft uniqueness among the tails of an event and relation; near-duplicates across the whole graph,
+where head and tail each are nearly those of the other edge (taken together, a long head would hide that the tails
+differ). Of several edges the one with the highest score stays, then the one with the most evidence, then the first by
+its key.
 """
 
 import json
@@ -14,7 +16,7 @@ from pathlib import Path
 from ingest.diversity import soft_duplicates
 from ingest.near import first_alike, near_pairs
 from kg.graph import KnowledgeGraph
-from kg.model import NOTHING, Edge, content_hash, triple_id
+from kg.model import NOTHING, Edge, Triple, content_hash, triple_id
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_file
 
@@ -56,7 +58,8 @@ def dedupe(
         graph: where the edges are.
         workspace: where the run's folder is.
         soft: also by soft uniqueness.
-        near: also near-duplicates across the graph, by this Jaccard index of three-letter shingles, in (0, 1].
+        near: also near-duplicates across the graph: heads and tails with this Jaccard index of three-letter shingles,
+            in (0, 1].
         apply: delete them.
     """
     edges = [edge for edge in graph.edges() if edge.triple.tail != NOTHING]
@@ -113,16 +116,27 @@ def _soft(edges: list[Edge]) -> Iterator[Duplicate]:
 
 
 def _near(edges: list[Edge], jaccard: float) -> Iterator[Duplicate]:
-    by_relation: dict[tuple[str, str], list[Edge]] = defaultdict(list)
+    """Yield edges whose head and whose tail are both the same as, or near, those of a better edge of the relation."""
+    near: dict[tuple[str, str], list[str]] = {}
+    for lang in sorted({edge.triple.lang for edge in edges}):
+        triples = [edge.triple for edge in edges if edge.triple.lang == lang]
+        texts = sorted({text for triple in triples for text in (triple.head, triple.tail)})
+        near |= {(lang, text): [text] for text in texts}
+        for left, right, _ in near_pairs(texts, jaccard):
+            near[lang, texts[left]].append(texts[right])
+            near[lang, texts[right]].append(texts[left])
+    kept: set[Triple] = set()
     for edge in edges:
-        by_relation[edge.triple.relation, edge.triple.lang].append(edge)
-    for group in by_relation.values():
-        texts = [f"{edge.triple.head} | {edge.triple.tail}" for edge in group]
-        gone: set[int] = set()
-        for left, right, _ in sorted(near_pairs(texts, jaccard)):
-            if left not in gone and right not in gone:  # the better one comes first
-                gone.add(right)
-                yield Duplicate(group[right], "near-duplicate", texts[left])
+        triple = edge.triple
+        others = (
+            Triple(head, triple.relation, tail, triple.lang)
+            for head in near[triple.lang, triple.head]
+            for tail in near[triple.lang, triple.tail]
+        )
+        if like := next((other for other in others if other in kept), None):
+            yield Duplicate(edge, "near-duplicate", f"{like.head} | {like.tail}")
+        else:
+            kept.add(triple)
 
 
 def _grouped(edges: Iterable[Edge]) -> Iterator[list[Edge]]:

@@ -84,6 +84,11 @@ class Teacher(Protocol):
     ) -> None: ...
 
 
+def resolve(base_url: str | None) -> str:
+    """Return the address that is meant: the given one, `OPENAI_BASE_URL`, or OpenAI's own."""
+    return base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+
+
 class DialectLearntError(Exception):
     """The server refused a word of a request that can be said otherwise."""
 
@@ -115,7 +120,7 @@ class OpenAITeacher:
         Raises:
             TeacherError: there is no key.
         """
-        address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        address = resolve(base_url)
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TeacherError(f"{address!r} is not an address like http://127.0.0.1:8000/v1; see --base-url")

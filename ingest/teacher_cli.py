@@ -57,13 +57,15 @@ def generate_events(
     from ingest.plan import Plan
     from ingest.prompts import Prompts as Folder
     from ingest.prompts import read_events
+    from ingest.provider import resolve
     from kg.vocabulary import Vocabulary as Relations
 
     relations = tuple(Relations.load(vocabulary)) if vocabulary else ()
     texts = check_seeds(tuple(read_events(seeds) if seeds else Folder(prompts).seeds))
     chosen = _interface(interface)
     plan = Plan(
-        "events", model, chosen, base_url, prompts, lang, samples or (100 if chosen == "completions" else 20), texts,
+        "events", model, chosen, resolve(base_url), prompts, lang,
+        samples or (100 if chosen == "completions" else 20), texts,
         seed=seed, count=count, relations=relations,
     )  # fmt: skip
     _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, yes=yes)
@@ -93,11 +95,12 @@ def generate_inferences(
     """Let a live teacher write the tails of events and relations."""
     from ingest.inferences import check_events
     from ingest.plan import Plan, relations_of
+    from ingest.provider import resolve
     from kg.vocabulary import Vocabulary as Relations
 
     asked = relations_of(Relations.load(vocabulary), relations)
     plan = Plan(
-        "inferences", model, _interface(interface), base_url, prompts, lang, samples,
+        "inferences", model, _interface(interface), resolve(base_url), prompts, lang, samples,
         check_events(_events(events, lang)), seed=seed, relations=asked,
     )  # fmt: skip
     _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, yes=yes)

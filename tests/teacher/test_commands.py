@@ -123,6 +123,16 @@ def test_failures_are_listed_and_resume_asks_only_those_again(
     assert graph.run(run)["failed"] == 0
 
 
+def test_resuming_asks_the_provider_of_the_plan_whatever_the_environment_says_by_then(
+    kg: Kg, provider: Provider, events: Path, environment: dict[str, str]
+) -> None:
+    environment["OPENAI_BASE_URL"] = provider.url
+    run = run_of(kg("ingest", "inferences", "--events", str(events), "--model", "m", "--dry-run").stdout)
+    environment["OPENAI_BASE_URL"] = "http://127.0.0.1:9/v1"
+    assert run_of(kg("ingest", "resume", run, "--yes").stdout) == run
+    assert len(provider.bodies) == 21
+
+
 def test_a_few_failures_are_no_error(kg: Kg, provider: Provider, at: list[str], events: Path) -> None:
     provider.misbehave = lambda number, _body: error(400, "no") if number == 2 else None
     kg("ingest", "inferences", "--events", str(events), "--max-failures", "0.2", *at)

@@ -82,13 +82,13 @@ def test_a_graph_is_only_changed_when_asked(graph: KnowledgeGraph, begun: Run, w
         graph.add((Assertion(Triple(head, "xWant", tail)) for tail in tails), begun)
 
     add("PersonX naps", "to rest", "To rest!", "to go to the shop", "to go to the shop now", "to dream")
-    add("PersonX takes a nap in the garden", "to stay in bed until noon")
+    add("PersonX takes a nap in the garden", "to stay in bed until noon", "to eat", "to sing")
     add("PersonX takes a nap in the gardens", "to stay in bed until noon")
     before = list(graph.edges())
 
     found = dedupe(graph, workspace, soft=True, near=0.7)
     assert found.rules == {"the same after normalising": 1, "not softly unique": 1, "near-duplicate": 1}
-    assert (found.edges, found.deleted) == (7, 0)
+    assert (found.edges, found.deleted) == (9, 0), "a long head does not make short tails alike"
     assert list(graph.edges()) == before
     rows = [json.loads(line) for line in found.file.read_text(encoding="utf-8").splitlines()]
     assert {row["rule"] for row in rows} == set(found.rules)
