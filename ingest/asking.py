@@ -249,6 +249,7 @@ class _Asker:
     async def _send(self, request: Request) -> Reply:
         usage, lost = Usage(), None
         await self._flight.enter()
+        flight: int | None = self._cache.send(request, self._run)
         try:
             reply = await self._teacher.ask(request)
             usage = reply.usage
@@ -265,9 +266,14 @@ class _Asker:
                 self._flight.slow_down()
             self._flight.rest(error.wait_seconds)
             raise
+        except asyncio.CancelledError:
+            flight = None  # it may be answered, and paid for, when nobody listens any more
+            raise
         else:
             return reply
         finally:
+            if flight is not None:
+                self._cache.land(flight)
             if lost is not None and usage != Usage():
                 self._cache.lose(request, lost, usage, self._run)
             async with self._settled:

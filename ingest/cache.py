@@ -1,7 +1,8 @@
 """The cache of paid replies: one SQLite file, so that no request is ever paid for twice.
 
 A reply is stored under the key of the exact request (`Request.key`) before it is used. Only accepted replies are;
-what was paid for and could not be used is kept apart, for the budget. WAL with `synchronous = NORMAL`: a process that
+what was paid for and could not be used is kept apart, for the budget, and so is what was on its way when a process
+ended. WAL with `synchronous = NORMAL`: a process that
 is killed loses nothing, a power cut may lose the last moments and damages nothing.
 """
 
@@ -86,6 +87,16 @@ class ReplyCache:
             "INSERT INTO losses (run, key, reason, prompt_tokens, completion_tokens, share) VALUES (?, ?, ?, ?, ?, ?)",
             (run, request.key, reason, usage.prompt_tokens, usage.completion_tokens, share),
         )
+
+    def send(self, request: Request, run: str) -> int:
+        """Note that a request is on its way: without `land` it counts as lost, at the most that it can cost."""
+        usage = Usage(request.about_prompt_tokens, request.most_completion_tokens)
+        self.lose(request, "on its way when the process ended", usage, run)
+        return int(self._connection.execute("SELECT last_insert_rowid()").fetchone()[0])
+
+    def land(self, flight: int) -> None:
+        """Note that a request that was on its way is settled."""
+        self._connection.execute("DELETE FROM losses WHERE rowid = ?", (flight,))
 
     def paid(self, run: str) -> Usage:
         """Return what a run has paid for so far, losses included, each token by its share of the price."""

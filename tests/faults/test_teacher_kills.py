@@ -42,6 +42,13 @@ def kept(home: Path) -> set[str]:
     return found
 
 
+def lost(home: Path) -> int:
+    with sqlite3.connect(home / "replies" / "replies.sqlite") as connection:
+        (number,) = connection.execute("SELECT count(*) FROM losses WHERE reason LIKE 'on its way%'").fetchone()
+    connection.close()
+    return int(number)
+
+
 def test_twenty_kills_cost_nothing(
     provider: Provider, environment: dict[str, str], tmp_path: Path, graph: KnowledgeGraph
 ) -> None:
@@ -66,6 +73,7 @@ def test_twenty_kills_cost_nothing(
         asked = {headers["Idempotency-Key"] for headers in provider.headers[before:]}
         assert not asked & paid, "what was kept is not asked for again"
     assert mid_run >= 15
+    assert lost(home) > 0, "what was on its way at a kill counts for the budget"
     done = command.run(arguments, environment, tmp_path, tmp_path / ".said")
     assert done.returncode == 0, done.stderr
     disturbed = picture(graph)

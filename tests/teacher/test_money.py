@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.cache import ReplyCache
 from ingest.money import Budget, Price, estimate, price_of
 from ingest.requests import Request, Usage
 from kg.errors import InputError, TeacherError
@@ -80,6 +81,20 @@ def test_what_was_paid_for_nothing_counts(ask: Ask, provider: Provider) -> None:
     asked = ask(in_flight=1)
     sent = sum(PRICE.of(Usage(*_usage(provider, body))) for body in provider.bodies[1:])
     assert asked.budget.spent == pytest.approx(sent + PRICE.of(Usage(100, 50)))
+
+
+def test_what_is_on_its_way_when_a_process_ends_counts(ask: Ask, provider: Provider, tmp_path: Path) -> None:
+    request = Request("a", "u", {"prompt": "x" * 4000, "max_tokens": 12, "n": 10}, 10)
+    with ReplyCache.open(tmp_path / "replies") as cache:
+        flight = cache.send(request, "run-1")
+        cache.send(request, "run-1")
+        cache.land(flight)
+    left = PRICE.of(Usage(request.about_prompt_tokens, 120))
+    assert ask(events=()).budget.spent == pytest.approx(left)
+    ask()
+    with ReplyCache.open(tmp_path / "replies") as cache:
+        sent = sum(PRICE.of(Usage(*_usage(provider, body))) for body in provider.bodies)
+        assert PRICE.of(cache.paid("run-1")) == pytest.approx(left + sent), "what has landed counts once"
 
 
 def test_errors_cost_nothing(ask: Ask, provider: Provider) -> None:
