@@ -78,7 +78,7 @@ class ReplyCache:
             "(key, run, raw, asked, model, prompt_tokens, completion_tokens, share, texts) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (request.key, run, reply.raw, request.count, reply.model, reply.usage.prompt_tokens,
-             reply.usage.completion_tokens, reply.share, json.dumps(reply.completions, ensure_ascii=False)),
+             reply.usage.completion_tokens, reply.share, json.dumps(reply.completions)),
         )  # fmt: skip
 
     def lose(self, request: Request, reason: str, usage: Usage, run: str, share: float = 1) -> None:

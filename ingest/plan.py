@@ -79,7 +79,9 @@ class Plan:
         return ask_for(teacher, prompts, f"event-{number}", text, self.samples, prompts.settings(self.kind))
 
     def save(self, folder: Path) -> None:
-        """Keep the plan in the folder of its run, with a copy of the user's own prompts."""
+        """Keep the plan in the folder of its run, with a copy of its prompts; one that is there is the same."""
+        if (folder / "plan.json").is_file():
+            return
         files = Prompts(self.prompts).files
         with new_folder(folder / "prompts") as draft:
             for name, text in files.items():

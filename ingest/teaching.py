@@ -84,8 +84,10 @@ class Teaching:
             self.cache = stack.enter_context(ReplyCache.open(self._workspace.folder("replies")))
             self._price = price_of(self.plan.model, self._workspace.root)
             self._budget = Budget(self._limit, self._price, self.cache.paid(self.run.id))
-            self._dropped = stack.enter_context((self._folder / "dropped.jsonl").open("w", encoding="utf-8"))
-            self._failures = stack.enter_context((self._folder / "failures.jsonl").open("w", encoding="utf-8"))
+            self._dropped, self._failures = (
+                stack.enter_context((self._folder / name).open("w", encoding="utf-8", errors="backslashreplace"))
+                for name in ("dropped.jsonl", "failures.jsonl")
+            )
             self._stack = stack.pop_all()
         return self
 

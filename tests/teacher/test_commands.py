@@ -154,16 +154,23 @@ def test_cleaning_is_counted_and_listed(kg: Kg, provider: Provider, at: list[str
         "Alex naps",
         "Alex wants to thank Chris at Christmas",
         "a\0b c",
+        "to see \ud83d half an emoji",
         "to eat\n2. to go",
     ]
     provider.misbehave = lambda _number, _body: said(json.dumps({"items": tails}))
     done = kg("ingest", "inferences", "--events", "one.txt", "--relations", "xWant", *at)
-    for rule in ("duplicate", "too short", "repeats the prompt", "the text has a NUL character"):
+    for rule in (
+        "duplicate",
+        "too short",
+        "repeats the prompt",
+        "the text has a NUL character",
+        "the text has a lone surrogate, so it is not valid Unicode",
+    ):
         assert f"1 dropped in cleaning: {rule}" in done.stdout
     found = kg("query", "MATCH ()-[r:xWant]->(t) RETURN t.text AS tail ORDER BY tail", "--json").stdout.splitlines()
     assert [json.loads(row)["tail"] for row in found] == ["to eat", "to rest", "to thank PersonY at Christmas"]
     (dropped,) = (tmp_path / "home" / "runs").glob("*/dropped.jsonl")
-    assert len(dropped.read_text().splitlines()) == 4
+    assert len(dropped.read_text().splitlines()) == 5
 
 
 def test_a_reply_in_another_language_is_dropped(kg: Kg, provider: Provider, at: list[str], tmp_path: Path) -> None:
