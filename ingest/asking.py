@@ -8,7 +8,7 @@ with the queue. A provider that is busy halves the number in flight; replies rai
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -23,7 +23,7 @@ from kg.errors import KGError, MalformedReply, RefusedReply, TeacherError, Teach
 _ATTEMPTS_UNAVAILABLE = 8
 _ATTEMPTS_MALFORMED = 3
 _LONGEST_WAIT_SECONDS = 60.0
-_HOPELESS = 20  # failures without one success after which a run is given up
+_HOPELESS = 20  # failures in a row, at least as many as are in flight, after which a run is given up
 _CUT_SECONDS = 1.0  # replies that were in flight together count as one reason to slow down
 
 
@@ -83,7 +83,7 @@ def ask_all(
     in_flight: int = 64,
     kept_only: bool = False,
     progress: Callable[[Tally], object] = lambda _: None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Yield the outcome of each request, in the order in which they come.
 
     When the budget is spent, what is in flight is awaited, and of the rest only what is paid for already is yielded;
@@ -138,7 +138,7 @@ class _Flight:
             self._changed.notify(2)
 
     def rest(self, seconds: float | None) -> None:
-        if seconds:
+        if seconds and seconds > 0:
             until = time.monotonic() + min(seconds, _LONGEST_WAIT_SECONDS)
             self._open_at = max(self._open_at, until)
 
@@ -160,6 +160,8 @@ class _Asker:
         self._teacher, self._requests, self._cache, self._run = teacher, requests, cache, run
         self._budget, self._tally, self._in_flight = budget, tally, in_flight
         self._kept_only = kept_only
+        self._in_a_row = 0
+        self._asking: dict[str, asyncio.Lock] = {}
         self._error: BaseException | None = None
 
     async def open(self) -> None:
@@ -212,9 +214,13 @@ class _Asker:
                 self._tally.missing += self._kept_only
                 return None
             try:
-                return await self._ask(request)
+                async with self._asking.setdefault(request.key, asyncio.Lock()):  # the same request is asked once
+                    if self._cache.get(request) is None:
+                        return await self._ask(request)
             except DialectLearntError:
                 self._cache.learn(self._teacher.server, self._teacher.dialect)
+            finally:
+                self._asking.pop(request.key, None)
 
     async def _ask(self, request: Request) -> Outcome | None:
         tally = self._tally
@@ -231,9 +237,11 @@ class _Asker:
                     reply = await self._send(request)
         except (TeacherUnavailable, MalformedReply, RefusedReply) as error:
             tally.failed += 1
-            if tally.failed >= _HOPELESS and not tally.asked + tally.kept:
-                raise TeacherError(f"{tally.failed} requests failed and none went well; the last: {error}") from error
+            self._in_a_row += 1
+            if self._in_a_row >= max(_HOPELESS, self._in_flight):
+                raise TeacherError(f"{self._in_a_row} requests in a row failed; the last: {error}") from error
             return Outcome(request, None, str(error))
+        self._in_a_row = 0
         tally.count(reply, asked=True)
         return Outcome(request, reply)
 
@@ -252,16 +260,18 @@ class _Asker:
         flight: int | None = self._cache.send(request, self._run)
         try:
             reply = await self._teacher.ask(request)
-            usage = reply.usage
+            usage = reply.usage if reply.usage != Usage() else _most(request)  # some servers do not say
             self._cache.put(request, reply, self._run)  # before anything else is done with it
             self._flight.speed_up()
             self._flight.rest(reply.wait_seconds)
         except (MalformedReply, RefusedReply) as error:
             usage, lost = Usage(*error.tokens), str(error)
+            if isinstance(error, MalformedReply) and usage == Usage():
+                usage = _most(request)
             raise
         except TeacherUnavailable as error:
             if error.billed:
-                usage, lost = Usage(request.about_prompt_tokens, request.most_completion_tokens), str(error)
+                usage, lost = _most(request), str(error)
             if error.busy:
                 self._flight.slow_down()
             self._flight.rest(error.wait_seconds)
@@ -282,6 +292,11 @@ class _Asker:
             await self._flight.leave()
 
 
+def _most(request: Request) -> Usage:
+    """Return what a request is taken to have cost when nobody says."""
+    return Usage(request.about_prompt_tokens, request.most_completion_tokens)
+
+
 _backoff = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)
 
 
@@ -289,7 +304,7 @@ def _wait(state: RetryCallState) -> float:
     """Return how long one request waits; a pause that the provider asks for holds for all of them (`_Flight.rest`)."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait_seconds if isinstance(error, TeacherUnavailable) else None
-    return 0.0 if asked is not None else float(_backoff(state))
+    return 0.0 if asked and asked > 0 else float(_backoff(state))
 
 
 def _given_up(state: RetryCallState) -> bool:

@@ -83,9 +83,8 @@ class Batches:
         """
         self._recover()
         on_its_way = {key for batch in self.known if not batch.collected for key in self._sent(batch)}
-        missing = (
-            request for request in self.requests(cache) if request.key not in on_its_way and cache.get(request) is None
-        )
+        requests = {request.key: request for request in self.requests(cache)}  # the same one once
+        missing = (request for key, request in requests.items() if key not in on_its_way and cache.get(request) is None)
         sent = []
         for part in _parts(missing):
             number = len(self.known) + 1
@@ -131,12 +130,12 @@ class Batches:
         `submit` sends these again.
         """
         done = Collected()
-        requests = {request.key: request for request in self.requests(cache)}
-        with (self._folder / "failures.jsonl").open("w", encoding="utf-8") as failures:
+        with (self._folder / "failures.jsonl").open("w", encoding="utf-8", errors="backslashreplace") as failures:
             for batch, state in self.refresh():
                 if batch.status not in _ENDED:
                     continue
                 kept = failed = 0
+                requests = self._sent(batch)
                 for file in filter(None, (state.output_file_id, state.error_file_id)):
                     for line in self._lines(file):
                         if reason := self._keep(line, requests, cache):
@@ -179,7 +178,7 @@ class Batches:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return f"the result line is not as documented: {type(error).__name__} {error}"[:200]
         try:
-            reply = read_reply(json.dumps(body, ensure_ascii=False), request.count, chat=self._plan.interface == "chat")
+            reply = read_reply(json.dumps(body), request.count, chat=self._plan.interface == "chat")
         except (MalformedReply, RefusedReply) as error:
             cache.lose(request, str(error), read_usage(body), self._run, share=SHARE)
             return str(error)
@@ -214,10 +213,12 @@ class Batches:
                     requests = (self._folder / file).read_bytes().count(b"\n")
                     self._save([*self.known, Batch(state.id, file, requests, str(state.status))])
 
-    def _sent(self, batch: Batch) -> Iterator[str]:
-        for line in (self._folder / batch.file).read_text(encoding="utf-8").split("\n"):
-            if line:
-                yield json.loads(line)["custom_id"]
+    def _sent(self, batch: Batch) -> dict[str, Request]:
+        """Return what was sent, word for word, by its custom id: the prompts may be others by now."""
+        lines = (self._folder / batch.file).read_text(encoding="utf-8").split("\n")
+        url, count = self._teacher.url, self._plan.samples
+        rows = [json.loads(line) for line in lines if line]
+        return {row["custom_id"]: Request(row["custom_id"], url, row["body"], count) for row in rows}
 
     def _lines(self, file_id: str) -> Iterable[str]:
         with self._translated():

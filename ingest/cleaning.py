@@ -122,7 +122,7 @@ def _first_line(one: Completion, open_end: str) -> tuple[str, str | None]:
     if open_end and text.startswith(open_end):
         text = text.removeprefix(open_end).strip()
     line, more, _ = text.partition("\n")
-    if one.finish not in (None, "stop") and not (one.finish == "length" and more):
+    if one.finish not in (None, "stop", "eos") and not (one.finish == "length" and more):
         return line.strip(), f"finish reason {one.finish}"
     return line.strip(), None
 

@@ -53,10 +53,13 @@ def generate_events(graph: KnowledgeGraph, workspace: Workspace, plan: Plan, **o
             kept = _kept(teaching, replies, final=False)
         kept = _kept(teaching, replies, final=True)
         chosen = list(kept.items())[: plan.count]
+        tally = teaching.tally
+        if len(chosen) < plan.count and (tally.stopped or tally.missing or tally.failed):
+            return teaching.finish(graph, 0, 0)  # which are the least likely fifth is known when all are there
         added = graph.add_events(
             ((Phrase(text, plan.lang, ("Event",)), one.logprob) for text, one in chosen), teaching.run
         )
-        return teaching.finish(graph, added.offered, added.added)
+        return teaching.finish(graph, added.offered, added.added, whole=True)
 
 
 def first_requests(plan: Plan) -> int:

@@ -76,9 +76,11 @@ class LocalTeacher:
             batch, self._waiting = self._waiting[:size], self._waiting[size:]
             try:
                 replies = await asyncio.to_thread(self._generate, [request for request, _ in batch])
-            except TeacherError as error:
+            except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
+                fault = error if isinstance(error, TeacherError) else TeacherError(f"{self.model} failed: {error}")
                 for _, future in batch:
-                    future.set_exception(error)
+                    if not future.done():
+                        future.set_exception(fault)
                 continue
             for (_, future), reply in zip(batch, replies, strict=True):
                 if not future.done():

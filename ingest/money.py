@@ -4,6 +4,7 @@ A budget counts what is in flight by the most that it can cost, so a reply never
 file that the user may edit; a model that is not in it has no price, and then only tokens are counted.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def price_of(model: str, workspace: Path, *, batch: bool = False) -> Price | Non
     """Return the price of a model, or None if it is not known.
 
     Args:
-        model: its name; the longest name in the file that it begins with counts.
+        model: its name; a date after the name in the file is the same model.
         workspace: a `prices.toml` there is read instead of the shipped one.
         batch: whether by the batch interface.
 
@@ -86,7 +87,7 @@ def price_of(model: str, workspace: Path, *, batch: bool = False) -> Price | Non
     try:
         content = tomllib.loads(text)
         share = float(content.get("batch", 1)) if batch else 1.0
-        known = [name for name in content["models"] if model == name or model.startswith(f"{name}-")]
+        known = [name for name in content["models"] if re.fullmatch(rf"{re.escape(name)}(-[\d-]+)?", model)]
         if not known:
             return None
         entry = content["models"][max(known, key=len)]

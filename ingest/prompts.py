@@ -103,7 +103,7 @@ class Prompts:
         chosen = content.get(kind, _DEFAULTS)
         if not isinstance(chosen, dict) or chosen.keys() - _SETTINGS:
             raise InputError(f"{path}: table [{kind}] may have {', '.join(sorted(_SETTINGS))}")
-        return dict(chosen)
+        return {"max_tokens": _DEFAULTS["max_tokens"], **chosen}
 
     def digest(self, name: str) -> str:
         """Return the SHA-256 of what makes a prompt: its template with its examples, or the seeds.

@@ -35,6 +35,8 @@ _DIALECT = {
     "no-logprobs": re.compile(r"logprobs", re.IGNORECASE),
 }
 """What may be learnt of a server, and how its refusal sounds; in the order in which they are tried."""
+_FILTERED = re.compile(r"content_filter|content management policy|moderation|flagged", re.IGNORECASE)
+_TOO_LONG = re.compile(r"context length|too large|too long", re.IGNORECASE)  # it names parameters, and means the prompt
 _SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop")
 _SCHEMA = {
     "type": "json_schema",
@@ -156,6 +158,11 @@ class OpenAITeacher:
     ) -> None:
         await self._client.close()
 
+    @property
+    def url(self) -> str:
+        """Where its requests go."""
+        return f"{self._base}/{'completions' if self.interface == 'completions' else 'chat/completions'}"
+
     def batch_client(self) -> Any:
         """Return a plain client for files and batches, with the SDK's own retries."""
         import openai  # noqa: PLC0415 - takes a second
@@ -186,8 +193,7 @@ class OpenAITeacher:
                 "response_format": _SCHEMA,
             }
             body.pop("stop", None)
-        path = "completions" if self.interface == "completions" else "chat/completions"
-        return self.speak(Request(name, f"{self._base}/{path}", body, count))
+        return self.speak(Request(name, self.url, body, count))
 
     def speak(self, request: Request) -> Request:
         """Return a request in the dialect learnt so far."""
@@ -212,7 +218,8 @@ class OpenAITeacher:
             RefusedReply: it will not answer this prompt.
             TeacherError: key, model or account are at fault; no other request would do better.
         """
-        import httpx2  # noqa: PLC0415 - comes with the SDK
+        import aiohttp  # noqa: PLC0415 - comes with the SDK
+        import httpx2  # noqa: PLC0415
 
         path = request.url.removeprefix(self._base)
         try:
@@ -225,7 +232,10 @@ class OpenAITeacher:
             raise self._refused(error, request) from error
         except (TimeoutError, self._openai.APIConnectionError) as error:
             cause = error.__cause__ or error
-            sent = not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout)
+            # the SDK's transport says ConnectTimeout also of a connection that broke after the request was sent
+            sent = not isinstance(
+                cause.__cause__ or cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
+            )
             if sent and isinstance(error, TimeoutError | self._openai.APITimeoutError):
                 raise TeacherUnavailable(f"no answer within {self._timeout_seconds:g} s", billed=True) from error
             reason = str(cause) or type(cause).__name__
@@ -237,6 +247,8 @@ class OpenAITeacher:
         status = int(error.status_code)
         message = _line(error.message)
         code = str(getattr(error, "code", None) or "")
+        if _FILTERED.search(f"{code} {message}"):
+            return RefusedReply(f"the provider's content filter refuses the prompt: {message}")
         if status in _STATUS_OF_KEY:
             return TeacherError(f"{self._base} refuses the key ({status}); set OPENAI_API_KEY: {message}")
         if status == _STATUS_OF_MONEY or code == "insufficient_quota":
@@ -245,10 +257,8 @@ class OpenAITeacher:
             return TeacherError(f"{self._base} has no model {self.model!r}, or no such interface: {message}")
         if status in _STATUS_OF_REQUEST:
             for word, sound in _DIALECT.items():
-                if sound.search(message) and (changed := self._learn(word, request)):
+                if sound.search(message) and not _TOO_LONG.search(message) and (changed := self._learn(word, request)):
                     return changed
-            if "content_filter" in (code, message) or "content management policy" in message:
-                return RefusedReply(f"the provider's content filter refuses the prompt: {message}")
             return RefusedReply(f"the request was refused ({status}): {message}")
         wait = wait_seconds(error.response.headers)
         return TeacherUnavailable(f"status {status}: {message}", wait_seconds=wait, busy=status in _STATUS_BUSY)

@@ -132,7 +132,10 @@ def read_items(content: str, *, cut: bool = False) -> list[str]:
     start = min((place for place in (candidate.find("{"), candidate.find("[")) if place >= 0), default=-1)
     if start >= 0:
         whole = candidate.rstrip().endswith(("]", "}"))
-        texts = _texts(repair_json(candidate[start:], return_objects=True))
+        try:
+            texts = _texts(repair_json(candidate[start:], return_objects=True))
+        except (ValueError, RecursionError) as error:  # brackets in brackets in brackets
+            raise MalformedReply(f"the message cannot be read: {_begin(str(error))}") from None
         return texts[:-1] if cut and not whole else texts
     lines = [line for line in candidate.splitlines() if line.strip()]
     numbered = [_NUMBERED.sub("", line).strip() for line in lines if _NUMBERED.match(line)]

@@ -151,16 +151,16 @@ def _teach(
                 timeout_seconds=timeout, progress=tell,
             )  # fmt: skip
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"kg ingest resume {offer.run}") from None
+        raise KeyboardInterrupt(_resume(offer.run, budget)) from None
     if plan.kind == "events" and taught.offered < plan.count and not taught.tally.stopped:
         typer.echo(
             f"Only {taught.offered:,} of {plan.count:,} events: the teacher repeats itself; give it more --seeds.",
             err=True,
         )
-    report(taught, max_failures)
+    report(taught, max_failures, budget)
 
 
-def report(taught: "Taught", max_failures: float) -> None:
+def report(taught: "Taught", max_failures: float, budget: float | None = None) -> None:
     """Say what a run did; exit with 1 if it stopped early, or too many requests failed."""
     tally = taught.tally
     answered = tally.asked + tally.kept
@@ -178,15 +178,19 @@ def report(taught: "Taught", max_failures: float) -> None:
         typer.echo(f"{tally.failed:,} requests failed; see {taught.folder / 'failures.jsonl'}", err=True)
     if tally.missing:
         typer.echo(
-            f"{tally.missing:,} requests have no reply yet; kg ingest batch submit {taught.run} or kg ingest resume "
-            f"{taught.run} goes on",
+            f"{tally.missing:,} requests have no reply yet: collect again when their batch has ended, send them by "
+            f"kg ingest batch submit {taught.run}, or ask at once, at the full price, by kg ingest resume {taught.run}",
             err=True,
         )
         raise typer.Exit(1)
     if tally.failed or tally.stopped:
-        typer.echo(f"{tally.stopped or 'not all is done'}; to go on: kg ingest resume {taught.run}", err=True)
+        typer.echo(f"{tally.stopped or 'not all is done'}; to go on: {_resume(taught.run, budget)}", err=True)
     if tally.stopped or tally.failed > max_failures * (answered + tally.failed):
         raise typer.Exit(1)
+
+
+def _resume(run: str, budget: float | None) -> str:
+    return f"kg ingest resume {run}" + ("" if budget is None else f" --budget {budget:g}")
 
 
 @contextmanager

@@ -94,14 +94,16 @@ class Teaching:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)
 
     def ask(self, requests: Iterable[Request]) -> Iterator[Outcome]:
         """Yield the replies to requests as they come; failures are counted and listed."""
-        for outcome in ask_all(
+        outcomes = ask_all(
             self.teacher, requests, self.cache, self.run.id, self._budget, tally=self.tally,
             in_flight=self._in_flight, kept_only=self._kept_only, progress=self._tell,
-        ):  # fmt: skip
+        )  # fmt: skip
+        self._stack.callback(outcomes.close)  # before the cache, also when whoever takes them fails
+        for outcome in outcomes:
             if outcome.reply:
                 yield outcome
             else:
@@ -113,8 +115,8 @@ class Teaching:
         for text, rule in cleaned.dropped:
             self._note(self._dropped, request=request_id, text=text[:500], rule=rule)
 
-    def finish(self, graph: KnowledgeGraph, offered: int, added: int) -> Taught:
-        """Record what came of the run; one with failures, or without money, is recorded as incomplete."""
+    def finish(self, graph: KnowledgeGraph, offered: int, added: int, *, whole: bool | None = None) -> Taught:
+        """Record what came of the run; one with failures, or without money, is incomplete unless said to be whole."""
         numbers: dict[str, Any] = {
             "offered": offered,
             "requests": self.tally.asked + self.tally.kept,
@@ -127,7 +129,8 @@ class Teaching:
         }
         if self._price:
             numbers["cost_usd"] = round(self._price.of(self.tally.priced), 6)
-        whole = not (self.tally.failed or self.tally.stopped or self.tally.missing)
+        if whole is None:
+            whole = not (self.tally.failed or self.tally.stopped or self.tally.missing)
         (graph.finish if whole else graph.pause)(self.run, **numbers)
         write_record(self._folder, self.run, numbers)
         spent = self._budget.spent if self._price else None

@@ -51,6 +51,7 @@ RETRIED = {
     "all of it thinking": lambda: said("<think>what to write", finish="length"),
     "chat instead of a list": lambda: said("Certainly! Here is what I think about it."),
     "a megabyte": lambda: said("x " * 500_000),
+    "brackets without end": lambda: said("[" * 50_000),
 }
 
 
@@ -123,6 +124,7 @@ REFUSED = {
     "refusal in JSON": lambda: said('{"items": ["I cannot assist with this request."]}'),
     "content filter": lambda: said("", finish="content_filter"),
     "content filter at the prompt": lambda: error(400, "filtered", "content_filter"),
+    "moderation": lambda: error(403, "Your input was flagged"),
     "too long a prompt": lambda: error(400, "maximum context length is 8 tokens"),
 }
 
@@ -158,7 +160,7 @@ def test_a_wrong_key_or_model_stops_at_the_first_reply(ask: Ask, provider: Provi
 
 def test_a_provider_that_only_fails_is_given_up(ask: Ask, provider: Provider) -> None:
     provider.misbehave = lambda _number, _body: error(400, "nonsense")
-    with pytest.raises(TeacherError, match=r"20 requests failed and none went well; the last: .*nonsense"):
+    with pytest.raises(TeacherError, match=r"20 requests in a row failed; the last: .*nonsense"):
         ask(events=tuple(f"PersonX does {number}" for number in range(200)))
     assert len(provider.bodies) < 40
 
@@ -247,3 +249,25 @@ def test_an_azure_style_gateway_gets_its_query_and_its_header(ask: Ask, provider
     ask(key="secret")
     assert provider.headers[0]["api-key"] == "secret"
     assert provider.queries[0] == "api-version=2026-01-01"
+
+
+def test_the_same_request_in_flight_is_asked_once(ask: Ask, provider: Provider) -> None:
+    provider.seconds = 0.1
+    asked = ask(events=EVENTS[:1] * 5)
+    assert (asked.tally.asked, asked.tally.kept) == (1, 4)
+    assert len(provider.bodies) == 1
+
+
+def test_a_provider_that_fails_half_way_is_given_up(ask: Ask, provider: Provider) -> None:
+    provider.misbehave = lambda number, _body: error(400, "nonsense") if number > 30 else None
+    with pytest.raises(TeacherError, match="20 requests in a row failed"):
+        ask(events=tuple(f"PersonX does {number}" for number in range(200)))
+    assert len(provider.bodies) < 70
+
+
+def test_a_message_about_the_length_teaches_no_dialect(ask: Ask, provider: Provider) -> None:
+    too_long = "'max_tokens' or 'max_completion_tokens' is too large; the model's context length is 8"
+    provider.misbehave = always(lambda: error(400, too_long))
+    asked = ask(in_flight=1)
+    assert asked.outcomes[FIRST].failure
+    assert "max_tokens" in provider.bodies[-1]

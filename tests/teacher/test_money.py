@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from ingest.cache import ReplyCache
 from ingest.money import Budget, Price, estimate, price_of
@@ -16,6 +17,7 @@ def test_the_longest_name_that_fits_has_the_price(tmp_path: Path) -> None:
     full, mini = price_of("gpt-4o-2024-08-06", tmp_path), price_of("gpt-4o-mini-2024-07-18", tmp_path)
     assert full.input > mini.input
     assert price_of("gpt-4ohm", tmp_path) is None
+    assert price_of("gpt-4o-audio-preview", tmp_path) is None, "another model, at another price"
     assert price_of("gpt-4o", tmp_path, batch=True).output == full.output / 2
     assert "2025-08-01" in full.source
 
@@ -95,6 +97,17 @@ def test_what_is_on_its_way_when_a_process_ends_counts(ask: Ask, provider: Provi
     with ReplyCache.open(tmp_path / "replies") as cache:
         sent = sum(PRICE.of(Usage(*_usage(provider, body))) for body in provider.bodies)
         assert PRICE.of(cache.paid("run-1")) == pytest.approx(left + sent), "what has landed counts once"
+
+
+def test_a_server_that_does_not_say_what_it_cost_is_taken_at_the_most(ask: Ask, provider: Provider) -> None:
+    def misbehave(_number: int, body: dict) -> web.Response:
+        reply = provider.reply(body)
+        del reply["usage"]
+        return web.json_response(reply)
+
+    provider.misbehave = misbehave
+    asked = ask(events=EVENTS[:1])
+    assert asked.budget.spent > PRICE.of(Usage(0, 500))
 
 
 def test_errors_cost_nothing(ask: Ask, provider: Provider) -> None:
