@@ -1,7 +1,7 @@
 """A provider on loopback: completions, chat, files and batches, the starter corpus's texts, and any misbehaviour.
 
-It runs in a thread of the test (or as a process of its own: `python tests/teacher/provider.py SECONDS`), and keeps what
-it was asked and what it billed.
+It runs in a thread of the test, or as a process of its own (`python -m tests.teacher.provider SECONDS [dirty]`), and
+keeps what it was asked and what it billed.
 """
 
 import asyncio
@@ -39,9 +39,11 @@ class Provider:
         most: most requests that were being answered at once.
         batches: by id.
         seconds: how long each reply takes.
+        dirty: whether what it makes up about unknown events is as mixed as a model's.
     """
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, *, dirty: bool = False) -> None:
+        self.dirty = dirty
         self.misbehave: Misbehaviour = lambda _number, _body: None
         self.on_batch: Callable[[dict[str, Any]], None] = lambda _batch: None
         self.bodies: list[Body] = []
@@ -165,8 +167,28 @@ class Provider:
             ),
             None,
         )
+        if not known and self.dirty:
+            return self.mixed(relation, mark, count, end)
         tails = known or [f"to do thing {mark % 1000 + place}" for place in range(count)]
         return [tails[place % len(tails)] for place in range(count)]
+
+    def mixed(self, relation: str, mark: int, count: int, end: str) -> list[str]:
+        """Tails of other events, as a model writes them: some twice, too short, in French, or the prompt again."""
+        others = [tail for (_, name), tails in sorted(self.tails.items()) if name == relation for tail in tails]
+        texts = [others[(mark + 97 * place) % len(others)] for place in range(count)]
+        for place in range(count):
+            dirt = (mark // 7 + 31 * place) % 100
+            if dirt < 8:
+                texts[place] = texts[0]
+            elif dirt < 11:
+                texts[place] = "ok"
+            elif dirt < 13:
+                texts[place] = end
+            elif dirt < 25:
+                texts[place] += "."
+        if mark % 50 == 0:
+            texts = ["appeler un taxi", "rentrer à pied", "attendre le prochain bus sous la pluie"]
+        return texts
 
     async def _upload(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -231,6 +253,6 @@ def said(content: str, finish: str = "stop", **message: Any) -> web.Response:
 
 
 if __name__ == "__main__":
-    with Provider(float(sys.argv[1])) as provider:
+    with Provider(float(sys.argv[1]), dirty="dirty" in sys.argv) as provider:
         print(provider.url, flush=True)
         sys.stdin.read()
