@@ -27,6 +27,7 @@ MOST_REQUESTS = 50_000
 MOST_BYTES = 200 * 1024 * 1024
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _OK = 200
+_REFUSED = (400, 422)
 SHARE = 0.5
 """Share of the price that a reply by batch costs."""
 
@@ -172,8 +173,10 @@ class Batches:
             request = requests[row["custom_id"]]
             response = row.get("response") or {}
             if row.get("error") or response.get("status_code") != _OK:
-                said = row.get("error") or (response.get("body") or {}).get("error") or response
-                return f"the provider says: {json.dumps(said)[:200]}"
+                said = json.dumps(row.get("error") or (response.get("body") or {}).get("error") or response)
+                if response.get("status_code") in _REFUSED and self._teacher.learn(said, request):
+                    cache.learn(self._teacher.server, self._teacher.dialect)  # the next submit says it otherwise
+                return f"the provider says: {said[:200]}"
             body = response["body"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return f"the result line is not as documented: {type(error).__name__} {error}"[:200]

@@ -256,21 +256,22 @@ class OpenAITeacher:
         if status == _STATUS_OF_MODEL:
             return TeacherError(f"{self._base} has no model {self.model!r}, or no such interface: {message}")
         if status in _STATUS_OF_REQUEST:
-            for word, sound in _DIALECT.items():
-                if sound.search(message) and not _TOO_LONG.search(message) and (changed := self._learn(word, request)):
-                    return changed
+            if self.learn(message, request):
+                return DialectLearntError(message)
             return RefusedReply(f"the request was refused ({status}): {message}")
         wait = wait_seconds(error.response.headers)
         return TeacherUnavailable(f"status {status}: {message}", wait_seconds=wait, busy=status in _STATUS_BUSY)
 
-    def _learn(self, word: str, request: Request) -> Exception | None:
-        """Return `DialectLearntError` if saying the request in the dialect with `word` makes another request."""
+    def learn(self, message: str, request: Request) -> bool:
+        """Return whether a refusal is about words, so that `speak` now says the request otherwise."""
         before = self.dialect
-        self.dialect = before | {word}
-        if self.speak(request).key != request.key:
-            return DialectLearntError(word)
-        self.dialect = before
-        return None
+        for word, sound in _DIALECT.items():
+            if sound.search(message) and not _TOO_LONG.search(message):
+                self.dialect = before | {word}
+                if self.speak(request).key != request.key:
+                    return True
+                self.dialect = before
+        return False
 
 
 def _line(text: object) -> str:

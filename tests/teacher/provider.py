@@ -58,6 +58,9 @@ class Provider:
         for line in (STARTER / "completions.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             self.tails[put_names(row["event"], Pair("Alex", "Chris")), row["relation"]] = row["tails"]
+        self.by_relation: dict[str, list[str]] = defaultdict(list)
+        for (_, relation), tails in sorted(self.tails.items()):
+            self.by_relation[relation] += tails
         self.events = sorted({put_names(event, Pair("PersonX", "PersonY")) for event in self._heads()})
 
     def __enter__(self) -> Self:
@@ -174,7 +177,7 @@ class Provider:
 
     def mixed(self, relation: str, mark: int, count: int, end: str) -> list[str]:
         """Tails of other events, as a model writes them: some twice, too short, in French, or the prompt again."""
-        others = [tail for (_, name), tails in sorted(self.tails.items()) if name == relation for tail in tails]
+        others = self.by_relation[relation]
         texts = [others[(mark + 97 * place) % len(others)] for place in range(count)]
         for place in range(count):
             dirt = (mark // 7 + 31 * place) % 100

@@ -130,6 +130,29 @@ def test_failures_only(opened: Open, cache: ReplyCache, provider: Provider, work
     assert "server error" in failures[0]
 
 
+def test_what_a_provider_refuses_is_said_otherwise_the_next_time(
+    opened: Open, cache: ReplyCache, provider: Provider
+) -> None:
+    def end(state: dict[str, Any]) -> None:
+        message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        rows = [
+            {"custom_id": json.loads(line)["custom_id"], "error": None,
+             "response": {"status_code": 400, "body": {"error": {"message": message}}}}
+            for line in lines(provider, state)
+        ]  # fmt: skip
+        provider.files["bad"] = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        state |= {"output_file_id": None, "error_file_id": "bad"}
+
+    provider.on_batch = end
+    opened().submit(cache)
+    assert opened().collect(cache).kept == 0
+    provider.on_batch = lambda _state: None
+    (again,) = opened().submit(cache)
+    sent = json.loads(provider.files[provider.batches[again.id]["input_file_id"]].splitlines()[0])
+    assert "max_completion_tokens" in sent["body"]
+    assert opened().collect(cache).kept == 5
+
+
 def test_a_refusal_at_validation_shows_the_line(opened: Open, cache: ReplyCache, provider: Provider) -> None:
     def end(state: dict[str, Any]) -> None:
         fault = {"code": "invalid", "message": "Invalid model", "line": 3, "param": None}
