@@ -9,7 +9,7 @@ with the queue. A provider that is busy halves the number in flight; replies rai
 import asyncio
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
@@ -259,8 +259,8 @@ class _Asker:
         await self._flight.enter()
         flight: int | None = self._cache.send(request, self._run)
         try:
-            reply = await self._teacher.ask(request)
-            usage = reply.usage if reply.usage != Usage() else _most(request)  # some servers do not say
+            reply = _reckoned(await self._teacher.ask(request), request)
+            usage = reply.usage
             self._cache.put(request, reply, self._run)  # before anything else is done with it
             self._flight.speed_up()
             self._flight.rest(reply.wait_seconds)
@@ -290,6 +290,11 @@ class _Asker:
                 self._budget.settle(request, usage)
                 self._settled.notify_all()
             await self._flight.leave()
+
+
+def _reckoned(reply: Reply, request: Request) -> Reply:
+    """Return a reply with what it is taken to have cost, where the server does not say."""
+    return reply if reply.usage != Usage() else replace(reply, usage=_most(request))
 
 
 def _most(request: Request) -> Usage:

@@ -83,16 +83,13 @@ class Batches:
             TeacherError: the provider has no batch interface, or refuses.
         """
         self._recover()
-        on_its_way = {key for batch in self.known if not batch.collected for key in self._sent(batch)}
-        requests = {request.key: request for request in self.requests(cache)}  # the same one once
-        missing = (request for key, request in requests.items() if key not in on_its_way and cache.get(request) is None)
-        sent = []
-        for part in _parts(missing):
+        sent: list[Batch] = []
+        for part in _parts(self._missing(cache), self._endpoint):
             number = len(self.known) + 1
             name = f"batch-{number}.jsonl"
             with new_file(self._folder / name) as draft:
-                draft.write_bytes(b"".join(line for _, line in part))
-            with self._translated(), (self._folder / name).open("rb") as file:
+                draft.write_bytes(b"".join(part))
+            with self._teacher.translated(), (self._folder / name).open("rb") as file:
                 uploaded = self._client.files.create(file=(name, file), purpose="batch")
                 made = self._client.batches.create(
                     input_file_id=uploaded.id, endpoint=self._endpoint, completion_window="24h",
@@ -117,7 +114,7 @@ class Batches:
         for place, batch in enumerate(known):
             if batch.collected:
                 continue
-            with self._translated():
+            with self._teacher.translated():
                 state = self._client.batches.retrieve(batch.id)
             known[place] = replace(batch, status=str(state.status))
             found.append((known[place], state))
@@ -161,6 +158,14 @@ class Batches:
         else:
             for number in range(first_requests(self._plan)):
                 yield self._plan.event_request(teacher, prompts, number)
+
+    def _missing(self, cache: ReplyCache) -> Iterator[Request]:
+        """Yield the requests that are neither paid for nor on their way, each once."""
+        taken = {key for batch in self.known if not batch.collected for key in self._sent(batch)}
+        for request in self.requests(cache):
+            if request.key not in taken and cache.get(request) is None:
+                taken.add(request.key)
+                yield request
 
     @property
     def _endpoint(self) -> Any:
@@ -209,7 +214,7 @@ class Batches:
         unknown = [path.name for path in sorted(self._folder.glob("batch-*.jsonl")) if path.name not in files]
         if not unknown:
             return
-        with self._translated():
+        with self._teacher.translated():
             for state in self._client.batches.list(limit=100):
                 file = (state.metadata or {}).get("file", "")
                 if (state.metadata or {}).get("run") == self._run and state.id not in known and file in unknown:
@@ -224,7 +229,7 @@ class Batches:
         return {row["custom_id"]: Request(row["custom_id"], url, row["body"], count) for row in rows}
 
     def _lines(self, file_id: str) -> Iterable[str]:
-        with self._translated():
+        with self._teacher.translated():
             content = self._client.files.content(file_id).content
         return [line for line in content.decode("utf-8", "replace").split("\n") if line.strip()]
 
@@ -232,17 +237,13 @@ class Batches:
         with new_file(self._folder / "batches.json") as draft:
             draft.write_text(json.dumps([asdict(batch) for batch in batches], indent=1) + "\n", encoding="utf-8")
 
-    def _translated(self) -> Any:
-        return self._teacher.translated()
 
-
-def _parts(requests: Iterable[Request]) -> Iterator[list[tuple[Request, bytes]]]:
-    """Yield the requests in files' worth, each with its line."""
-    part: list[tuple[Request, bytes]] = []
+def _parts(requests: Iterable[Request], endpoint: str) -> Iterator[list[bytes]]:
+    """Yield the lines of the requests in files' worth."""
+    part: list[bytes] = []
     size = 0
     for request in requests:
-        url = "/v1/completions" if "prompt" in request.body else "/v1/chat/completions"
-        row = {"custom_id": request.key, "method": "POST", "url": url, "body": request.body}
+        row = {"custom_id": request.key, "method": "POST", "url": endpoint, "body": request.body}
         line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
         if len(line) > MOST_BYTES:
             raise TeacherError(
@@ -251,7 +252,7 @@ def _parts(requests: Iterable[Request]) -> Iterator[list[tuple[Request, bytes]]]
         if part and (len(part) == MOST_REQUESTS or size + len(line) > MOST_BYTES):
             yield part
             part, size = [], 0
-        part.append((request, line))
+        part.append(line)
         size += len(line)
     if part:
         yield part

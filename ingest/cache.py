@@ -18,7 +18,7 @@ from kg.errors import KGError
 _BUSY_SECONDS = 60
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS replies (
-  key TEXT PRIMARY KEY, run TEXT, raw TEXT, asked INTEGER, model TEXT, prompt_tokens INTEGER,
+  key TEXT PRIMARY KEY, run TEXT, raw TEXT, model TEXT, prompt_tokens INTEGER,
   completion_tokens INTEGER, share REAL, at TEXT DEFAULT CURRENT_TIMESTAMP, texts TEXT
 );
 CREATE TABLE IF NOT EXISTS losses (
@@ -75,9 +75,9 @@ class ReplyCache:
         """Keep an accepted reply; when this returns, killing the process does not lose it."""
         self._connection.execute(
             "INSERT OR IGNORE INTO replies "
-            "(key, run, raw, asked, model, prompt_tokens, completion_tokens, share, texts) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (request.key, run, reply.raw, request.count, reply.model, reply.usage.prompt_tokens,
+            "(key, run, raw, model, prompt_tokens, completion_tokens, share, texts) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (request.key, run, reply.raw, reply.model, reply.usage.prompt_tokens,
              reply.usage.completion_tokens, reply.share, json.dumps(reply.completions)),
         )  # fmt: skip
 

@@ -5,10 +5,10 @@ made again, word for word, to find the reply that a triple came from.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ingest.prompts import Prompts
 from ingest.provider import OpenAITeacher, Teacher
@@ -66,17 +66,24 @@ class Plan:
 
     def requests(self, teacher: Teacher, prompts: Prompts) -> Iterator[Request]:
         """Yield the requests for inferences, event by event."""
-        settings = prompts.settings(self.kind)
         for event in self.texts:
             for relation in self.relations:
-                text = prompts.for_inferences(event, relation.name).text
-                name = f"{phrase_id(event, self.lang)}-{relation.name}"
-                yield ask_for(teacher, prompts, name, text, self.samples, settings)
+                yield self.request(teacher, prompts, event, relation.name)
+
+    def request(self, teacher: Teacher, prompts: Prompts, event: str, relation: str) -> Request:
+        """Return the request for the inferences of one event and relation."""
+        text = prompts.for_inferences(event, relation).text
+        return self._ask_for(teacher, prompts, f"{phrase_id(event, self.lang)}-{relation}", text)
 
     def event_request(self, teacher: Teacher, prompts: Prompts, number: int) -> Request:
         """Return the `number`-th request for more events."""
         text = prompts.for_events(self.texts, number, self.seed).text
-        return ask_for(teacher, prompts, f"event-{number}", text, self.samples, prompts.settings(self.kind))
+        return self._ask_for(teacher, prompts, f"event-{number}", text)
+
+    def _ask_for(self, teacher: Teacher, prompts: Prompts, name: str, text: str) -> Request:
+        """Return the request for texts that go on from a prompt, put as the teacher's interface wants it."""
+        said = prompts.for_chat(text, self.samples) if teacher.interface == "chat" else text
+        return teacher.request(name, said, self.samples, prompts.settings(self.kind))
 
     def save(self, folder: Path) -> None:
         """Keep the plan in the folder of its run, with a copy of its prompts; one that is there is the same."""
@@ -93,14 +100,6 @@ class Plan:
         content = {name: value for name, value in asdict(self).items() if name != "texts"}
         with new_file(folder / "plan.json") as draft:
             draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def ask_for(
-    teacher: Teacher, prompts: Prompts, name: str, text: str, count: int, settings: Mapping[str, Any]
-) -> Request:
-    """Return the request for texts that go on from a prompt, put as the teacher's interface wants it."""
-    said = prompts.for_chat(text, count) if teacher.interface == "chat" else text
-    return teacher.request(name, said, count, settings)
 
 
 def open_plan(workspace: Workspace, run_id: str) -> Plan:

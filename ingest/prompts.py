@@ -95,13 +95,9 @@ class Prompts:
         Raises:
             InputError: `settings.toml` is not as described.
         """
-        path = self._folder / "settings.toml"
-        try:
-            content = tomllib.loads(_text(path)) if path.is_file() else {}
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path} is not valid TOML: {error}") from error
-        chosen = content.get(kind, _DEFAULTS)
+        chosen = self._settings.get(kind, _DEFAULTS)
         if not isinstance(chosen, dict) or chosen.keys() - _SETTINGS:
+            path = self._folder / "settings.toml"
             raise InputError(f"{path}: table [{kind}] may have {', '.join(sorted(_SETTINGS))}")
         return {"max_tokens": _DEFAULTS["max_tokens"], **chosen}
 
@@ -114,6 +110,14 @@ class Prompts:
         parts = [self._source(f"{name}.txt"), self._source("chat.txt")]
         parts += self.seeds if name == "events" else ["\t".join(example) for example in self.examples(name)]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        path = self._folder / "settings.toml"
+        try:
+            return tomllib.loads(_text(path)) if path.is_file() else {}
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{path} is not valid TOML: {error}") from error
 
     @cached_property
     def seeds(self) -> list[str]:

@@ -5,11 +5,10 @@ A run's plan makes each of its requests again, and the cache has the reply under
 
 from ingest.cache import ReplyCache
 from ingest.cleaning import clean_tails
-from ingest.plan import Plan, ask_for, open_plan, open_teacher
+from ingest.plan import open_plan, open_teacher
 from ingest.prompts import Prompts
 from ingest.requests import Reply, Request
 from kg.errors import NotFound
-from kg.model import phrase_id
 from kg.workspace import Workspace
 
 
@@ -23,18 +22,14 @@ def find_reply(workspace: Workspace, run_id: str, head: str, relation: str, tail
     if head not in plan.texts or relation not in {asked.name for asked in plan.relations}:
         raise NotFound(f"{head!r} {relation} was not asked about by run {run_id}")
     teacher, prompts = open_teacher(plan), Prompts(plan.prompts)
-    prompt = prompts.for_inferences(head, relation)
-    name = f"{phrase_id(head, plan.lang)}-{relation}"
-    request = ask_for(teacher, prompts, name, prompt.text, plan.samples, prompts.settings(plan.kind))
+    request = plan.request(teacher, prompts, head, relation)
     with ReplyCache.open(workspace.folder("replies")) as cache:
         teacher.dialect = cache.dialect(teacher.server)
         request = teacher.speak(request)
         reply = cache.get(request)
-    if reply is None or tail not in _tails(plan, prompts, reply, head, relation):
+    prompt = prompts.for_inferences(head, relation)
+    said = reply.completions if reply else ()
+    cleaned = clean_tails(said, prompt.names, event=head, prompt=prompt.text, lang=plan.lang)
+    if reply is None or tail not in cleaned.kept:
         raise NotFound(f"{head!r} {relation} {tail!r} did not come from run {run_id}")
     return request, reply
-
-
-def _tails(plan: Plan, prompts: Prompts, reply: Reply, head: str, relation: str) -> set[str]:
-    prompt = prompts.for_inferences(head, relation)
-    return set(clean_tails(reply.completions, prompt.names, event=head, prompt=prompt.text, lang=plan.lang).kept)

@@ -152,7 +152,7 @@ def _teach(
             )  # fmt: skip
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_resume(offer.run, budget)) from None
-    if plan.kind == "events" and taught.offered < plan.count and not taught.tally.stopped:
+    if plan.kind == "events" and taught.offered < plan.count and not (taught.tally.stopped or taught.tally.failed):
         typer.echo(
             f"Only {taught.offered:,} of {plan.count:,} events: the teacher repeats itself; give it more --seeds.",
             err=True,

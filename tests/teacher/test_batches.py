@@ -82,7 +82,7 @@ def test_files_stay_within_the_providers_bytes(
     for one in opened().known:
         assert one.requests
     with pytest.raises(TeacherError, match="alone has"):
-        list(batch._parts(opened().requests(cache)))  # noqa: SLF001 - a limit that no real prompt reaches
+        list(batch._parts(opened().requests(cache), "/v1/chat/completions"))  # noqa: SLF001 - a limit that no real prompt reaches
 
 
 @pytest.mark.parametrize("status", ["expired", "cancelled"])

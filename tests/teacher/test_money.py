@@ -108,6 +108,7 @@ def test_a_server_that_does_not_say_what_it_cost_is_taken_at_the_most(ask: Ask, 
     provider.misbehave = misbehave
     asked = ask(events=EVENTS[:1])
     assert asked.budget.spent > PRICE.of(Usage(0, 500))
+    assert ask(events=EVENTS[:1]).budget.spent == pytest.approx(asked.budget.spent), "also the next time"
 
 
 def test_errors_cost_nothing(ask: Ask, provider: Provider) -> None:

@@ -64,13 +64,19 @@ def test_the_same_event_has_the_same_prompt_and_another_has_other_names() -> Non
 def test_a_changed_template_example_or_seed_changes_the_digest(tmp_path: Path) -> None:
     (tmp_path / "xWant.txt").write_text("{{ event }} wants")
     prompts = Prompts(str(tmp_path))
-    before = (
-        prompts.digest("xWant"),
-        Prompts(str(tmp_path)).digest("events") if (tmp_path / "events.txt").exists() else 0,
-    )
+    before = prompts.digest("xWant")
+    assert Prompts(str(tmp_path)).digest("xWant") == before
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "xWant.tsv").write_text("a\tb\n")
-    assert Prompts(str(tmp_path)).digest("xWant") != before[0]
+    assert Prompts(str(tmp_path)).digest("xWant") != before
+    with_examples = Prompts(str(tmp_path)).digest("xWant")
+    (tmp_path / "xWant.txt").write_text("{{ event }} now wants")
+    assert Prompts(str(tmp_path)).digest("xWant") not in (before, with_examples)
+    before = Prompts("paper").digest("events")
+    (tmp_path / "events.txt").write_text(Prompts("paper").files["events.txt"])
+    assert Prompts(str(tmp_path)).digest("events") == before
+    (tmp_path / "seeds.txt").write_text("PersonX naps\n")
+    assert Prompts(str(tmp_path)).digest("events") != before
 
 
 def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
