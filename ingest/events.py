@@ -11,9 +11,8 @@ from ingest.cleaning import Cleaned, clean_events, least_likely
 from ingest.plan import Plan
 from ingest.requests import Completion
 from ingest.teaching import Taught, Teaching
-from kg.errors import InputError
 from kg.graph import KnowledgeGraph
-from kg.model import Phrase, clean_text
+from kg.model import Phrase
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 
@@ -70,17 +69,6 @@ def first_requests(plan: Plan) -> int:
 def most_requests(plan: Plan) -> int:
     """Return how many requests are made at most."""
     return _MOST_TIMES * first_requests(plan)
-
-
-def check_seeds(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the seeds, each once, as they are stored.
-
-    Raises:
-        InputError: there are none, or one cannot be stored.
-    """
-    if not texts:
-        raise InputError("there are no seeds")
-    return tuple(dict.fromkeys(clean_text(text) for text in texts))
 
 
 def _kept(teaching: Teaching, replies: dict[int, tuple[Completion, ...]], *, final: bool) -> dict[str, Completion]:

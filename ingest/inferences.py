@@ -10,9 +10,8 @@ from typing import Any
 from ingest.cleaning import clean_tails
 from ingest.plan import Plan
 from ingest.teaching import Taught, Teaching
-from kg.errors import InputError
 from kg.graph import KnowledgeGraph
-from kg.model import Assertion, Triple, clean_text, phrase_id
+from kg.model import Assertion, Triple, phrase_id
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 
@@ -49,14 +48,3 @@ def _assertions(teaching: Teaching) -> Iterator[Assertion]:
         teaching.note(outcome.request.id, cleaned)
         for tail, one in cleaned.kept.items():
             yield Assertion(Triple(events[key], relation, tail, plan.lang), logprob=one.logprob)
-
-
-def check_events(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the events, each once, as they are stored.
-
-    Raises:
-        InputError: there are none, or one cannot be stored.
-    """
-    if not texts:
-        raise InputError("there are no events; run kg ingest events, or give --events FILE")
-    return tuple(dict.fromkeys(clean_text(text) for text in texts))

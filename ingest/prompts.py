@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from kg.errors import InputError
+from kg.model import clean_text
 
 _SHIPPED = Path(str(resources.files("ingest").joinpath("prompts")))
 SHIPPED = ("paper", "release")
@@ -209,15 +210,21 @@ def take_names(text: str, names: Mapping[str, str]) -> str:
 
 
 def read_events(path: Path) -> list[str]:
-    """Return the events of a text file, one a line.
+    """Return the events of a text file, one a line, each once, as they are stored.
 
     Raises:
-        InputError: it cannot be read, or is empty.
+        InputError: it cannot be read, is empty, or a line cannot be stored.
     """
-    events = [line.strip() for line in _text(path).splitlines() if line.strip()]
+    events: dict[str, None] = {}
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        if line.strip():
+            try:
+                events[clean_text(line.strip())] = None
+            except InputError as error:
+                raise InputError(f"{path}, line {number}: {error}") from None
     if not events:
         raise InputError(f"{path} has no event")
-    return list(dict.fromkeys(events))
+    return list(events)
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,6 @@
 """`kg ingest events|inferences|resume`: ask a live teacher, after saying what it will cost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,7 +53,6 @@ def generate_events(
     yes: Yes = False,
 ) -> None:
     """Let a live teacher write events that are like the seeds."""
-    from ingest.events import check_seeds
     from ingest.plan import Plan
     from ingest.prompts import Prompts as Folder
     from ingest.prompts import read_events
@@ -61,7 +60,7 @@ def generate_events(
     from kg.vocabulary import Vocabulary as Relations
 
     relations = tuple(Relations.load(vocabulary)) if vocabulary else ()
-    texts = check_seeds(tuple(read_events(seeds) if seeds else Folder(prompts).seeds))
+    texts = tuple(read_events(seeds) if seeds else Folder(prompts).seeds)
     chosen = _interface(interface)
     plan = Plan(
         "events", model, chosen, resolve(base_url), prompts, lang,
@@ -93,7 +92,6 @@ def generate_inferences(
     yes: Yes = False,
 ) -> None:
     """Let a live teacher write the tails of events and relations."""
-    from ingest.inferences import check_events
     from ingest.plan import Plan, relations_of
     from ingest.provider import resolve
     from kg.vocabulary import Vocabulary as Relations
@@ -101,7 +99,7 @@ def generate_inferences(
     asked = relations_of(Relations.load(vocabulary), relations)
     plan = Plan(
         "inferences", model, _interface(interface), resolve(base_url), prompts, lang, samples,
-        check_events(_events(events, lang)), seed=seed, relations=asked,
+        _events(events, lang), seed=seed, relations=asked,
     )  # fmt: skip
     _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, yes=yes)
 
@@ -230,11 +228,17 @@ def _events(source: str | None, lang: str) -> tuple[str, ...]:
         return tuple(read_events(Path(source)))
     with open_graph(Workspace.default()) as graph:
         if source is None:
-            return tuple(event.text for event in graph.events() if event.lang == lang)
+            return _some(event.text for event in graph.events() if event.lang == lang)
         answer = adhoc.run(graph.store, source, {}, limit_rows=10_000_000, timeout_seconds=600)
     if "event" not in answer.columns:
         raise InputError(f"--events: a file, or a query with a column event; it has {', '.join(answer.columns)}")
     place = answer.columns.index("event")
     if bad := next((row[place] for row in answer.rows if not isinstance(row[place], str)), None):
         raise InputError(f"--events: column event must hold texts; it holds {bad!r}")
-    return tuple(row[place] for row in answer.rows)
+    return _some(row[place] for row in answer.rows)
+
+
+def _some(events: Iterable[str]) -> tuple[str, ...]:
+    if found := tuple(dict.fromkeys(events)):
+        return found
+    raise InputError("there are no events; run kg ingest events, or give --events FILE")

@@ -98,3 +98,6 @@ def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(InputError, match="has no event"):
         read_events(tmp_path / "empty.txt")
+    (tmp_path / "nul.txt").write_bytes(b"PersonX naps\r\n\nPersonX a\0b\n")
+    with pytest.raises(InputError, match=r"nul\.txt, line 3: the text has a NUL character"):
+        read_events(tmp_path / "nul.txt")
