@@ -72,7 +72,7 @@ class Critic:
         result = np.empty(len(triples))
         for start in range(0, len(triples), _PAGE_TRIPLES):
             page = triples[start : start + _PAGE_TRIPLES]
-            if any(triple.tail == NOTHING for triple in page):
+            if any(triple.says_nothing for triple in page):
                 raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
             rows = vectors_of(page, self.relations, self._encode)
             scores = cross_scores(self._folds, rows, folds_of(page))

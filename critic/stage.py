@@ -14,7 +14,7 @@ from kg import __version__
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph import KnowledgeGraph, Progress
-from kg.model import NOTHING, Acceptance, Judgement, Split, content_hash, head_id, judgement_id, triple_id
+from kg.model import Acceptance, Judgement, Split, content_hash, head_id, judgement_id, triple_id
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_folder
 
@@ -45,7 +45,7 @@ def train_critic(
         raise NotReady("there are no judgements to learn from; run kg critic import-judgements FILE")
     splits = _splits(graph, judgements)
     corpus = [
-        edge.triple for edge in graph.edges(split="train", where="NOT r.predicted") if edge.triple.tail != NOTHING
+        edge.triple for edge in graph.edges(split="train", where="NOT r.predicted") if not edge.triple.says_nothing
     ]
     parameters = {
         "kind": kind,

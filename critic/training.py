@@ -8,7 +8,7 @@ from critic.features import SCORES
 from critic.model import FOLDS, Critic, Encode, cross_scores, design, folds_of, vectors_of
 from critic.verdicts import KINDS, Kind, Splits, Verdicts, split_in, training_verdicts
 from kg.errors import NotReady
-from kg.model import NOTHING, Judgement, Triple, half_of, head_id
+from kg.model import Judgement, Triple, half_of, head_id
 from kg.vocabulary import Vocabulary
 
 _MIN_VERDICTS = 10  # good ones, and bad ones
@@ -49,7 +49,7 @@ def train(
     usable = [
         triple
         for triple in sorted(set(corpus))
-        if triple.tail != NOTHING
+        if not triple.says_nothing
         and split_in(triple, splits) != "test"
         and (kind == "filter" or half_of(head_id(triple)) == half)
     ]

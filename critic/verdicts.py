@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from kg.model import NOTHING, Judgement, Split, Triple, half_of, head_id, split_of
+from kg.model import Judgement, Split, Triple, half_of, head_id, split_of
 
 Kind = Literal["filter", "judge"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -68,7 +68,7 @@ def split_verdicts(judgements: Sequence[Judgement], split: Split, splits: Splits
     votes: dict[Triple, list[bool]] = defaultdict(list)
     for judgement in judgements:
         triple = judgement.triple
-        if triple.tail != NOTHING and split_in(triple, splits) == split:
+        if not triple.says_nothing and split_in(triple, splits) == split:
             votes[triple].append(judgement.is_good)
     triples = tuple(sorted(votes))
     good = [2 * sum(votes[triple]) > len(votes[triple]) for triple in triples]

@@ -52,7 +52,7 @@ def load(
     known = " (nothing new)" if loaded.offered and not loaded.added else ""
     typer.echo(f"{loaded.offered:,} rows read, {loaded.added:,} edges added{known} as run {loaded.run}")
     for rule, count in loaded.dropped.most_common():
-        typer.echo(f"{count:,} tails dropped in cleaning: {rule}")
+        typer.echo(f"{count:,} dropped: {rule}")
     if loaded.rejected:
         typer.echo(f"{loaded.rejected:,} rows rejected; see {loaded.rejected_file}", err=True)
         raise typer.Exit(1)

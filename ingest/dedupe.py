@@ -16,7 +16,7 @@ from pathlib import Path
 from ingest.diversity import soft_duplicates
 from ingest.near import first_alike, near_pairs
 from kg.graph import KnowledgeGraph
-from kg.model import NOTHING, Edge, Triple, content_hash, triple_id
+from kg.model import Edge, Triple, content_hash, triple_id
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_file
 
@@ -62,7 +62,7 @@ def dedupe(
             in (0, 1].
         apply: delete them.
     """
-    edges = [edge for edge in graph.edges() if edge.triple.tail != NOTHING]
+    edges = [edge for edge in graph.edges() if _is_plain(edge.triple)]
     edges.sort(key=lambda edge: (-(edge.score or 0), -len(edge.runs), edge.triple))
     found: list[Duplicate] = []
     for rule in _rules(soft=soft, near=near):
@@ -144,3 +144,8 @@ def _grouped(edges: Iterable[Edge]) -> Iterator[list[Edge]]:
     for edge in edges:
         groups[edge.triple.head, edge.triple.relation, edge.triple.lang].append(edge)
     yield from groups.values()
+
+
+def _is_plain(triple: Triple) -> bool:
+    """Whether its texts say all: senses of one word, and words of two languages, are no duplicates."""
+    return not (triple.says_nothing or triple.tail_lang or triple.head_uri or triple.tail_uri)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ingest.readers import READERS, Reader, guess_format, read_completions
+from ingest.readers import READERS, Reader, guess_format
+from ingest.readers.atomic import read_atomic2019
+from ingest.readers.teachers import read_completions
 from kg.errors import InputError
 from kg.graph import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
@@ -73,8 +75,8 @@ def load_file(
     run = Run("load", model=model, dataset=path.name, licence=licence, parameters=parameters)
     folder = workspace.folder("runs", run.id)
     dropped: Counter[str] = Counter()
-    if reader is read_completions:
-        reader = partial(read_completions, dropped=dropped)
+    if reader in (read_completions, read_atomic2019):
+        reader = partial(reader, dropped=dropped)
     with RejectedFile(folder / "rejected.jsonl") as rejected:
         graph.add_vocabulary(relations)
         graph.begin(run)

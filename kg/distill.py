@@ -18,7 +18,7 @@ from kg import queries
 from kg.encoder import Encoder
 from kg.errors import InputError, NotReady
 from kg.graph import KnowledgeGraph
-from kg.model import NOTHING, Judgement, Split, Triple
+from kg.model import Judgement, Split, Triple
 from kg.run import STUDENT_KIND, Run, write_record
 from kg.workspace import Workspace, new_file
 from student import evaluation
@@ -108,7 +108,7 @@ def evaluate(
         InputError: not one of the verdicts is about a prediction.
     """
     judge = train_critic(graph, workspace, encoder, seed=seed, kind="judge")
-    taught = [edge for edge in graph.edges(split=split, where="NOT r.predicted") if edge.triple.tail != NOTHING]
+    taught = [edge for edge in graph.edges(split=split, where="NOT r.predicted") if not edge.triple.says_nothing]
     held_out = [edge.triple for edge in taught]
     gold = {judgement.triple for judgement in graph.judgements() if judgement.is_good} & set(held_out)
     sets: dict[str, list[Triple]] = {

@@ -22,6 +22,7 @@ from kg.model import (
     Phrase,
     Split,
     Triple,
+    concept_uri,
 )
 from kg.run import STUDENT_KIND, Run
 from kg.store import Row, Store
@@ -178,7 +179,7 @@ class KnowledgeGraph:
         scored = 0
         for page in self._edge_pages(where=condition, parameters={"critic": critic}):
             rows = [row for row in page if row["tail_id"] != NOTHING]
-            triples = [Triple(row["head"], row["relation"], row["tail"], row["lang"]) for row in rows]
+            triples = [_triple(row) for row in rows]
             writes: list[Row] = []
             for row, value in zip(rows, score(triples) if triples else (), strict=True):
                 writes.append({
@@ -294,15 +295,17 @@ class KnowledgeGraph:
         min_score: float | None = None,
         accepted: bool | None = None,
         where: str | None = None,
+        every: bool = False,
     ) -> Iterator[Phrase]:
-        """Yield the phrases that the edges with the same filters use, in the order of their keys."""
+        """Yield the phrases that the edges with the same filters use, or `every` phrase, in the order of their keys."""
         text = queries.load("graph/phrases").where(where).text
-        filters = {"split": split, "min_score": min_score, "accepted": accepted, "phrases": _PAGE_PHRASES}
+        filters = {"split": split, "min_score": min_score, "accepted": accepted, "every": every}
         last = ""
-        while rows := self.store.read(text, last=last, **filters):
+        while rows := self.store.read(text, last=last, phrases=_PAGE_PHRASES, **filters):
             for row in rows:
-                labels = tuple(label for label in ("Event", "Inference") if row[label.lower()])
-                yield Phrase(row["text"], row["lang"], labels, row["split"])
+                labels = tuple(label for label in ("Event", "Inference", "Concept") if row[label.lower()])
+                runs = tuple(row["runs"] or ())
+                yield Phrase(row["text"], row["lang"], labels, row["split"], row["uri"] or "", runs, row["logprob"])
             last = rows[-1]["id"]
 
     def events(self, split: Split | None = None) -> list[Phrase]:
@@ -316,10 +319,7 @@ class KnowledgeGraph:
 
     def judgements(self) -> list[Judgement]:
         """Return all judgements, in the order of their keys."""
-        return [
-            Judgement(Triple(row["head"], row["relation"], row["tail"], row["lang"]), row["annotator"], row["value"])
-            for row in self._read("graph/judgements")
-        ]
+        return [Judgement(_triple(row), row["annotator"], row["value"]) for row in self._read("graph/judgements")]
 
     def statistics(self) -> dict[str, Any]:
         """Return counts of phrases, events, inferences, edges, judgements and runs, and of edges by relation."""
@@ -353,12 +353,20 @@ class KnowledgeGraph:
         writing.check_written(written, len(rows), name)
 
 
+def _triple(row: Row) -> Triple:
+    head, tail, lang, uri = row["head"], row["tail"], row["lang"], row["tail_uri"]
+    if tail == NOTHING and row["tail_id"] != NOTHING and not uri:
+        uri = concept_uri(tail, row["tail_lang"])  # the word itself
+    other = row["tail_lang"] if row["tail_lang"] not in (lang, None) else ""
+    return Triple(head, row["relation"], tail, lang, other, row["head_uri"] or "", uri or "")
+
+
 def _edge(row: Row) -> Edge:
     return Edge(
-        Triple(row["head"], row["relation"], row["tail"], row["lang"]),
+        _triple(row),
         split=row["split"], runs=tuple(row["runs"]), predicted=row["predicted"], logprob=row["logprob"],
         score=row["score"], critic=row["critic"], accepted=row["accepted"], weight=row["weight"],
-        sources=tuple(row["sources"] or ()),
+        sources=tuple(row["sources"] or ()), details=row["details"],
     )  # fmt: skip
 
 

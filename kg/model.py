@@ -32,13 +32,25 @@ class Triple:
         head: text of the event.
         relation: a relation of the vocabulary.
         tail: text of the inference, or `NOTHING`.
-        lang: BCP 47 tag of both texts.
+        lang: BCP 47 tag of the head, and of the tail where that has none of its own.
+        tail_lang: BCP 47 tag of a tail in another language; empty for the head's.
+        head_uri: what tells the head from a phrase of the same text, as ConceptNet's URI of a sense of it does;
+            empty for the phrase itself, whose URI would be `concept_uri(head, lang)`.
+        tail_uri: the same of the tail.
     """
 
     head: str
     relation: str
     tail: str
     lang: str = "en"
+    tail_lang: str = ""
+    head_uri: str = ""
+    tail_uri: str = ""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the tail is ATOMIC's "no effect", and not the word `none` (which has a URI)."""
+        return self.tail == NOTHING and not self.tail_uri
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +60,25 @@ class Phrase:
     Attributes:
         text: the text, in NFC.
         lang: BCP 47 tag.
-        labels: its labels besides `Phrase`: `Event`, `Inference`, `Concept`.
+        labels: its labels besides `Phrase`: `Event`, `Inference`, `Concept` (one with a URI).
         split: split of an event; None for a phrase that never is a head.
+        uri: what tells it from a phrase of the same text; empty for nearly all.
+        runs: ids of the runs that wrote it as an event by itself.
+        logprob: mean token log-probability given by the first of them.
     """
 
     text: str
     lang: str = "en"
     labels: tuple[str, ...] = ()
     split: Split | None = None
+    uri: str = ""
+    runs: tuple[str, ...] = ()
+    logprob: float | None = None
 
     @property
     def id(self) -> str:
         """Key of its node."""
-        return phrase_id(self.text, self.lang)
+        return phrase_id(self.text, self.lang, self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +90,8 @@ class Assertion:
         split: the split that the source publishes for the event; None leaves it to `split_of`.
         logprob: the teacher's mean token log-probability (at most 0), where it gave one.
         weight: the source's own weight, as ConceptNet has.
-        sources: the source's own sources.
+        sources: the source's own sources: ConceptNet's as JSON, ATOMIC's answers as `ROW.PLACE`.
+        details: what else the source says of it, as a JSON object.
         score: a probability in [0, 1] that the source publishes, as SKD's release does.
     """
 
@@ -81,6 +100,7 @@ class Assertion:
     logprob: float | None = None
     weight: float | None = None
     sources: tuple[str, ...] = ()
+    details: str | None = None
     score: float | None = None
 
 
@@ -112,7 +132,8 @@ class Edge:
         critic: id of the critic that gave the score.
         accepted: whether the score reached the current threshold of the relation.
         weight: the source's own weight.
-        sources: the source's own sources.
+        sources: the source's own sources, each once.
+        details: what else the source says of it, as a JSON object.
     """
 
     triple: Triple
@@ -125,6 +146,7 @@ class Edge:
     accepted: bool | None = None
     weight: float | None = None
     sources: tuple[str, ...] = ()
+    details: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +193,46 @@ def clean_text(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def phrase_id(text: str, lang: str = "en") -> str:
+def concept_uri(text: str, lang: str) -> str:
+    """Return the URI that ConceptNet gives to a text.
+
+    >>> concept_uri("hard questions", "en")
+    '/c/en/hard_questions'
+    """
+    return f"/c/{lang}/{text.replace(' ', '_')}"
+
+
+def read_concept_uri(uri: str) -> tuple[str, str]:
+    """Return text and language of a ConceptNet URI; any other URI is its own text, of undetermined language.
+
+    >>> read_concept_uri("/c/en/hard_questions/n")
+    ('hard questions', 'en')
+    >>> read_concept_uri("http://example.org/x")
+    ('http://example.org/x', 'und')
+    """
+    parts = uri.split("/")
+    if len(parts) > 3 and parts[0] == "" and parts[1] in ("c", "x") and parts[2] and parts[3]:  # noqa: PLR2004
+        return parts[3].replace("_", " "), parts[2]
+    return uri, "und"
+
+
+def phrase_id(text: str, lang: str = "en", uri: str = "") -> str:
     """Return the key of a phrase: 32 hex characters, the 128-bit BLAKE2b of language, NUL and the NFC text.
+
+    A URI of its own, other than the one its text would have, follows after another NUL.
 
     >>> phrase_id("PersonX fires PersonY")
     '2623335b4bee5d47a27f93101cff05ea'
     """
     content = f"{lang}\0{unicodedata.normalize('NFC', text)}"
+    if uri and uri != concept_uri(text, lang):
+        content += f"\0{uri}"
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def head_id(triple: Triple) -> str:
     """Return the key of the node that a triple leaves."""
-    return phrase_id(triple.head, triple.lang)
+    return phrase_id(triple.head, triple.lang, triple.head_uri)
 
 
 def tail_id(triple: Triple) -> str:
@@ -192,12 +241,14 @@ def tail_id(triple: Triple) -> str:
     >>> tail_id(Triple("PersonX sleeps", "oEffect", "none"))
     'none'
     """
-    return NOTHING if triple.tail == NOTHING else phrase_id(triple.tail, triple.lang)
+    if triple.says_nothing:
+        return NOTHING
+    return phrase_id(triple.tail, triple.tail_lang or triple.lang, triple.tail_uri)
 
 
 def triple_id(triple: Triple) -> str:
-    """Return a stable identity of a triple: 32 hex characters over its phrases' keys and its relation."""
-    parts = (phrase_id(triple.head, triple.lang), triple.relation, phrase_id(triple.tail, triple.lang))
+    """Return a stable identity of a triple: 32 hex characters over its ends' keys and its relation."""
+    parts = (head_id(triple), triple.relation, tail_id(triple))
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 

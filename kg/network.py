@@ -6,7 +6,7 @@ from dataclasses import fields
 import networkx as nx
 
 from kg.errors import InputError
-from kg.model import NOTHING, Edge
+from kg.model import Edge
 
 _FIELDS = tuple(field.name for field in fields(Edge) if field.name != "triple")
 
@@ -25,7 +25,7 @@ def to_networkx(edges: Iterable[Edge]) -> "nx.MultiDiGraph[str]":
     for edge in edges:
         triple = edge.triple
         _add_node(graph, triple.head, triple.lang)
-        _add_node(graph, triple.tail, None if triple.tail == NOTHING else triple.lang)
+        _add_node(graph, triple.tail, None if triple.says_nothing else triple.tail_lang or triple.lang)
         known = {name: value for name in _FIELDS if (value := getattr(edge, name)) is not None}
         graph.add_edge(triple.head, triple.tail, triple.relation, **known)
     return graph

@@ -9,7 +9,7 @@ from typing import Any
 
 from kg import queries
 from kg.errors import StoreError
-from kg.model import NOTHING, Assertion, Judgement, Phrase, Triple, head_id, judgement_id, phrase_id, split_of, tail_id
+from kg.model import Assertion, Judgement, Phrase, Triple, head_id, judgement_id, split_of, tail_id
 from kg.run import STUDENT_KIND, Run
 from kg.store import Row, Transaction
 from kg.vocabulary import Vocabulary
@@ -30,20 +30,31 @@ def add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabula
         head, tail = head_id(triple), tail_id(triple)
         event = events.setdefault(
             head,
-            {"id": head, "text": triple.head, "lang": triple.lang, "derived": split_of(head), "split": None},
+            {
+                "id": head,
+                "text": triple.head,
+                "lang": triple.lang,
+                "uri": triple.head_uri or None,
+                "derived": split_of(head),
+                "split": None,
+            },
         )
         event["split"] = event["split"] or assertion.split
-        nothing = triple.tail == NOTHING
+        nothing = triple.says_nothing
         if not nothing:
-            inferences[tail] = {"id": tail, "text": triple.tail, "lang": triple.lang}
-        edges.setdefault((triple.relation, nothing), {}).setdefault(
+            inferences[tail] = {
+                "id": tail, "text": triple.tail, "lang": triple.tail_lang or triple.lang, "uri": triple.tail_uri or None
+            }  # fmt: skip
+        row = edges.setdefault((triple.relation, nothing), {}).setdefault(
             (tail, head),
             {
                 "head": head, "tail": tail, "logprob": assertion.logprob, "weight": assertion.weight,
-                "sources": list(assertion.sources) or None, "score": assertion.score,
+                "sources": None, "details": assertion.details, "score": assertion.score,
                 "critic": None if assertion.score is None else run.dataset,
             },
         )  # fmt: skip
+        if assertion.sources:
+            row["sources"] = list(dict.fromkeys((*(row["sources"] or ()), *assertion.sources)))
     transaction.run(queries.load("graph/add_events").text, rows=_sorted(events))
     transaction.run(queries.load("graph/add_inferences").text, rows=_sorted(inferences))
     added = 0
@@ -67,8 +78,8 @@ def assert_events(transaction: Transaction, batch: Sequence[tuple[Phrase, float 
     rows: dict[str, Row] = {}
     for event, logprob in batch:
         rows[event.id] = {
-            "id": event.id, "text": event.text, "lang": event.lang, "derived": event.split or split_of(event.id),
-            "logprob": logprob,
+            "id": event.id, "text": event.text, "lang": event.lang, "uri": event.uri or None,
+            "derived": event.split or split_of(event.id), "logprob": logprob,
         }  # fmt: skip
     found = transaction.run(queries.load("graph/assert_events").text, rows=_sorted(rows), run=run.id)[0]
     check_written(found["written"], len(rows), "graph/assert_events")
@@ -83,9 +94,11 @@ def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int
     rows: dict[str, Row] = {}
     for judgement in batch:
         triple = judgement.triple
-        for text in (triple.head, triple.tail):
-            key = phrase_id(text, triple.lang)
-            phrases[key] = {"id": key, "text": text, "lang": triple.lang}
+        for key, text, lang, uri in (
+            (head_id(triple), triple.head, triple.lang, triple.head_uri),
+            (tail_id(triple), triple.tail, triple.tail_lang or triple.lang, triple.tail_uri),
+        ):
+            phrases[key] = {"id": key, "text": text, "lang": lang, "uri": uri or None}
         key = judgement_id(judgement)
         rows[key] = {
             "id": key, "head": head_id(triple), "relation": triple.relation, "tail": tail_id(triple),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import InputError, NotFound
-from kg.model import NOTHING, Triple
+from kg.model import Triple
 from kg.vocabulary import Vocabulary
 from kg.workspace import new_folder
 from student.interface import KINDS, Encode, Kind, Student
@@ -53,7 +53,7 @@ def train(
         InputError: no triples, several languages, an option that does not fit, or a base that cannot be opened.
         UnknownRelation: a relation that is not in the vocabulary.
     """
-    triples = [triple for triple in triples if triple.tail != NOTHING]
+    triples = [triple for triple in triples if not triple.says_nothing]
     present = {vocabulary[name].name for name in dict.fromkeys(triple.relation for triple in triples)}
     relations = tuple(name for name in vocabulary.names if name in present)
     languages = sorted({triple.lang for triple in triples})

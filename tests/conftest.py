@@ -17,6 +17,9 @@ from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 from tests import command
 
+PUBLISHED = "KG_PUBLISHED_DATA"
+"""Names a folder of published data, which the project does not ship; tests that need it skip without."""
+
 Kg = Callable[..., subprocess.CompletedProcess[str]]
 
 for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME", "OPENAI_"))]:
@@ -31,9 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:  # noqa: ARG001
-    """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot run as root."""
+    """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot run as root or lacks big data."""
     report = yield
-    if report.skipped and os.environ.get("KG_TEST_REQUIRE_ALL") and "root" not in str(report.longrepr):
+    reason = str(report.longrepr)
+    if report.skipped and os.environ.get("KG_TEST_REQUIRE_ALL") and not ("root" in reason or PUBLISHED in reason):
         report.outcome = "failed"
     return report
 

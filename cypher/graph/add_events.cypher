@@ -1,10 +1,11 @@
 // Heads. A split that a data set publishes wins over the one that follows from the key.
 //
-// $rows  one map an event: id, text, lang, derived, split
+// $rows  one map an event: id, text, lang, uri (or null), derived, split
 UNWIND $rows AS row
 MERGE (p:Phrase {id: row.id})
-ON CREATE SET p.text = row.text, p.lang = row.lang
+ON CREATE SET p.text = row.text, p.lang = row.lang, p.uri = row.uri
 SET p:Event, p.split = CASE
   WHEN row.split IS NOT NULL AND coalesce(p.split, row.derived) = row.derived THEN row.split
   ELSE coalesce(p.split, row.derived)
 END
+FOREACH (_ IN CASE WHEN row.uri IS NULL THEN [] ELSE [1] END | SET p:Concept)

@@ -5,7 +5,7 @@
 // $split      train, validation, test, or null for all
 // $min_score  smallest score returned, or null for all edges, scored or not
 // $accepted   true for accepted edges only, or null
-// -> edge, head_id, head, lang, split, relation, tail_id, tail, runs, predicted, logprob, score, critic, accepted, weight, sources
+// -> edge, head_id, head, lang, split, relation, tail_id, tail, runs, predicted, logprob, score, critic, accepted, weight, sources, details, head_uri, tail_lang, tail_uri
 MATCH (head:Event)
 WHERE head.id > $last
   AND head.id <= $until
@@ -17,5 +17,6 @@ WHERE ($min_score IS NULL OR r.score >= $min_score)
 RETURN elementId(r) AS edge, head.id AS head_id, head.text AS head, head.lang AS lang, head.split AS split,
   type(r) AS relation, tail.id AS tail_id, coalesce(tail.text, tail.id) AS tail, r.runs AS runs,
   r.predicted AS predicted, r.logprob AS logprob, r.score AS score, r.critic AS critic, r.accepted AS accepted,
-  r.weight AS weight, r.sources AS sources
+  r.weight AS weight, r.sources AS sources, r.details AS details,
+  head.uri AS head_uri, tail.lang AS tail_lang, tail.uri AS tail_uri
 ORDER BY head_id, relation, tail_id

@@ -2,14 +2,16 @@
 //
 // $last       key after which the page begins
 // $phrases    phrases in a page
+// $every      true for all phrases, used or not
 // $split      split of the edges' events: train, validation, test, or null for all
 // $min_score  smallest score of the edges, or null for all edges, scored or not
 // $accepted   true for accepted edges only, or null
-// -> id, text, lang, split, event, inference
+// -> id, text, lang, split, event, inference, concept, uri, runs, logprob
 MATCH (p:Phrase)
 WHERE p.id > $last
   AND (
-    EXISTS {
+    $every
+    OR EXISTS {
       MATCH (p)-[r]->(tail:Phrase|Nothing)
       WITH p AS head, r, tail
       WHERE ($split IS NULL OR head.split = $split)
@@ -26,6 +28,7 @@ WHERE p.id > $last
         AND (true /* where */)
     }
   )
-RETURN p.id AS id, p.text AS text, p.lang AS lang, p.split AS split, p:Event AS event, p:Inference AS inference
+RETURN p.id AS id, p.text AS text, p.lang AS lang, p.split AS split, p:Event AS event, p:Inference AS inference,
+  p:Concept AS concept, p.uri AS uri, p.runs AS runs, p.logprob AS logprob
 ORDER BY p.id
 LIMIT $phrases

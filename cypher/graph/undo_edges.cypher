@@ -12,7 +12,7 @@ MATCH (head)-[r]->(tail:Phrase|Nothing)
 WHERE $run IN r.runs
 WITH head, r, tail, head.id AS head_id, tail.id AS tail_id, r.runs[0] = $run AS first,
   [run IN r.runs WHERE run <> $run] AS kept
-FOREACH (_ IN CASE WHEN first AND size(kept) > 0 THEN [1] ELSE [] END | REMOVE r.logprob, r.weight, r.sources)
+FOREACH (_ IN CASE WHEN first AND size(kept) > 0 THEN [1] ELSE [] END | REMOVE r.logprob, r.weight, r.sources, r.details)
 FOREACH (_ IN CASE WHEN size(kept) > 0 THEN [1] ELSE [] END |
   SET r.runs = kept, r.predicted = all(run IN kept WHERE run IN $students)
 )

@@ -13,11 +13,17 @@ from kg.workspace import Workspace
 if TYPE_CHECKING:
     from kg.graph import KnowledgeGraph
 
+FormatName = Literal["jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "parquet", "graphml", "rdf"]
+
 
 def export(
     format_name: Annotated[
-        Literal["jsonl", "tsv", "parquet", "graphml", "rdf"],
-        typer.Argument(metavar="jsonl|tsv|parquet|graphml|rdf", help="RDF is Turtle (.ttl) or N-Triples (.nt)."),
+        FormatName,
+        typer.Argument(
+            metavar="FORMAT",
+            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, parquet, graphml, or rdf: Turtle "
+            "(.ttl) or N-Triples (.nt).",
+        ),
     ],
     file: Annotated[Path, typer.Argument(help="The file to write; it appears when it is complete.")],
     where: Annotated[
@@ -45,8 +51,8 @@ def export(
     typer.echo(f"{count:,} edges written to {file}")
 
 
-def _write(
-    format_name: str,
+def _write(  # noqa: PLR0911 - one for each format
+    format_name: FormatName,
     graph: "KnowledgeGraph",
     edges: Iterable[Edge],
     filters: dict[str, Any],
@@ -57,16 +63,28 @@ def _write(
         case "jsonl":
             from kg.exchange.jsonl import write_jsonl
 
+            critic, thresholds = None, {}
             try:
-                thresholds = graph.current_acceptance(graph.current_critic()["id"]).thresholds
+                critic = graph.current_critic()["id"]
+                thresholds = graph.current_acceptance(critic).thresholds
             except NotReady:
-                thresholds = {}
+                pass
             verdicts = {judgement.triple: judgement.value for judgement in graph.judgements()}
-            return write_jsonl(edges, file, thresholds=thresholds, verdicts=verdicts)
-        case "tsv":
+            return write_jsonl(edges, file, critic=critic, thresholds=thresholds, verdicts=verdicts)
+        case "tsv" | "cn100k":
             from kg.exchange.tsv import write_tsv
 
-            return write_tsv(edges, file)
+            return write_tsv(edges, file, relation_first=format_name == "cn100k")
+        case "atomic2019":
+            from kg.exchange.atomic import write_atomic2019
+            from kg.vocabulary import Vocabulary
+
+            relations = {*Vocabulary.load("atomic").names, *graph.statistics()["relations"]}
+            return write_atomic2019(edges, file, relations=sorted(relations))
+        case "conceptnet":
+            from kg.exchange.conceptnet import write_conceptnet
+
+            return write_conceptnet(edges, file)
         case "parquet":
             from kg.exchange.parquet import write_parquet
 
@@ -75,7 +93,8 @@ def _write(
             from kg.exchange.graphml import write_graphml
 
             return write_graphml(graph.phrases(**filters), edges, file)
-    from kg.exchange.rdf import BASE, write_rdf
+        case "rdf":
+            from kg.exchange.rdf import BASE, write_rdf
 
-    phrases, relations, runs = graph.phrases(**filters), graph.vocabulary(), graph.runs()
-    return write_rdf(phrases, edges, file, relations=relations, runs=runs, base=base or BASE)
+            phrases, relations, runs = graph.phrases(**filters), graph.vocabulary(), graph.runs()
+            return write_rdf(phrases, edges, file, relations=relations, runs=runs, base=base or BASE)

@@ -18,7 +18,7 @@ from xml.sax.xmlreader import AttributesImpl
 from kg.exchange.target import export_file
 from kg.model import NOTHING, Edge, Phrase, head_id, tail_id, triple_id
 
-_NODE_FIELDS = {"text": "string", "lang": "string", "labels": "string", "split": "string"}
+_NODE_FIELDS = {"text": "string", "lang": "string", "labels": "string", "split": "string", "uri": "string"}
 _EDGE_FIELDS = {
     "relation": "string",
     "split": "string",
@@ -30,6 +30,7 @@ _EDGE_FIELDS = {
     "accepted": "boolean",
     "weight": "double",
     "sources": "string",
+    "details": "string",
 }
 _NODE_KEYS = {name: f"node-{name}" for name in _NODE_FIELDS} | {"text": "label"}  # Gephi knows these two ids
 _EDGE_KEYS = {name: f"edge-{name}" for name in _EDGE_FIELDS} | {"relation": "edgelabel"}
@@ -64,7 +65,7 @@ def write_graphml(phrases: Iterable[Phrase], edges: Iterable[Edge], path: Path) 
             _write_node(xml, phrase)
         has_nothing = False
         for edge in edges:
-            if edge.triple.tail == NOTHING and not has_nothing:
+            if edge.triple.says_nothing and not has_nothing:
                 _write(xml, "node", {"id": NOTHING}, {"label": NOTHING, "node-labels": "Nothing"})
                 has_nothing = True
             _write_edge(xml, edge)
@@ -91,7 +92,7 @@ def _declare(xml: XMLGenerator, element: str, types: Mapping[str, str], keys: Ma
 
 
 def _write_node(xml: XMLGenerator, phrase: Phrase) -> None:
-    values = {name: getattr(phrase, name) for name in _NODE_KEYS}
+    values = {name: getattr(phrase, name) or None for name in _NODE_KEYS}
     _write(xml, "node", {"id": phrase.id}, {_NODE_KEYS[name]: value for name, value in values.items()})
 
 

@@ -3,8 +3,8 @@
     head, relation, tail, inference (the tail again), split (train, val or test),
     rec_0.5, rec_0.6, rec_0.7, rec_0.8, rec_0.9, p_valid_model, valid
 
-`rec_R` says whether the triple survives the threshold that keeps the share R of the good ones. The format has
-no place for a language, runs or weights; Parquet has.
+`rec_R` says whether the triple survives the threshold that keeps the share R of the good ones. Scores that were read
+from such a file keep its `rec_R` and `valid`. The format has no place for a language, runs or weights; Parquet has.
 
 Source: the README of West et al. 2021, "Symbolic Knowledge Distillation".
 """
@@ -30,12 +30,15 @@ Verdicts = Mapping[Triple, int] | Callable[[Triple], int | None]
 """The raw verdict of a person on a triple, where there is one."""
 
 
-def write_jsonl(edges: Iterable[Edge], path: Path, *, thresholds: Thresholds, verdicts: Verdicts) -> int:
+def write_jsonl(
+    edges: Iterable[Edge], path: Path, *, critic: str | None = None, thresholds: Thresholds, verdicts: Verdicts
+) -> int:
     """Write edges in SKD's release format.
 
     Args:
         edges: what to write, in this order.
         path: file to make; an older one is replaced.
+        critic: whose scores the thresholds are for; None for any critic's.
         thresholds: for each recall, the smallest score of an accepted triple by relation. Where there is
             none, or no score, the field is null.
         verdicts: what becomes the field `valid`; null for the triples that nobody judged.
@@ -50,7 +53,8 @@ def write_jsonl(edges: Iterable[Edge], path: Path, *, thresholds: Thresholds, ve
     count = 0
     with export_file(path) as draft, draft.open("wb") as file:
         for edge in edges:
-            row = _row(edge, thresholds, verdict_of(edge.triple))
+            own = critic is None or edge.critic == critic
+            row = _row(edge, thresholds if own else {}, verdict_of(edge.triple))
             file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
             count += 1
     return count
@@ -65,10 +69,12 @@ def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, o
         "inference": triple.tail,
         "split": _SPLITS[edge.split],
     }
+    said = orjson.loads(edge.details) if edge.details else {}
     for recall in RECALLS:
         by_relation = thresholds.get(recall, {})
         threshold = by_relation.get(triple.relation, by_relation.get(OVERALL))
-        row[f"rec_{recall}"] = None if edge.score is None or threshold is None else edge.score >= threshold
+        published = said.get(f"rec_{recall}")
+        row[f"rec_{recall}"] = published if edge.score is None or threshold is None else edge.score >= threshold
     row["p_valid_model"] = edge.score
-    row["valid"] = verdict
+    row["valid"] = said.get("valid") if verdict is None else verdict
     return row

@@ -30,6 +30,10 @@ SCHEMA = pa.schema(
         pa.field("weight", pa.float64()),
         pa.field("runs", pa.list_(pa.string()), nullable=False),
         pa.field("sources", pa.list_(pa.string()), nullable=False),
+        pa.field("details", pa.string()),
+        pa.field("tail_lang", pa.string()),
+        pa.field("head_uri", pa.string()),
+        pa.field("tail_uri", pa.string()),
         pa.field("head_id", pa.string(), nullable=False),
         pa.field("tail_id", pa.string(), nullable=False),
     ]
@@ -73,6 +77,10 @@ def _columns(edges: Sequence[Edge]) -> dict[str, list[object]]:
         "weight": [edge.weight for edge in edges],
         "runs": [edge.runs for edge in edges],
         "sources": [edge.sources for edge in edges],
+        "details": [edge.details for edge in edges],
+        "tail_lang": [edge.triple.tail_lang or None for edge in edges],
+        "head_uri": [edge.triple.head_uri or None for edge in edges],
+        "tail_uri": [edge.triple.tail_uri or None for edge in edges],
         "head_id": [head_id(edge.triple) for edge in edges],
         "tail_id": [tail_id(edge.triple) for edge in edges],
     }

@@ -84,7 +84,7 @@ def write_rdf(
             yield from describe.phrase(phrase)
         has_nothing = False
         for edge in edges:
-            if edge.triple.tail == NOTHING and not has_nothing:
+            if edge.triple.says_nothing and not has_nothing:
                 yield from describe.nothing()
                 has_nothing = True
             yield from describe.edge(edge)
@@ -168,7 +168,7 @@ class _Describer:
         triple = edge.triple
         head = self._node("phrase", head_id(triple))
         relation = self._named("relation", triple.relation)
-        has_tail = triple.tail != NOTHING
+        has_tail = not triple.says_nothing
         tail = self._node("phrase", tail_id(triple)) if has_tail else NamedNode(f"{self.base}nothing")
         yield Triple(head, relation, tail)
         node = self._node("triple", triple_id(triple))

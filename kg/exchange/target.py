@@ -1,8 +1,11 @@
 """The file that an export becomes."""
 
+import gzip
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from kg.errors import InputError
 from kg.workspace import new_file
@@ -20,3 +23,18 @@ def export_file(path: Path) -> Iterator[Path]:
             yield draft
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def open_text(draft: Path, path: Path) -> Iterator[TextIO]:
+    """Open a draft for UTF-8 text with plain line feeds; it is packed if the file it becomes ends in `.gz`."""
+    if path.suffix.lower() != ".gz":
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        return
+    with (
+        draft.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,  # no name and no time: same content, same file
+        io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file,
+    ):
+        yield file

@@ -1,7 +1,7 @@
-"""ATOMIC-2020's form: a line `head TAB relation TAB tail` a triple, no header, no quoting, `none` kept.
+"""Triples alone, a line each: `head TAB relation TAB tail` as ATOMIC-2020, or the relation first as ConceptNet 100K.
 
-Quotation marks are ordinary characters: read it with `csv.QUOTE_NONE`. The form has no escape for a tab or a
-line break, so that a text with one cannot be written in it.
+There is no header and no quoting: quotation marks are ordinary characters (read it with `csv.QUOTE_NONE`). `none` is
+kept. The form has no escape for a tab or a line break, so that a text with one cannot be written in it.
 """
 
 import re
@@ -12,15 +12,16 @@ from kg.errors import InputError
 from kg.exchange.target import export_file
 from kg.model import Edge, Triple
 
-_BREAK = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # a tab, and all that `str.splitlines` takes for an end
+BREAK = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # a tab, and all that `str.splitlines` takes for an end
 
 
-def write_tsv(edges: Iterable[Edge], path: Path) -> int:
-    """Write triples in ATOMIC-2020's form.
+def write_tsv(edges: Iterable[Edge], path: Path, *, relation_first: bool = False) -> int:
+    """Write triples, and nothing else.
 
     Args:
         edges: what to write, in this order.
         path: file to make; an older one is replaced.
+        relation_first: write relation, head, tail.
 
     Returns:
         The number of triples written.
@@ -36,11 +37,12 @@ def write_tsv(edges: Iterable[Edge], path: Path) -> int:
             for edge in edges:
                 triple = edge.triple
                 count += 1
-                if _BREAK.search(triple.head) or _BREAK.search(triple.tail):
+                if BREAK.search(triple.head) or BREAK.search(triple.tail):
                     unfit += 1
                     first_unfit = first_unfit or triple
                 elif not unfit:
-                    file.write(f"{triple.head}\t{triple.relation}\t{triple.tail}\n")
+                    ends = (triple.relation, triple.head) if relation_first else (triple.head, triple.relation)
+                    file.write(f"{ends[0]}\t{ends[1]}\t{triple.tail}\n")
         if first_unfit:
             raise InputError(
                 f"{unfit:,} of {count:,} triples have a tab or line break, which TSV cannot hold; the first "

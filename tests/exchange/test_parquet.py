@@ -28,6 +28,10 @@ def test_every_field_is_a_column(edges: list[Edge], folder: Path) -> None:
         "weight": None,
         "runs": ["teacher-1", "student-1"],
         "sources": [],
+        "details": None,
+        "tail_lang": None,
+        "head_uri": None,
+        "tail_uri": None,
         "head_id": phrase_id(triple.head),
         "tail_id": phrase_id("to stay dry"),
     }

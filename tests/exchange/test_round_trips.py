@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import networkx as nx
@@ -126,7 +127,7 @@ def test_parquet_keeps_everything(folder: Path, edges: list[Edge]) -> None:
     assert write_parquet(edges, path) == len(edges)
     back = []
     for row in pq.read_table(path).to_pylist():
-        triple = Triple(*(row.pop(name) for name in ("head", "relation", "tail", "lang")))
+        triple = Triple(*(row.pop(field.name) or "" for field in fields(Triple)))
         del row["head_id"], row["tail_id"]
         lists = {name: tuple(row.pop(name)) for name in ("runs", "sources")}
         back.append(Edge(triple, **row, **lists))

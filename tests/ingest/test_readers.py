@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ingest.cleaning import clean_tails
-from ingest.readers import READERS, guess_format, read_completions
+from ingest.readers import READERS, guess_format
+from ingest.readers.teachers import read_completions
 from kg.errors import InputError
 from kg.lines import Rejected, read_lines
 from kg.model import Assertion, Triple
@@ -26,7 +27,11 @@ def test_skd_rows_bring_split_and_score(tmp_path: Path) -> None:
     row = {"head": "PersonX naps", "relation": "xWant", "tail": "to rest", "inference": "to rest", "split": "val",
            "rec_0.5": True, "p_valid_model": 0.75, "valid": None}  # fmt: skip
     good, bad = read(tmp_path / "f", json.dumps(row).encode(), "skd")
-    assert good == [Assertion(Triple("PersonX naps", "xWant", "to rest"), split="validation", score=0.75)]
+    assert good == [
+        Assertion(
+            Triple("PersonX naps", "xWant", "to rest"), split="validation", details='{"rec_0.5": true}', score=0.75
+        )
+    ]
     assert bad == []
 
 
@@ -150,6 +155,8 @@ LINES = {
     "atomic2019": "event,xWant,prefix,split",
     "completions": json.dumps({"event": "a", "relation": "xWant", "tails": []}),
     "phalm": json.dumps(PHALM),
+    "conceptnet": "/a/[/r/IsA/,/c/en/cat/,/c/en/animal/]\t/r/IsA\t/c/en/cat\t/c/en/animal\t{}",
+    "cn100k": "IsA\tcat\tanimal",
 }
 
 
@@ -176,3 +183,50 @@ def test_a_packed_file_is_read_and_one_that_was_cut_short_is_named(tmp_path: Pat
     assert [row.line for row in bad] == [len(good) + 1]
     assert "cut short" in bad[0].reason
     assert guess_format(tmp_path / "f") == "atomic2020"
+
+
+CAT = "/a/[/r/IsA/,/c/en/cat/,/c/en/animal/]\t/r/IsA\t/c/en/cat\t/c/en/animal\t"
+
+
+def test_conceptnet_rows_keep_weight_sources_and_all_else(tmp_path: Path) -> None:
+    said = {"dataset": "/d/conceptnet/4/en", "license": "cc:by/4.0", "sources": [{"contributor": "/s/a"}],
+            "surfaceText": "[[a cat]] is [[an animal]]", "weight": 2}  # fmt: skip
+    good, bad = read(tmp_path / "f", f"{CAT}{json.dumps(said)}".encode(), "conceptnet")
+    assert bad == []
+    assert good[0].triple == Triple("cat", "IsA", "animal")
+    assert (good[0].weight, good[0].sources) == (2.0, ('{"contributor": "/s/a"}',))
+    kept = {"dataset": "/d/conceptnet/4/en", "license": "cc:by/4.0", "surfaceText": "[[a cat]] is [[an animal]]"}
+    assert json.loads(good[0].details or "") == kept
+
+
+@pytest.mark.parametrize(
+    ("relation", "start", "end", "triple"),
+    [
+        ("/r/Synonym", "/c/fr/chat/n", "/c/en/cat", Triple("chat", "Synonym", "cat", "fr", "en", "/c/fr/chat/n")),
+        ("/r/IsA", "/c/en/none", "/c/en/none", Triple("none", "IsA", "none", "en", "", "/c/en/none", "/c/en/none")),
+        ("/r/dbpedia/genre", "/c/en/a_b", "/c/en/c", Triple("a b", "dbpedia_genre", "c")),
+        ("/r/ExternalURL", "/c/en/a", "http://e.org/a_b",
+         Triple("a", "ExternalURL", "http://e.org/a_b", "en", "und", "", "http://e.org/a_b")),
+    ],
+)  # fmt: skip
+def test_conceptnet_uris_become_phrases(tmp_path: Path, relation: str, start: str, end: str, triple: Triple) -> None:
+    good, bad = read(tmp_path / "f", f"x\t{relation}\t{start}\t{end}\t{{}}".encode(), "conceptnet")
+    assert bad == []
+    assert good[0].triple == triple
+    assert not triple.says_nothing
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("/a/[]\t/r/IsA\t/c/en/cat", "3 columns where 5"),
+        (f"{CAT}no JSON", "not valid JSON"),
+        (f'{CAT}{{"weight": "1"}}', "weight '1' is not a number"),
+        (CAT.replace("/c/en/cat\t", "cat\t") + "{}", "start 'cat' is not a URI"),
+        (CAT.replace("/r/IsA\t", "/r/IsAn\t") + "{}", "did you mean IsA"),
+    ],
+)
+def test_conceptnet_rows_that_are_none_are_named(tmp_path: Path, row: str, reason: str) -> None:
+    good, bad = read(tmp_path / "f", row.encode(), "conceptnet")
+    assert good == []
+    assert reason in bad[0].reason

@@ -1,0 +1,97 @@
+"""What readers share: rows that are parsed one by one, cells that are checked, errors that say which."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from kg.errors import InputError
+from kg.lines import Line, Rejected
+from kg.model import Assertion, Split, Triple, clean_text
+from kg.vocabulary import Vocabulary
+
+Rows = Iterator[Assertion | Rejected]
+
+_SPLITS: dict[str, Split] = {
+    "train": "train", "trn": "train",
+    "validation": "validation", "val": "validation", "dev": "validation", "valid": "validation",
+    "test": "test", "tst": "test",
+}  # fmt: skip
+
+
+def parse_rows(lines: Iterable[Line | Rejected], parse: Callable[[Line], Iterator[Assertion]]) -> Rows:
+    """Yield what `parse` makes of each line; an `InputError` rejects that line only."""
+    for line in lines:
+        if isinstance(line, Rejected):
+            yield line
+            continue
+        try:
+            yield from parse(line)
+        except InputError as error:
+            yield Rejected(line.number, str(error), line.text)
+
+
+def make_triple(head: str, relation: str, tail: str, vocabulary: Vocabulary, lang: str) -> Triple:
+    """Return a triple of checked texts; the relation must be in the vocabulary."""
+    return Triple(clean_part(head, "head"), vocabulary[relation].name, clean_part(tail, "tail"), lang)
+
+
+def clean_part(text: str, name: str) -> str:
+    """Return a text in NFC; what is wrong with it names the part of the triple."""
+    try:
+        return clean_text(text)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def read_split(name: str) -> Split:
+    """Return a split by any of the names that data sets give it."""
+    try:
+        return _SPLITS[name]
+    except KeyError:
+        raise InputError(f"split {name[:80]!r} is not one of {', '.join(_SPLITS)}") from None
+
+
+def text_of(row: dict[str, Any], name: str) -> str:
+    """Return a field that must be a text."""
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise InputError(f"{name} is missing, or not a text")
+    return value
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object that a line is."""
+    row = read_json(text, "the line")
+    if not isinstance(row, dict):
+        raise InputError("the line is not a JSON object")
+    return row
+
+
+def text_list(text: str, name: str) -> list[str]:
+    """Return the JSON list of texts that a cell is."""
+    values = read_json(text, name)
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError(f"{name} is not a JSON list of texts")
+    return values
+
+
+def read_json(text: str, name: str) -> Any:
+    """Return the JSON value that a text is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is not valid JSON: {error}") from None
+
+
+def as_details(values: Mapping[str, Any]) -> str | None:
+    """Return what else a source says as one JSON object, or None where that is nothing."""
+    return json.dumps(values, ensure_ascii=False, sort_keys=True) if values else None
+
+
+def csv_cells(text: str) -> list[str]:
+    """Return the cells of one line of CSV."""
+    try:
+        return next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise InputError(f"the line is not valid CSV: {error}") from None
