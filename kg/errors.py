@@ -6,6 +6,7 @@
     │   └── UnsafeQuery        ad-hoc Cypher that does more than read
     ├── NotFound               a run, critic, student or named query that does not exist
     ├── NotReady               a step that must come first has not been done
+    ├── GraphChanged           the graph was written to while it was read as a whole (retryable)
     ├── TeacherError           a teacher cannot be used: its address, key, model or budget
     │   ├── TeacherUnavailable it is busy, failing or out of reach (retryable)
     │   ├── MalformedReply     its answer cannot be read (retryable)
@@ -48,6 +49,12 @@ class NotFound(KGError):  # noqa: N818 - reads as what happened
 
 class NotReady(KGError):  # noqa: N818 - reads as what happened
     """A step that must come first has not been done."""
+
+
+class GraphChanged(KGError):  # noqa: N818 - reads as what happened
+    """The graph was written to while it was read as a whole."""
+
+    retryable = True
 
 
 class TeacherError(KGError):

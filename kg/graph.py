@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from kg import queries, writing
-from kg.errors import NotFound, NotReady
+from kg.errors import GraphChanged, NotFound, NotReady
 from kg.model import (
     NOTHING,
     Acceptance,
@@ -22,16 +22,17 @@ from kg.model import (
     Phrase,
     Split,
     Triple,
-    concept_uri,
 )
+from kg.reading import EdgeRow, ahead, behind, edge_of, triple_of
 from kg.run import STUDENT_KIND, Run
-from kg.store import Row, Store
+from kg.store import Row, Store, Transaction
 from kg.vocabulary import Relation, Vocabulary
 
 T = TypeVar("T")
 Progress = Callable[[int], object]
 
 _WRITE_ROWS = 20_000  # rows of one transaction, over all relations; 5,000 a relation are the usual optimum
+_KNOWN_PHRASES = 200_000  # keys remembered while a run is written; 20 MB
 _PAGE_EVENTS = 500  # events of one page when edges are read; ATOMIC has 10 to 60 edges an event
 _PAGE_PHRASES = 10_000
 
@@ -123,11 +124,22 @@ class KnowledgeGraph:
             progress: called with the number of rows after each transaction.
         """
         vocabulary = self.vocabulary()
+        known: set[str] = set()
+
+        def batches() -> Iterator[Callable[[], Added]]:
+            for batch in _batches(assertions, _WRITE_ROWS):
+                if len(known) > _KNOWN_PHRASES:
+                    known.clear()
+                yield partial(write, len(batch), writing.prepare(batch, run, known))
+
+        def write(size: int, prepared: writing.Prepared) -> Added:
+            return Added(size, self._commit(partial(writing.add, prepared=prepared, run=run, vocabulary=vocabulary)))
+
         offered = added = 0
-        for batch in _batches(assertions, _WRITE_ROWS):
-            added += self.store.write(partial(writing.add, batch=batch, run=run, vocabulary=vocabulary))
-            offered += len(batch)
-            progress(len(batch))
+        for done in behind(batches()):
+            offered += done.offered
+            added += done.added
+            progress(done.offered)
         return Added(offered, added)
 
     def add_events(self, events: Iterable[tuple[Phrase, float | None]], run: Run) -> Added:
@@ -137,7 +149,7 @@ class KnowledgeGraph:
         """
         offered = added = 0
         for batch in _batches(events, _WRITE_ROWS):
-            added += self.store.write(partial(writing.assert_events, batch=batch, run=run))
+            added += self._commit(partial(writing.assert_events, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
@@ -145,7 +157,7 @@ class KnowledgeGraph:
         """Delete edges, whoever asserted them, and phrases that nothing needs then; return how many were there."""
         vocabulary = self.vocabulary()
         return sum(
-            self.store.write(partial(writing.delete, batch=batch, vocabulary=vocabulary))
+            self._commit(partial(writing.delete, batch=batch, vocabulary=vocabulary))
             for batch in _batches(triples, _WRITE_ROWS)
         )
 
@@ -153,7 +165,7 @@ class KnowledgeGraph:
         """Write verdicts of annotators; return how many were offered and how many were new."""
         offered = added = 0
         for batch in _batches(judgements, _WRITE_ROWS):
-            added += self.store.write(partial(writing.judge, batch=batch, run=run))
+            added += self._commit(partial(writing.judge, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
@@ -178,13 +190,13 @@ class KnowledgeGraph:
         condition = None if every else "r.critic IS NULL OR r.critic <> $critic"
         scored = 0
         for page in self._edge_pages(where=condition, parameters={"critic": critic}):
-            rows = [row for row in page if row["tail_id"] != NOTHING]
-            triples = [_triple(row) for row in rows]
+            rows = [row for row in page if row[2] != NOTHING]
+            triples = [triple_of(row) for row in rows]
             writes: list[Row] = []
-            for row, value in zip(rows, score(triples) if triples else (), strict=True):
+            for (edge, head, tail, _, relation, *_), value in zip(rows, score(triples) if triples else (), strict=True):
                 writes.append({
-                    "edge": row["edge"], "head": row["head_id"], "tail": row["tail_id"], "score": float(value),
-                    "accepted": bool(value >= acceptance.threshold(row["relation"])),
+                    "edge": edge, "head": head, "tail": tail, "score": float(value),
+                    "accepted": bool(value >= acceptance.threshold(relation)),
                 })  # fmt: skip
             for batch in _batches(writes, _WRITE_ROWS):
                 self._write_counted("graph/record_scores", batch, critic=critic)
@@ -207,23 +219,25 @@ class KnowledgeGraph:
             raise NotReady("no critic has been trained; run kg critic import-judgements FILE, then kg critic train")
         return dict(rows[0]["critic"])
 
-    def record_acceptance(self, acceptance: Acceptance, **properties: Any) -> None:
+    def record_acceptance(self, acceptance: Acceptance, progress: Progress = lambda _: None, **properties: Any) -> None:
         """Make thresholds the current ones, and accept the edges that the critic has scored by them."""
-        vocabulary = self.vocabulary()
+        names = self.vocabulary().names
+        thresholds = {name: acceptance.threshold(name) for name in names}
         content = {
             "critic": acceptance.critic,
             "recall": acceptance.recall,
             "thresholds": acceptance.thresholds,
-            "relations": list(vocabulary.names),  # with `cutoffs`, what Cypher can read of the thresholds
-            "cutoffs": [acceptance.threshold(name) for name in vocabulary.names],
+            "relations": list(names),  # with `cutoffs`, what Cypher can read of the thresholds
+            "cutoffs": list(thresholds.values()),
         }
         self._write(
             "graph/record_acceptance", id=acceptance.id, properties=_flat(content | properties), at=writing.now()
         )
-        query = queries.load("graph/accept")
-        for relation in vocabulary:
-            threshold = acceptance.threshold(relation.name)
-            self.store.run(query.of(relation).text, critic=acceptance.critic, threshold=threshold)
+        for last, until in self._pages():
+            page = {"last": last, "until": until}
+            progress(
+                self._write("graph/accept", critic=acceptance.critic, thresholds=thresholds, **page)[0]["accepted"]
+            )
 
     def current_acceptance(self, critic: str) -> Acceptance:
         """Return the current thresholds of a critic.
@@ -247,21 +261,38 @@ class KnowledgeGraph:
             NotFound: there is no such run.
         """
         run = self.run(run_id)
-        if run["kind"] == "score":
-            self.store.run(queries.load("graph/forget_scores").text, critic=run["model"])
         students = [other["id"] for other in self.runs() if other["kind"] == STUDENT_KIND]
         touched = 0
         for last, until in self._pages():
+            if run["kind"] == "score":
+                self._write("graph/forget_scores", critic=run["model"], last=last, until=until)
             parameters = {"last": last, "until": until, "run": run_id, "students": students}
-            found = self.store.write(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
+            found = self._commit(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
             touched += found
             progress(found)
         for name in ("graph/undo_events", "graph/undo_judgements"):
-            touched += self.store.write(partial(writing.undo, name=name, parameters={"run": run_id}))
+            touched += self._commit(partial(writing.undo, name=name, parameters={"run": run_id}))
         self._write("graph/mark_undone", id=run_id, at=writing.now())
         return touched
 
     # Reading
+
+    def watermark(self) -> int:
+        """Return a number that grows with every transaction that writes, from whatever process."""
+        return int(self._read("graph/writes")[0]["writes"])
+
+    def unchanged_since(self, watermark: int, items: Iterable[T]) -> Iterator[T]:
+        """Yield items that are read from the graph, then make sure that they were all of one state.
+
+        Raises:
+            GraphChanged: something was written since the watermark; raised after the last item.
+        """
+        yield from items
+        if (now := self.watermark()) != watermark:
+            raise GraphChanged(
+                f"the graph was written to {now - watermark:,} times while it was read, so that this would mix old and "
+                "new; repeat it when no run is writing (kg runs list)"
+            )
 
     def edges(
         self,
@@ -285,8 +316,7 @@ class KnowledgeGraph:
         """
         filters = {"split": split, "min_score": min_score, "accepted": accepted}
         for page in self._edge_pages(where=where, parameters=filters | dict(parameters or {})):
-            for row in page:
-                yield _edge(row)
+            yield from map(edge_of, page)
 
     def phrases(
         self,
@@ -301,12 +331,10 @@ class KnowledgeGraph:
         text = queries.load("graph/phrases").where(where).text
         filters = {"split": split, "min_score": min_score, "accepted": accepted, "every": every}
         last = ""
-        while rows := self.store.read(text, last=last, phrases=_PAGE_PHRASES, **filters):
-            for row in rows:
-                labels = tuple(label for label in ("Event", "Inference", "Concept") if row[label.lower()])
-                runs = tuple(row["runs"] or ())
-                yield Phrase(row["text"], row["lang"], labels, row["split"], row["uri"] or "", runs, row["logprob"])
-            last = rows[-1]["id"]
+        while rows := self.store.read(text, last=last, phrases=_PAGE_PHRASES, **filters)[0]["rows"]:
+            for _, text_, lang, labels, of_split, uri, runs, logprob in rows:
+                yield Phrase(text_, lang, tuple(labels), of_split, uri, tuple(runs), logprob)
+            last = rows[-1][0]
 
     def events(self, split: Split | None = None) -> list[Phrase]:
         """Return the events of a split, in the order of their keys."""
@@ -319,7 +347,10 @@ class KnowledgeGraph:
 
     def judgements(self) -> list[Judgement]:
         """Return all judgements, in the order of their keys."""
-        return [Judgement(_triple(row), row["annotator"], row["value"]) for row in self._read("graph/judgements")]
+        return [
+            Judgement(Triple(*list(row.values())[:7]), row["annotator"], row["value"])
+            for row in self._read("graph/judgements")
+        ]
 
     def statistics(self) -> dict[str, Any]:
         """Return counts of phrases, events, inferences, edges, judgements and runs, and of edges by relation."""
@@ -328,12 +359,11 @@ class KnowledgeGraph:
         by_name = {row["relation"]: row["edges"] for row in relations}
         return {**self._read("graph/statistics")[0], **totals, "relations": by_name}
 
-    def _edge_pages(self, *, where: str | None, parameters: Mapping[str, Any]) -> Iterator[list[Row]]:
+    def _edge_pages(self, *, where: str | None, parameters: Mapping[str, Any]) -> Iterator[list[EdgeRow]]:
         text = queries.load("graph/edges").where(where).text
         filters = {"split": None, "min_score": None, "accepted": None, **parameters}
-        for last, until in self._pages():
-            if page := self.store.read(text, last=last, until=until, **filters):
-                yield page
+        pages = (self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self._pages())
+        return filter(None, ahead(pages))
 
     def _pages(self) -> Iterator[tuple[str, str]]:
         last = ""
@@ -346,28 +376,19 @@ class KnowledgeGraph:
 
     def _write(self, name: str, /, **parameters: Any) -> list[Row]:
         text = queries.load(name).text
-        return self.store.write(lambda transaction: transaction.run(text, **parameters))
+        return self._commit(lambda transaction: transaction.run(text, **parameters))
+
+    def _commit(self, work: Callable[[Transaction], T]) -> T:
+        def counted(transaction: Transaction) -> T:
+            result = work(transaction)
+            transaction.run(queries.load("graph/count_write").text)
+            return result
+
+        return self.store.write(counted)
 
     def _write_counted(self, name: str, rows: Sequence[Row], **parameters: Any) -> None:
         written = self._write(name, rows=rows, **parameters)[0]["written"]
         writing.check_written(written, len(rows), name)
-
-
-def _triple(row: Row) -> Triple:
-    head, tail, lang, uri = row["head"], row["tail"], row["lang"], row["tail_uri"]
-    if tail == NOTHING and row["tail_id"] != NOTHING and not uri:
-        uri = concept_uri(tail, row["tail_lang"])  # the word itself
-    other = row["tail_lang"] if row["tail_lang"] not in (lang, None) else ""
-    return Triple(head, row["relation"], tail, lang, other, row["head_uri"] or "", uri or "")
-
-
-def _edge(row: Row) -> Edge:
-    return Edge(
-        _triple(row),
-        split=row["split"], runs=tuple(row["runs"]), predicted=row["predicted"], logprob=row["logprob"],
-        score=row["score"], critic=row["critic"], accepted=row["accepted"], weight=row["weight"],
-        sources=tuple(row["sources"] or ()), details=row["details"],
-    )  # fmt: skip
 
 
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from kg.errors import InputError
@@ -216,6 +217,12 @@ def read_concept_uri(uri: str) -> tuple[str, str]:
     return uri, "und"
 
 
+def own_uri(text: str, lang: str, uri: str) -> str:
+    """Return a URI, or nothing where it is the one that its text has anyway."""
+    return "" if uri == concept_uri(text, lang) else uri
+
+
+@lru_cache(maxsize=65_536)
 def phrase_id(text: str, lang: str = "en", uri: str = "") -> str:
     """Return the key of a phrase: 32 hex characters, the 128-bit BLAKE2b of language, NUL and the NFC text.
 
@@ -225,8 +232,8 @@ def phrase_id(text: str, lang: str = "en", uri: str = "") -> str:
     '2623335b4bee5d47a27f93101cff05ea'
     """
     content = f"{lang}\0{unicodedata.normalize('NFC', text)}"
-    if uri and uri != concept_uri(text, lang):
-        content += f"\0{uri}"
+    if own := own_uri(text, lang, uri):
+        content += f"\0{own}"
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

@@ -33,12 +33,12 @@ class Transaction:
 
     def run(self, text: str, /, **parameters: Any) -> list[Row]:
         """Return the rows of one statement, with the keys in the statement's order."""
-        return [dict(record) for record in self._transaction.run(text, parameters)]
+        return _rows(self._transaction.run(text, parameters))
 
     def create(self, text: str, /, **parameters: Any) -> tuple[list[Row], int]:
         """Return the rows of one statement and the number of relationships that it created."""
         result = self._transaction.run(text, parameters)
-        rows = [dict(record) for record in result]
+        rows = _rows(result)
         return rows, result.consume().counters.relationships_created
 
 
@@ -107,7 +107,7 @@ class Store:
     def run(self, text: str, /, **parameters: Any) -> list[Row]:
         """Run one statement in a transaction of its own: schema, and `CALL … IN TRANSACTIONS`."""
         with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
-            return [dict(record) for record in session.run(text, parameters)]
+            return _rows(session.run(text, parameters))
 
     def explain(self, text: str, parameters: Mapping[str, Any]) -> tuple[str, list[Row]]:
         """Return a statement's type (`r`, `rw`, `w` or `s`) and its plan's operators, without running it."""
@@ -127,6 +127,12 @@ class Store:
 
     def _session(self, mode: str) -> neo4j.Session:
         return self._driver.session(database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS)
+
+
+def _rows(result: neo4j.Result) -> list[Row]:
+    keys = result.keys()
+    # `dict(record)` and `record[key]` look every key up again.
+    return [dict(zip(keys, tuple.__iter__(record), strict=True)) for record in result]
 
 
 def _operators(plan: Mapping[str, Any]) -> Iterator[Row]:

@@ -1,26 +1,35 @@
 """The bodies of write transactions: records become rows, grouped by relation, sorted, and counted.
 
-Each function here runs inside one transaction (`kg.store.Store.write`), possibly several times, and is safe to repeat.
+All but `prepare` run inside one transaction (`kg.store.Store.write`), possibly several times, and are safe to repeat.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kg import queries
 from kg.errors import StoreError
-from kg.model import Assertion, Judgement, Phrase, Triple, head_id, judgement_id, split_of, tail_id
+from kg.model import Assertion, Judgement, Phrase, Triple, head_id, judgement_id, own_uri, split_of, tail_id
 from kg.run import STUDENT_KIND, Run
 from kg.store import Row, Transaction
 from kg.vocabulary import Vocabulary
 
 
-def add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabulary: Vocabulary) -> int:
-    """Write phrases and edges of a batch; return how many edges are new.
+class Prepared(NamedTuple):
+    """Rows of a batch: events and inferences in the order of their keys, edges by relation and "no effect"."""
 
-    Raises:
-        UnknownRelation: a relation that the vocabulary does not have.
-        StoreError: an end of an edge is missing.
+    events: list[Row]
+    inferences: list[Row]
+    edges: dict[tuple[str, bool], list[Row]]
+
+
+def prepare(batch: Iterable[Assertion], run: Run, known: set[str]) -> Prepared:
+    """Return a batch as rows; what several assertions of a triple say is joined.
+
+    Args:
+        batch: what the run asserts.
+        run: the run.
+        known: keys of inferences that the run has written before, which need not be sent again; it grows.
     """
     events: dict[str, Row] = {}
     inferences: dict[str, Row] = {}
@@ -28,41 +37,44 @@ def add(transaction: Transaction, batch: Sequence[Assertion], run: Run, vocabula
     for assertion in batch:
         triple = assertion.triple
         head, tail = head_id(triple), tail_id(triple)
-        event = events.setdefault(
-            head,
-            {
-                "id": head,
-                "text": triple.head,
-                "lang": triple.lang,
-                "uri": triple.head_uri or None,
-                "derived": split_of(head),
-                "split": None,
-            },
-        )
+        event = events.get(head)
+        if event is None:
+            events[head] = event = {
+                "id": head, "text": triple.head, "lang": triple.lang,
+                "uri": own_uri(triple.head, triple.lang, triple.head_uri) or None,
+                "derived": split_of(head), "split": None,
+            }  # fmt: skip
         event["split"] = event["split"] or assertion.split
         nothing = triple.says_nothing
-        if not nothing:
-            inferences[tail] = {
-                "id": tail, "text": triple.tail, "lang": triple.tail_lang or triple.lang, "uri": triple.tail_uri or None
-            }  # fmt: skip
-        row = edges.setdefault((triple.relation, nothing), {}).setdefault(
-            (tail, head),
-            {
-                "head": head, "tail": tail, "logprob": assertion.logprob, "weight": assertion.weight,
-                "sources": None, "details": assertion.details, "score": assertion.score,
-                "critic": None if assertion.score is None else run.dataset,
-            },
-        )  # fmt: skip
+        if not nothing and tail not in known:
+            known.add(tail)
+            lang = triple.tail_lang or triple.lang
+            uri = own_uri(triple.tail, lang, triple.tail_uri) or None
+            inferences[tail] = {"id": tail, "text": triple.tail, "lang": lang, "uri": uri}
+        rows = edges.setdefault((triple.relation, nothing), {})
+        row = rows.setdefault((tail, head), {})
+        if not row:
+            row |= {"head": head, "tail": tail, **_said(assertion, run)}
         if assertion.sources:
-            row["sources"] = list(dict.fromkeys((*(row["sources"] or ()), *assertion.sources)))
-    transaction.run(queries.load("graph/add_events").text, rows=_sorted(events))
-    transaction.run(queries.load("graph/add_inferences").text, rows=_sorted(inferences))
+            row["sources"] = list(dict.fromkeys((*row.get("sources", ()), *assertion.sources)))
+    return Prepared(_sorted(events), _sorted(inferences), {key: _sorted(rows) for key, rows in sorted(edges.items())})
+
+
+def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Vocabulary) -> int:
+    """Write phrases and edges of a batch; return how many edges are new.
+
+    Raises:
+        UnknownRelation: a relation that the vocabulary does not have.
+        StoreError: an end of an edge is missing.
+    """
+    transaction.run(queries.load("graph/add_events").text, rows=prepared.events)
+    transaction.run(queries.load("graph/add_inferences").text, rows=prepared.inferences)
     added = 0
-    for (relation, nothing), rows in sorted(edges.items()):
+    for (relation, nothing), rows in prepared.edges.items():
         name = "graph/add_nothing_edges" if nothing else "graph/add_edges"
         written, created = transaction.create(
             queries.load(name).of(vocabulary[relation]).text,
-            rows=[rows[key] for key in sorted(rows)],
+            rows=rows,
             run=run.id,
             predicted=run.kind == STUDENT_KIND,
         )
@@ -98,7 +110,7 @@ def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int
             (head_id(triple), triple.head, triple.lang, triple.head_uri),
             (tail_id(triple), triple.tail, triple.tail_lang or triple.lang, triple.tail_uri),
         ):
-            phrases[key] = {"id": key, "text": text, "lang": lang, "uri": uri or None}
+            phrases[key] = {"id": key, "text": text, "lang": lang, "uri": own_uri(text, lang, uri) or None}
         key = judgement_id(judgement)
         rows[key] = {
             "id": key, "head": head_id(triple), "relation": triple.relation, "tail": tail_id(triple),
@@ -135,6 +147,11 @@ def undo(transaction: Transaction, name: str, parameters: Mapping[str, Any]) -> 
     return len(found)
 
 
+def _said(assertion: Assertion, run: Run) -> Row:
+    said = {name: value for name in ("logprob", "weight", "details") if (value := getattr(assertion, name)) is not None}
+    return said if assertion.score is None else said | {"score": assertion.score, "critic": run.dataset}
+
+
 def check_written(written: int, sent: int, name: str) -> None:
     """Refuse to lose rows in silence: `MATCH` drops those whose end nodes are missing without a word.
 
@@ -150,5 +167,5 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _sorted(rows: Mapping[str, Row]) -> list[Row]:
+def _sorted(rows: Mapping[Any, Row]) -> list[Row]:
     return [rows[key] for key in sorted(rows)]

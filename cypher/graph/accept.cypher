@@ -1,9 +1,14 @@
-// Accepts what reaches the threshold of its relation, and nothing else that the critic scored.
+// Accepts, among the edges of a page of events that a critic scored, those that reach the threshold of their relation.
 //
-// $critic     id of the critic
-// $threshold  smallest accepted score, in [0, 1]
-MATCH (:Event)-[r:RELATION]->(:Phrase)
+// $last        key after which the page begins
+// $until       last key of the page
+// $critic      id of the critic
+// $thresholds  smallest accepted score, in [0, 1], by relation
+// -> accepted
+MATCH (head:Event)
+WHERE head.id > $last
+  AND head.id <= $until
+MATCH (head)-[r]->(:Phrase)
 WHERE r.critic = $critic
-CALL (r) {
-  SET r.accepted = r.score >= $threshold
-} IN TRANSACTIONS OF 10000 ROWS
+SET r.accepted = r.score >= $thresholds[type(r)]
+RETURN count(*) AS accepted

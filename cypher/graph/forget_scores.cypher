@@ -1,8 +1,13 @@
-// Removes what one critic said about the edges.
+// Removes what one critic said about the edges of a page of events.
 //
+// $last    key after which the page begins
+// $until   last key of the page
 // $critic  id of the critic
-MATCH (:Event)-[r]->(:Phrase)
+// -> forgotten
+MATCH (head:Event)
+WHERE head.id > $last
+  AND head.id <= $until
+MATCH (head)-[r]->(:Phrase)
 WHERE r.critic = $critic
-CALL (r) {
-  REMOVE r.score, r.critic, r.accepted
-} IN TRANSACTIONS OF 10000 ROWS
+REMOVE r.score, r.critic, r.accepted
+RETURN count(*) AS forgotten

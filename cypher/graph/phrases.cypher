@@ -1,12 +1,14 @@
 // A page of the phrases that some edges use, in the order of their keys.
 //
+// All rows come as one list of lists: id, text, lang, labels, split, uri, runs, logprob.
+//
 // $last       key after which the page begins
 // $phrases    phrases in a page
 // $every      true for all phrases, used or not
 // $split      split of the edges' events: train, validation, test, or null for all
 // $min_score  smallest score of the edges, or null for all edges, scored or not
 // $accepted   true for accepted edges only, or null
-// -> id, text, lang, split, event, inference, concept, uri, runs, logprob
+// -> rows
 MATCH (p:Phrase)
 WHERE p.id > $last
   AND (
@@ -28,7 +30,10 @@ WHERE p.id > $last
         AND (true /* where */)
     }
   )
-RETURN p.id AS id, p.text AS text, p.lang AS lang, p.split AS split, p:Event AS event, p:Inference AS inference,
-  p:Concept AS concept, p.uri AS uri, p.runs AS runs, p.logprob AS logprob
+WITH p
 ORDER BY p.id
 LIMIT $phrases
+RETURN collect([
+  p.id, p.text, p.lang, [name IN ["Event", "Inference", "Concept"] WHERE name IN labels(p)], p.split,
+  coalesce(p.uri, ""), coalesce(p.runs, []), p.logprob
+]) AS rows

@@ -7,3 +7,4 @@ CREATE CONSTRAINT relation_name IF NOT EXISTS FOR (n:Relation) REQUIRE n.name IS
 CREATE CONSTRAINT nothing_id IF NOT EXISTS FOR (n:Nothing) REQUIRE n.id IS UNIQUE;
 CREATE INDEX event_id IF NOT EXISTS FOR (e:Event) ON (e.id);
 CREATE TEXT INDEX event_text IF NOT EXISTS FOR (e:Event) ON (e.text);
+CREATE CONSTRAINT graph_id IF NOT EXISTS FOR (n:Graph) REQUIRE n.id IS UNIQUE;

@@ -34,7 +34,7 @@ def export(
     split: Annotated[Split | None, typer.Option(help="Only edges of this split's events.")] = None,
     base: Annotated[str | None, typer.Option(help="RDF: the IRI under which all names are; set your own.")] = None,
 ) -> None:
-    """Write the graph, or a part of it, to a file; memory does not grow with it."""
+    """Write the graph, or a part of it, to a file. Something else that writes meanwhile is an error."""
     from tqdm import tqdm
 
     from kg import adhoc, queries
@@ -46,7 +46,8 @@ def export(
     with open_graph(Workspace.default()) as graph:
         query = queries.load("graph/edges").where(where)
         adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
-        edges = tqdm(graph.edges(**filters), unit=" edges", desc=file.name, disable=None)
+        still = graph.unchanged_since(graph.watermark(), graph.edges(**filters))
+        edges = tqdm(still, unit=" edges", desc=file.name, disable=None)
         count = _write(format_name, graph, edges, filters, file, base)
     typer.echo(f"{count:,} edges written to {file}")
 
@@ -79,8 +80,8 @@ def _write(  # noqa: PLR0911 - one for each format
             from kg.exchange.atomic import write_atomic2019
             from kg.vocabulary import Vocabulary
 
-            relations = {*Vocabulary.load("atomic").names, *graph.statistics()["relations"]}
-            return write_atomic2019(edges, file, relations=sorted(relations))
+            names = {*Vocabulary.load("atomic").names, *graph.statistics()["relations"]}
+            return write_atomic2019(edges, file, relations=sorted(names))
         case "conceptnet":
             from kg.exchange.conceptnet import write_conceptnet
 

@@ -4,8 +4,8 @@
 |---|---|---|---|
 | `jsonl` | `.jsonl` | the fields of SKD's release | language, runs and all that SKD does not have |
 | `tsv` | any | head, relation, tail, as ATOMIC-2020 or ConceptNet 100K | all else; refuses a tab or line break |
-| `atomic` | `.csv` | the answers of ATOMIC 2019, row by row | languages, scores, runs; refuses a line break in an event |
-| `conceptnet` | `.csv`, `.csv.gz` | URIs, weight, sources, details, as ConceptNet | splits, scores, runs; refuses `none` |
+| `atomic` | `.csv` | the answers of ATOMIC 2019, row by row | languages, scores, runs; refuses a line break |
+| `conceptnet` | `.csv`, `.csv.gz` | URIs, weight, sources, details | splits, scores, runs; refuses `none` |
 | `parquet` | `.parquet` | every field of `Edge`, and the ids of its phrases | nothing |
 | `graphml` | `.graphml` | phrases, every field of `Edge` | nothing (`unescape` restores odd texts) |
 | `rdf` | `.ttl`, `.nt` | phrases, relations, runs, every field of `Edge` | order in `runs`, `sources` |

@@ -2,9 +2,9 @@
 
 import pytest
 
-from kg.errors import NotFound, NotReady, UnknownRelation
+from kg.errors import GraphChanged, NotFound, NotReady, UnknownRelation
 from kg.graph import Added, KnowledgeGraph
-from kg.model import Acceptance, Assertion, Edge, Judgement, Triple, phrase_id, split_of
+from kg.model import Acceptance, Assertion, Edge, Judgement, Triple, head_id, phrase_id, split_of, tail_id
 from kg.run import Run
 from kg.store import Store
 from kg.vocabulary import Relation, Vocabulary
@@ -242,3 +242,43 @@ def test_pages_lose_nothing(graph: KnowledgeGraph, begun: Run, monkeypatch: pyte
     assert len(list(graph.phrases())) == 33
     assert graph.undo(begun.id) == 180
     assert list(graph.phrases()) == []
+
+
+def test_what_is_read_while_something_writes_is_an_error(graph: KnowledgeGraph, begun: Run) -> None:
+    graph.add(claims(FIRE), begun)
+    still = graph.unchanged_since(graph.watermark(), graph.edges())
+    assert [edge.triple for edge in still] == [FIRE]
+    mixed = graph.unchanged_since(graph.watermark(), graph.edges())
+    assert next(mixed).triple == FIRE
+    graph.add(claims(WANT), begun)
+    with pytest.raises(GraphChanged, match="repeat it when no run is writing"):
+        list(mixed)
+
+
+def test_sources_of_one_run_are_joined_and_another_run_keeps_to_its_own(graph: KnowledgeGraph, begun: Run) -> None:
+    for number in (1, 2, 1):
+        graph.add([Assertion(FIRE, sources=(f"{number}.0", "0.0"))], begun)
+    other = Run("load", dataset="other")
+    graph.begin(other)
+    graph.add([Assertion(FIRE, sources=("9.9",))], other)
+    assert next(graph.edges()).sources == ("1.0", "0.0", "2.0")
+
+
+def test_senses_and_languages_are_phrases_of_their_own(graph: KnowledgeGraph, begun: Run) -> None:
+    graph.add_vocabulary(Vocabulary.load("conceptnet"))
+    triples = {
+        Triple("cat", "IsA", "none", "en", "", "", "/c/en/none"),
+        Triple("cat", "IsA", "none"),
+        Triple("cat", "IsA", "animal", "en", "", "/c/en/cat/n", ""),
+        Triple("chat", "Synonym", "cat", "fr", "en"),
+        Triple("cat", "ExternalURL", "http://e.org/cat", "en", "und", "", "http://e.org/cat"),
+    }
+    graph.add([Assertion(triple) for triple in triples], begun)
+    assert {edge.triple for edge in graph.edges()} == triples
+    assert {edge.id for edge in graph.phrases()} == {
+        key for triple in triples for key in (head_id(triple), tail_id(triple)) if key != "none"
+    }
+    concepts = {phrase.uri for phrase in graph.phrases() if "Concept" in phrase.labels}
+    assert concepts == {"/c/en/cat/n", "http://e.org/cat"}
+    assert graph.undo(begun.id) == 5
+    assert not list(graph.phrases(every=True))

@@ -8,7 +8,8 @@ import pytest
 from kg import adhoc, queries
 from kg.errors import NotFound, QueryError, UnsafeQuery
 from kg.graph import KnowledgeGraph
-from kg.model import Assertion, Triple
+from kg.model import Assertion, Triple, head_id, tail_id
+from kg.reading import EDGE_COLUMNS
 from kg.run import Run
 from kg.store import Store
 from kg.vocabulary import Relation
@@ -35,6 +36,21 @@ def test_a_query_keeps_its_contract(name: str, store: Store) -> None:
     assert tuple(returned) == query.columns
     if "/" not in name:
         assert kind == "r"
+
+
+def test_the_rows_of_edges_are_in_the_order_that_python_reads(graph: KnowledgeGraph, begun: Run) -> None:
+    said = Assertion(Triple("a", "xWant", "b", "en", "fr", "/u", "/v"), "test", -0.5, 2.0, ("s",), "{}", 0.25)
+    graph.add([said], begun)
+    until = graph.store.read(queries.load("graph/event_page").text, last="", events=1)[0]["until"]
+    text = queries.load("graph/edges").text
+    parameters = {"last": "", "until": until, "split": None, "min_score": None, "accepted": None}
+    row = dict(zip(EDGE_COLUMNS, graph.store.read(text, **parameters)[0]["rows"][0], strict=True))
+    assert row | {"edge": ""} == {
+        "edge": "", "head_id": head_id(said.triple), "tail_id": tail_id(said.triple),
+        "head": "a", "relation": "xWant", "tail": "b", "lang": "en", "tail_lang": "fr", "head_uri": "/u",
+        "tail_uri": "/v", "split": "test", "runs": [begun.id], "predicted": False, "logprob": -0.5, "score": 0.25,
+        "critic": "test", "accepted": None, "weight": 2.0, "sources": ["s"], "details": "{}",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", queries.named())
