@@ -1,13 +1,16 @@
 """`kg ingest`: bring files, and what a live teacher writes, into the graph."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest import batch_cli, teacher_cli
 from kg.model import Split
 from kg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kg.exchange.snapshot import Snapshot
 
 app = typer.Typer(help="Bring what a teacher wrote or a data set published into the graph.", no_args_is_help=True)
 
@@ -20,9 +23,13 @@ app.add_typer(batch_cli.app, name="batch")
 
 @app.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="The file to load.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The file to load, or the folder of a snapshot.", show_default=False)],
     format_name: Annotated[
-        str, typer.Option("--format", help="skd, atomic2020, atomic2019, phalm, completions; auto looks at the file.")
+        str,
+        typer.Option(
+            "--format",
+            help="skd, atomic2020, atomic2019, conceptnet, cn100k, phalm, completions, snapshot; auto looks.",
+        ),
     ] = "auto",
     vocabulary: Annotated[
         str | None, typer.Option(help="A shipped vocabulary or a TOML file; without it, the format's own.")
@@ -35,13 +42,19 @@ def load(
     model: Annotated[str | None, typer.Option(help="The model that wrote it.")] = None,
     licence: Annotated[str | None, typer.Option(help="The licence under which it comes.")] = None,
 ) -> None:
-    """Load a file as one run. Loading it again changes nothing; bad rows are listed, good ones kept."""
+    """Load a file as one run. Loading it again changes nothing; bad rows are listed, good ones kept.
+
+    A snapshot keeps the runs that it has.
+    """
     from tqdm import tqdm
 
     from ingest.load import load_file
     from kg.connection import open_graph
 
     workspace = Workspace.default()
+    if format_name == "snapshot" or (format_name == "auto" and file.is_dir()):
+        _load_snapshot(file, workspace)
+        return
     with open_graph(workspace) as graph, tqdm(unit=" rows", desc=file.name, disable=None) as bar:
         loaded = load_file(
             graph, workspace, file, format_name, vocabulary=vocabulary, lang=lang, split=split, model=model,
@@ -56,6 +69,53 @@ def load(
     if loaded.rejected:
         typer.echo(f"{loaded.rejected:,} rows rejected; see {loaded.rejected_file}", err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snapshot FOLDER.")]) -> None:
+    """Fill an empty database from a snapshot by Neo4j's offline importer, ten times as fast as loading it.
+
+    The private server is stopped for it and started again. For a server of your own the command is printed; run it on
+    the server's machine, where the folder must be, and then this command once more, which adds runs and judgements.
+    """
+    import os
+
+    from kg import bulk as importer
+    from kg.connection import open_graph
+    from kg.exchange.snapshot import open_snapshot
+
+    snapshot, workspace = open_snapshot(folder), Workspace.default()
+    if os.environ.get("NEO4J_URI"):
+        with open_graph(workspace) as graph:
+            if importer.is_empty(graph):
+                typer.echo(importer.import_command(snapshot, os.environ.get("NEO4J_DATABASE") or "neo4j"))
+                typer.echo("Stop the database, run this on its machine, start it, and repeat this command.", err=True)
+                return
+            importer.complete(graph, snapshot)
+    else:
+        importer.import_privately(workspace, snapshot)
+    _say_loaded(snapshot)
+
+
+def _load_snapshot(folder: Path, workspace: Workspace) -> None:
+    from tqdm import tqdm
+
+    from kg.connection import open_graph
+    from kg.exchange.snapshot import open_snapshot
+    from kg.restoring import restore_snapshot
+
+    snapshot = open_snapshot(folder)
+    with open_graph(workspace) as graph, tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
+        restore_snapshot(graph, snapshot, bar.update)
+    _say_loaded(snapshot)
+
+
+def _say_loaded(snapshot: "Snapshot") -> None:
+    counts = snapshot.manifest["counts"]
+    typer.echo(
+        f"{counts['phrases']:,} phrases, {counts['edges']:,} edges and {counts['judgements']:,} judgements of "
+        f"{snapshot.folder}, whose content hash is {snapshot.manifest['content_hash']}"
+    )
 
 
 @app.command()

@@ -133,7 +133,7 @@ class KnowledgeGraph:
                 yield partial(write, len(batch), writing.prepare(batch, run, known))
 
         def write(size: int, prepared: writing.Prepared) -> Added:
-            return Added(size, self._commit(partial(writing.add, prepared=prepared, run=run, vocabulary=vocabulary)))
+            return Added(size, self.commit(partial(writing.add, prepared=prepared, run=run, vocabulary=vocabulary)))
 
         offered = added = 0
         for done in behind(batches()):
@@ -149,7 +149,7 @@ class KnowledgeGraph:
         """
         offered = added = 0
         for batch in _batches(events, _WRITE_ROWS):
-            added += self._commit(partial(writing.assert_events, batch=batch, run=run))
+            added += self.commit(partial(writing.assert_events, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
@@ -157,7 +157,7 @@ class KnowledgeGraph:
         """Delete edges, whoever asserted them, and phrases that nothing needs then; return how many were there."""
         vocabulary = self.vocabulary()
         return sum(
-            self._commit(partial(writing.delete, batch=batch, vocabulary=vocabulary))
+            self.commit(partial(writing.delete, batch=batch, vocabulary=vocabulary))
             for batch in _batches(triples, _WRITE_ROWS)
         )
 
@@ -165,7 +165,7 @@ class KnowledgeGraph:
         """Write verdicts of annotators; return how many were offered and how many were new."""
         offered = added = 0
         for batch in _batches(judgements, _WRITE_ROWS):
-            added += self._commit(partial(writing.judge, batch=batch, run=run))
+            added += self.commit(partial(writing.judge, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
@@ -189,7 +189,7 @@ class KnowledgeGraph:
         """
         condition = None if every else "r.critic IS NULL OR r.critic <> $critic"
         scored = 0
-        for page in self._edge_pages(where=condition, parameters={"critic": critic}):
+        for page in self.edge_pages(where=condition, parameters={"critic": critic}):
             rows = [row for row in page if row[2] != NOTHING]
             triples = [triple_of(row) for row in rows]
             writes: list[Row] = []
@@ -267,13 +267,23 @@ class KnowledgeGraph:
             if run["kind"] == "score":
                 self._write("graph/forget_scores", critic=run["model"], last=last, until=until)
             parameters = {"last": last, "until": until, "run": run_id, "students": students}
-            found = self._commit(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
+            found = self.commit(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
             touched += found
             progress(found)
         for name in ("graph/undo_events", "graph/undo_judgements"):
-            touched += self._commit(partial(writing.undo, name=name, parameters={"run": run_id}))
+            touched += self.commit(partial(writing.undo, name=name, parameters={"run": run_id}))
         self._write("graph/mark_undone", id=run_id, at=writing.now())
         return touched
+
+    def commit(self, work: Callable[[Transaction], T]) -> T:
+        """Return what some statements return, committed together and counted as one write (see `watermark`)."""
+
+        def counted(transaction: Transaction) -> T:
+            result = work(transaction)
+            transaction.run(queries.load("graph/count_write").text)
+            return result
+
+        return self.store.write(counted)
 
     # Reading
 
@@ -288,6 +298,14 @@ class KnowledgeGraph:
             GraphChanged: something was written since the watermark; raised after the last item.
         """
         yield from items
+        self.check_unchanged(watermark)
+
+    def check_unchanged(self, watermark: int) -> None:
+        """Make sure that nothing was written since a watermark.
+
+        Raises:
+            GraphChanged: something was.
+        """
         if (now := self.watermark()) != watermark:
             raise GraphChanged(
                 f"the graph was written to {now - watermark:,} times while it was read, so that this would mix old and "
@@ -315,8 +333,17 @@ class KnowledgeGraph:
             parameters: values of the condition's own parameters.
         """
         filters = {"split": split, "min_score": min_score, "accepted": accepted}
-        for page in self._edge_pages(where=where, parameters=filters | dict(parameters or {})):
+        for page in self.edge_pages(where=where, parameters=filters | dict(parameters or {})):
             yield from map(edge_of, page)
+
+    def edge_pages(
+        self, *, where: str | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> Iterator[list[EdgeRow]]:
+        """Yield pages of edges as rows (`kg.reading.EDGE_COLUMNS`), in the order of `edges`."""
+        text = queries.load("graph/edges").where(where).text
+        filters = {"split": None, "min_score": None, "accepted": None, **(parameters or {})}
+        pages = (self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self._pages())
+        return filter(None, ahead(pages))
 
     def phrases(
         self,
@@ -352,18 +379,26 @@ class KnowledgeGraph:
             for row in self._read("graph/judgements")
         ]
 
+    def judgement_rows(self) -> list[Row]:
+        """Return all judgements as they are kept, in the order of their keys."""
+        return self._read("graph/judgement_rows")
+
+    def descriptions(self) -> dict[str, list[Row]]:
+        """Return the properties of all relations, runs, critics and acceptances."""
+        others = self._read("graph/critics_and_acceptances")
+        return {
+            "relations": self._read("graph/relations"),
+            "runs": self.runs(),
+            "critics": [row["properties"] for row in others if row["label"] == "Critic"],
+            "acceptances": [row["properties"] for row in others if row["label"] == "Acceptance"],
+        }
+
     def statistics(self) -> dict[str, Any]:
         """Return counts of phrases, events, inferences, edges, judgements and runs, and of edges by relation."""
         relations = self._read("graph/relation_statistics")
         totals = {name: sum(row[name] for row in relations) for name in ("edges", "scored", "accepted", "predicted")}
         by_name = {row["relation"]: row["edges"] for row in relations}
         return {**self._read("graph/statistics")[0], **totals, "relations": by_name}
-
-    def _edge_pages(self, *, where: str | None, parameters: Mapping[str, Any]) -> Iterator[list[EdgeRow]]:
-        text = queries.load("graph/edges").where(where).text
-        filters = {"split": None, "min_score": None, "accepted": None, **parameters}
-        pages = (self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self._pages())
-        return filter(None, ahead(pages))
 
     def _pages(self) -> Iterator[tuple[str, str]]:
         last = ""
@@ -376,15 +411,7 @@ class KnowledgeGraph:
 
     def _write(self, name: str, /, **parameters: Any) -> list[Row]:
         text = queries.load(name).text
-        return self._commit(lambda transaction: transaction.run(text, **parameters))
-
-    def _commit(self, work: Callable[[Transaction], T]) -> T:
-        def counted(transaction: Transaction) -> T:
-            result = work(transaction)
-            transaction.run(queries.load("graph/count_write").text)
-            return result
-
-        return self.store.write(counted)
+        return self.commit(lambda transaction: transaction.run(text, **parameters))
 
     def _write_counted(self, name: str, rows: Sequence[Row], **parameters: Any) -> None:
         written = self._write(name, rows=rows, **parameters)[0]["written"]

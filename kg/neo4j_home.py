@@ -80,6 +80,7 @@ class Home:
         self.log = self.folder / "neo4j.log"
         self.data = self.folder / "data"
         self._unborn = self.folder / "unborn"
+        self._importing = self.folder / "importing"
 
     def is_born(self) -> bool:
         """Tell whether a server has answered from these data; until then nobody can have written any."""
@@ -111,10 +112,40 @@ class Home:
         }
         if not self.is_born():
             self._bear(java, environment)
+        if self._importing.exists():
+            self._empty_database()
         self.password()
         flags = [*_JVM_FLAGS, f"-Xmx{heap}m", f"{PORT_FLAG}{port}", *([_JAVA_25_FLAG] if major == 25 else [])]  # noqa: PLR2004
         paths = [f"{HOME_FLAG}{self.folder}", f"--config-dir={conf}"]
         return Command([str(java), *flags, MAIN_CLASS, *paths, "--console-mode"], environment)
+
+    def import_offline(self, arguments: list[str]) -> None:
+        """Fill the empty database from files. Nothing may run in the folder.
+
+        Raises:
+            ServerError: the importer failed; the database is empty again.
+        """
+        command = self.prepare(1)  # the port is not used
+        java = command.arguments[: command.arguments.index(MAIN_CLASS)]
+        report = self.folder / "import-report.txt"
+        tool = [*java, "org.neo4j.cli.AdminTool", "database", "import", "full", "neo4j",
+                "--overwrite-destination=true", f"--report-file={report}", *arguments]  # fmt: skip
+        self._importing.touch()
+        with self.log.open("wb") as log:
+            done = subprocess.run(  # noqa: S603
+                tool, cwd=self.folder, env=command.environment, stdout=log, stderr=subprocess.STDOUT, check=False,
+                stdin=subprocess.DEVNULL, umask=0o077,
+            )  # fmt: skip
+        if done.returncode:
+            self._empty_database()
+            raise ServerError(f"Neo4j's importer failed: {self.reason()} (log: {self.log})")
+        self._importing.unlink()
+
+    def _empty_database(self) -> None:
+        """Remove what an import left that did not finish; the server makes an empty database in its place."""
+        for folder in (self.data / "databases" / "neo4j", self.data / "transactions" / "neo4j"):
+            shutil.rmtree(folder, ignore_errors=True)
+        self._importing.unlink(missing_ok=True)
 
     def password(self) -> str:
         """Return the password of `neo4j`.

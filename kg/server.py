@@ -100,6 +100,24 @@ class Server:
                 self._end(found)
             return found is not None
 
+    def import_offline(self, arguments: list[str]) -> None:
+        """Fill the empty database from files, with Neo4j's own importer; a running server is stopped before.
+
+        An import that fails or is killed leaves an empty database, which the next start makes.
+
+        Args:
+            arguments: those of `neo4j-admin database import full neo4j`, from the input type on.
+
+        Raises:
+            ServerError: the importer does not accept the files.
+        """
+        with self._locked():
+            if found := self._process():
+                self._end(found)
+            elif not self._home.is_born():
+                self._end(self._bring_up())
+            self._home.import_offline(arguments)
+
     def status(self) -> Status:
         """Return what the server does now, and change nothing."""
         found = self._process()

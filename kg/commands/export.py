@@ -13,7 +13,7 @@ from kg.workspace import Workspace
 if TYPE_CHECKING:
     from kg.graph import KnowledgeGraph
 
-FormatName = Literal["jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "parquet", "graphml", "rdf"]
+FormatName = Literal["jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "parquet", "snapshot", "graphml", "rdf"]
 
 
 def export(
@@ -21,8 +21,8 @@ def export(
         FormatName,
         typer.Argument(
             metavar="FORMAT",
-            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, parquet, graphml, or rdf: Turtle "
-            "(.ttl) or N-Triples (.nt).",
+            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, parquet (edges), snapshot (all, in a "
+            "folder), graphml, or rdf: Turtle (.ttl) or N-Triples (.nt).",
         ),
     ],
     file: Annotated[Path, typer.Argument(help="The file to write; it appears when it is complete.")],
@@ -39,11 +39,19 @@ def export(
 
     from kg import adhoc, queries
     from kg.connection import open_graph
+    from kg.exchange.snapshot import write_snapshot
 
     if base and format_name != "rdf":
         raise InputError("--base goes with rdf only")
     filters: dict[str, Any] = {"where": where, "min_score": min_score, "accepted": accepted or None, "split": split}
+    if format_name == "snapshot" and any(filters.values()):
+        raise InputError("a snapshot holds the whole graph; leave out the filters, or export parquet")
     with open_graph(Workspace.default()) as graph:
+        if format_name == "snapshot":
+            with tqdm(unit=" edges", desc=file.name, disable=None) as bar:
+                manifest = write_snapshot(graph, file, bar.update).manifest
+            typer.echo(f"{manifest['counts']['edges']:,} edges written to {file}; hash {manifest['content_hash']}")
+            return
         query = queries.load("graph/edges").where(where)
         adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
         still = graph.unchanged_since(graph.watermark(), graph.edges(**filters))
@@ -53,7 +61,7 @@ def export(
 
 
 def _write(  # noqa: PLR0911 - one for each format
-    format_name: FormatName,
+    format_name: str,
     graph: "KnowledgeGraph",
     edges: Iterable[Edge],
     filters: dict[str, Any],
@@ -94,7 +102,7 @@ def _write(  # noqa: PLR0911 - one for each format
             from kg.exchange.graphml import write_graphml
 
             return write_graphml(graph.phrases(**filters), edges, file)
-        case "rdf":
+        case _:
             from kg.exchange.rdf import BASE, write_rdf
 
             phrases, relations, runs = graph.phrases(**filters), graph.vocabulary(), graph.runs()

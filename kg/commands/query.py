@@ -49,17 +49,30 @@ def query(
         typer.echo(f"Cut after {limit:,} rows; there are more (--limit).", err=True)
 
 
-def stats(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+def stats(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    with_hash: Annotated[
+        bool, typer.Option("--hash", help="Also the content hash: equal for equal graphs, wherever they are.")
+    ] = False,
+) -> None:
     """Count what is in the graph."""
+    from tqdm import tqdm
+
     from kg.connection import open_graph
+    from kg.content import hash_graph
 
     with open_graph(Workspace.default()) as graph:
         counts = graph.statistics()
+        if with_hash:
+            with tqdm(total=counts["edges"], unit=" edges", desc="hash", disable=None) as bar:
+                counts["content_hash"] = hash_graph(graph, bar.update)
     if as_json:
         typer.echo(_json(counts))
         return
     relations = counts.pop("relations")
-    print_table(["", "count"], [[name, f"{count:,}"] for name, count in counts.items()])
+    print_table(
+        ["", "count"], [[name, count if isinstance(count, str) else f"{count:,}"] for name, count in counts.items()]
+    )
     if relations:
         print_table(["relation", "edges"], [[name, f"{count:,}"] for name, count in relations.items()])
 

@@ -7,6 +7,7 @@
 | `atomic` | `.csv` | the answers of ATOMIC 2019, row by row | languages, scores, runs; refuses a line break |
 | `conceptnet` | `.csv`, `.csv.gz` | URIs, weight, sources, details | splits, scores, runs; refuses `none` |
 | `parquet` | `.parquet` | every field of `Edge`, and the ids of its phrases | nothing |
+| `snapshot` | folder | the whole graph, runs, critics and judgements too | nothing |
 | `graphml` | `.graphml` | phrases, every field of `Edge` | nothing (`unescape` restores odd texts) |
 | `rdf` | `.ttl`, `.nt` | phrases, relations, runs, every field of `Edge` | order in `runs`, `sources` |
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from kg.errors import InputError
-from kg.workspace import new_file
+from kg.workspace import new_file, new_folder
 
 
 @contextmanager
@@ -38,3 +38,18 @@ def open_text(draft: Path, path: Path) -> Iterator[TextIO]:
         io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file,
     ):
         yield file
+
+
+@contextmanager
+def export_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `path`, in place of an older one, when the block ends well.
+
+    Raises:
+        InputError: the folder cannot be made there, or the disk is full.
+    """
+    try:
+        with new_folder(path) as draft:
+            draft.chmod(0o755)
+            yield draft
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error

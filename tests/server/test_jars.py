@@ -86,7 +86,7 @@ def test_a_corrupted_and_a_missing_jar_are_fetched_again(
     assert kernel(cache) in jars.fetch_jars()
     assert kernel(cache).read_bytes() == good
     assert other.exists()
-    assert f"Fetching Neo4j {jars.VERSION}: 2 of 216 files" in capsys.readouterr().err
+    assert f"Fetching Neo4j {jars.VERSION}: 2 of 220 files" in capsys.readouterr().err
     assert not list(cache.glob(".kg-*"))
     jars.fetch_jars()
     assert capsys.readouterr().err == ""

@@ -1,0 +1,111 @@
+"""Any edge that a graph may hold, and the graph that holds just these."""
+
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
+
+from kg.graph import KnowledgeGraph
+from kg.model import MAX_TEXT_BYTES, NOTHING, Edge, Phrase, Split, Triple, clean_text, half_of, phrase_id
+from kg.restoring import restore_descriptions, restore_records
+from kg.store import Store
+from kg.vocabulary import Relation, Vocabulary
+
+HOSTILE = [
+    "\"quoted\" and 'quoted'",
+    "back\\slash \\u0060 \\n \\",
+    "`) DETACH DELETE n //",
+    "\u202eright to left\u200f",
+    "\U0001f9d1\u200d\U0001f680 \U0001f1ef\U0001f1f5",
+    "two\nlines\r\nthree\rfour",
+    "  spaces\taround\t ",
+    "<xml attribute='&amp;'>]]></xml><!-- -->",
+    "".join(map(chr, range(1, 32))) + "text",
+    "\x7f\x85\x9f\ufffe\uffff\ufeff\U0001fffe\u2028\u2029",
+    "_x0001__x005F_\x01_x0041\x02|a|",
+    "none ",
+    "x" * 10_000,
+    "é" * (MAX_TEXT_BYTES // 2),
+    '<http://example.org/a> . # "@en^^',
+]
+RELATIONS = Vocabulary(
+    [
+        Relation("xWant", "and then PersonX wants", "What does PersonX want?", about_person=True),
+        Relation("IsA", "is a", symmetric=True, source="ConceptNet"),
+        Relation("oEffect", "so others"),
+    ]
+)
+RUNS = ["load-1", "predict-2", "a> <b/../é\n", "load.3."]
+
+texts = st.one_of(
+    st.sampled_from([*HOSTILE, "to rest", NOTHING]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20)
+    .filter(str.strip)
+    .map(clean_text),
+)
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
+numbers = st.none() | st.floats(allow_nan=False) | st.sampled_from([5e-324, 1.7976931348623157e308, 0.1 + 0.2, -0.0])
+langs = st.sampled_from(["en", "ja", "zh-Hant-TW", "en_US", "x"])
+uris = st.sampled_from(["", "/c/en/cat/n/wikt/en_1", "http://example.org/a b", "Q42"])
+
+
+@st.composite
+def triples(draw: st.DrawFn) -> Triple:
+    lang, tail, tail_uri = draw(langs), draw(texts), draw(uris)
+    nothing = tail == NOTHING and not tail_uri
+    other = "" if nothing else draw(st.sampled_from(["", "fr"]))
+    return Triple(draw(texts), draw(st.sampled_from(RELATIONS.names)), tail, lang, other, draw(uris), tail_uri)
+
+
+def split_by_key(triple: Triple) -> Split:
+    """A split that depends on the head only, as in a graph."""
+    key = phrase_id(triple.head, triple.lang, triple.head_uri)
+    return ("train", "test")[half_of(key)]
+
+
+@st.composite
+def edges(draw: st.DrawFn) -> Edge:
+    triple = draw(triples())
+    return Edge(
+        triple,
+        split_by_key(triple),
+        tuple(draw(st.lists(st.sampled_from(RUNS), min_size=1, max_size=3, unique=True))),
+        predicted=draw(st.booleans()),
+        logprob=draw(numbers),
+        score=draw(st.none() | st.floats(0, 1)),
+        critic=draw(st.none() | names),
+        accepted=draw(st.none() | st.booleans()),
+        weight=draw(numbers),
+        sources=tuple(draw(st.lists(names, max_size=3, unique=True))),
+        details=draw(st.none() | st.sampled_from(['{"a": 1}', '{"license": "é\\n"}'])),
+    )
+
+
+edge_lists = st.lists(edges(), max_size=6, unique_by=lambda edge: edge.triple)
+
+
+def phrases_of(edges: Iterable[Edge]) -> list[Phrase]:
+    """The phrases of edges, as a graph would have them."""
+    found: dict[str, Phrase] = {}
+    for edge in edges:
+        triple = edge.triple
+        ends = [(triple.head, triple.lang, triple.head_uri, "Event", edge.split)]
+        if not triple.says_nothing:
+            ends.append((triple.tail, triple.tail_lang or triple.lang, triple.tail_uri, "Inference", None))
+        for text, lang, uri, label, split in ends:
+            phrase = Phrase(text, lang, (), None, uri)
+            known = found.get(phrase.id, phrase)
+            labels = {*known.labels, label, *(["Concept"] if uri else [])}
+            order = [name for name in ("Event", "Inference", "Concept") if name in labels]
+            found[phrase.id] = Phrase(text, lang, tuple(order), known.split or split, uri)
+    return list(found.values())
+
+
+def fill(store: Store, edges: Iterable[Edge]) -> KnowledgeGraph:
+    """Return a graph that holds these edges and nothing else."""
+    edges = list(edges)
+    store.run("MATCH (n) DETACH DELETE n")
+    graph = KnowledgeGraph(store)
+    runs = [{"id": run, "kind": run.partition("-")[0], "status": "finished", "added": 1} for run in RUNS]
+    restore_descriptions(graph, RELATIONS, runs=runs)
+    restore_records(graph, phrases_of(edges), edges)
+    return graph

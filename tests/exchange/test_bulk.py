@@ -1,0 +1,80 @@
+"""Bulk import, on a private server of its own and as far as a user's server allows."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kg.bulk import import_arguments
+from kg.errors import InputError
+from kg.exchange.snapshot import open_snapshot
+from kg.graph import KnowledgeGraph
+from kg.server import Address, Server
+from tests import command
+from tests.conftest import Kg
+
+FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
+
+
+@pytest.fixture
+def private(address: Address, tmp_path: Path) -> Iterator[dict[str, str]]:  # noqa: ARG001 - it fetches the jars
+    """An environment with a private server in a workspace of its own."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEO4J_")}
+    home = tmp_path / "home"
+    yield environment | {"KG_HOME": str(home)}
+    Server(home / "server").stop()
+
+
+def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_graph(
+    private: dict[str, str], tmp_path: Path
+) -> None:
+    def kg(*arguments: str, status: int = 0) -> str:
+        done = command.run(arguments, private, tmp_path, tmp_path / ".said")
+        assert done.returncode == status, done.stderr
+        return done.stdout + done.stderr
+
+    folder = tmp_path / "a snapshot"
+    shutil.copytree(FIXTURE, folder)
+    expected = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["content_hash"]
+    path = folder / "edges" / "xWant.parquet"
+    content = path.read_bytes()
+    path.write_bytes(b"no parquet" * 100)
+    assert "Neo4j's importer failed" in kg("ingest", "bulk", str(folder), status=1)
+    path.write_bytes(content)
+
+    # As a kill in the midst of an import leaves it: a store that no server can open, and the mark.
+    server = Server(Path(private["KG_HOME"]) / "server")
+    server.stop()
+    for file in (server.folder / "data" / "databases" / "neo4j").rglob("*store*"):
+        if file.is_file():
+            file.write_bytes(b"torn")
+    (server.folder / "importing").touch()
+
+    assert expected in kg("ingest", "bulk", str(folder))
+    assert json.loads(kg("stats", "--hash", "--json").splitlines()[0])["content_hash"] == expected
+    assert "not empty" in kg("ingest", "bulk", str(folder), status=1)
+
+
+@pytest.mark.usefixtures("graph")
+def test_for_a_users_server_the_command_is_printed_and_what_is_missing_added_after_it(kg: Kg) -> None:
+    printed = kg("ingest", "bulk", str(FIXTURE))
+    assert printed.stdout.startswith("neo4j-admin database import full neo4j --overwrite-destination=true")
+    assert f"--relationships=xWant={FIXTURE / 'edges' / 'xWant.parquet'}" in printed.stdout
+    assert "repeat this command" in printed.stderr
+    kg("ingest", "load", str(FIXTURE))  # in place of the printed command: phrases and edges are there
+    assert "3 edges" in kg("ingest", "bulk", str(FIXTURE)).stdout
+
+
+def test_a_database_that_holds_something_else_is_refused(graph: KnowledgeGraph, kg: Kg) -> None:
+    graph.store.run("CREATE (:Phrase {id: 'x', text: 'x', lang: 'en'})")
+    assert "bulk import is for an empty database" in kg("ingest", "bulk", str(FIXTURE), status=1).stderr
+
+
+def test_a_path_that_the_importer_would_split_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "one, two"
+    shutil.copytree(FIXTURE, folder)
+    with pytest.raises(InputError, match="comma"):
+        import_arguments(open_snapshot(folder))
