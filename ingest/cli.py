@@ -28,7 +28,7 @@ def load(
         str,
         typer.Option(
             "--format",
-            help="skd, atomic2020, atomic2019, conceptnet, cn100k, phalm, completions, snapshot; auto looks.",
+            help="skd, atomic2020, atomic2019, conceptnet, cn100k, phalm, completions, snapshot, rdf; auto looks.",
         ),
     ] = "auto",
     vocabulary: Annotated[
@@ -44,16 +44,20 @@ def load(
 ) -> None:
     """Load a file as one run. Loading it again changes nothing; bad rows are listed, good ones kept.
 
-    A snapshot keeps the runs that it has.
+    Snapshots and RDF keep the runs that they have.
     """
     from tqdm import tqdm
 
     from ingest.load import load_file
     from kg.connection import open_graph
+    from kg.exchange.rdf import is_rdf
 
     workspace = Workspace.default()
     if format_name == "snapshot" or (format_name == "auto" and file.is_dir()):
         _load_snapshot(file, workspace)
+        return
+    if format_name == "rdf" or (format_name == "auto" and is_rdf(file)):
+        _load_rdf(file, workspace)
         return
     with open_graph(workspace) as graph, tqdm(unit=" rows", desc=file.name, disable=None) as bar:
         loaded = load_file(
@@ -108,6 +112,20 @@ def _load_snapshot(folder: Path, workspace: Workspace) -> None:
     with open_graph(workspace) as graph, tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
         restore_snapshot(graph, snapshot, bar.update)
     _say_loaded(snapshot)
+
+
+def _load_rdf(file: Path, workspace: Workspace) -> None:
+    from tqdm import tqdm
+
+    from ingest.load import load_rdf
+    from kg.connection import open_graph
+
+    with open_graph(workspace) as graph, tqdm(unit=" edges", desc=file.name, disable=None) as bar:
+        loaded = load_rdf(graph, workspace, file, bar.update)
+    typer.echo(f"{loaded.edges:,} edges of {file}, with the runs that asserted them")
+    if loaded.rejected:
+        typer.echo(f"{loaded.rejected:,} statements not understood; see {loaded.rejected_file}", err=True)
+        raise typer.Exit(1)
 
 
 def _say_loaded(snapshot: "Snapshot") -> None:

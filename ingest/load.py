@@ -10,9 +10,11 @@ from ingest.readers import READERS, Reader, guess_format
 from ingest.readers.atomic import read_atomic2019
 from ingest.readers.teachers import read_completions
 from kg.errors import InputError
+from kg.exchange.rdf_reading import open_rdf
 from kg.graph import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
-from kg.model import Assertion, Split
+from kg.model import Assertion, Edge, Split
+from kg.restoring import restore_descriptions, restore_records
 from kg.run import Run, write_record
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
@@ -28,6 +30,15 @@ class Loaded:
     added: int
     rejected: int
     dropped: Counter[str]
+    rejected_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRdf:
+    """What the load of an RDF file did: edges in it, and the statements that were not understood."""
+
+    edges: int
+    rejected: int
     rejected_file: Path
 
 
@@ -89,6 +100,32 @@ def load_file(
                 f"no row of {path} can be read as {format_name}; line {rejected.first.line}: {rejected.first.reason}"
             )
     return Loaded(run.id, format_name, offered, added, rejected.count, dropped, rejected.path)
+
+
+def load_rdf(graph: KnowledgeGraph, workspace: Workspace, path: Path, progress: Progress = lambda _: None) -> LoadedRdf:
+    """Add what an RDF file says, with the runs that it names; what is not understood is listed.
+
+    Raises:
+        InputError: the file cannot be read as RDF, or has no relation.
+    """
+    folder = workspace.folder("runs", f"rdf-{file_hash(path)[:12]}")
+    seen: set[str] = set()
+    with open_rdf(path) as rdf, RejectedFile(folder / "rejected.jsonl") as rejected:
+        runs = rdf.runs()
+        restore_descriptions(graph, rdf.vocabulary, runs=runs)
+
+        def edges() -> Iterator[Edge]:
+            for edge in rdf.edges():
+                seen.update(edge.runs)
+                yield edge
+
+        count = restore_records(graph, rdf.phrases(), edges(), progress)
+        missing = seen - {run["id"] for run in runs}
+        unknown = [{"id": run, "kind": "unknown", "status": "finished"} for run in sorted(missing)]
+        restore_descriptions(graph, rdf.vocabulary, runs=unknown)
+        for statement in rdf.not_understood():
+            rejected.add(statement)
+    return LoadedRdf(count, rejected.count, rejected.path)
 
 
 def _accepted(

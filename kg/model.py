@@ -255,8 +255,12 @@ def tail_id(triple: Triple) -> str:
 
 def triple_id(triple: Triple) -> str:
     """Return a stable identity of a triple: 32 hex characters over its ends' keys and its relation."""
-    parts = (head_id(triple), triple.relation, tail_id(triple))
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+    return triple_key(head_id(triple), triple.relation, tail_id(triple))
+
+
+def triple_key(head: str, relation: str, tail: str) -> str:
+    """Return the identity of a triple whose ends have these keys."""
+    return hashlib.blake2b(f"{head}\0{relation}\0{tail}".encode(), digest_size=16).hexdigest()
 
 
 def judgement_id(judgement: Judgement) -> str:

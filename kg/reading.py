@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from kg.model import Edge, Triple
+from kg.model import Edge, Triple, head_id, tail_id
 
 T = TypeVar("T")
 EdgeRow = Sequence[Any]
@@ -53,3 +53,12 @@ def behind(works: Iterable[Callable[[], T]]) -> Iterator[T]:
             running = thread.submit(work)
         if running:
             yield running.result()
+
+
+def row_of(edge: Edge, element: str = "") -> EdgeRow:
+    """Return an edge as a row."""
+    triple = edge.triple
+    return (
+        element, head_id(triple), tail_id(triple), *(getattr(triple, name) for name in EDGE_COLUMNS[3:10]),
+        *(getattr(edge, name) for name in EDGE_COLUMNS[10:]),
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """`kg export`: the graph in other shapes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,9 +11,12 @@ from kg.model import Edge, Split
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
+    from kg.exchange.rdf_lines import Form
     from kg.graph import KnowledgeGraph
 
-FormatName = Literal["jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "parquet", "snapshot", "graphml", "rdf"]
+FormatName = Literal[
+    "jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "parquet", "snapshot", "graphml", "rdf", "shapes"
+]
 
 
 def export(
@@ -22,10 +25,12 @@ def export(
         typer.Argument(
             metavar="FORMAT",
             help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, parquet (edges), snapshot (all, in a "
-            "folder), graphml, or rdf: Turtle (.ttl) or N-Triples (.nt).",
+            "folder), graphml, rdf (.nt, .nq, .ttl, .trig, .jsonld), shapes (SHACL for the RDF).",
         ),
     ],
-    file: Annotated[Path, typer.Argument(help="The file to write; it appears when it is complete.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write; it appears when it is complete. Most may end in .gz.")
+    ],
     where: Annotated[
         str | None, typer.Option(metavar="CYPHER", help="A condition over head, r and tail, e.g. 'r.score > 0.9'.")
     ] = None,
@@ -33,41 +38,40 @@ def export(
     accepted: Annotated[bool, typer.Option("--accepted", help="Only accepted edges.")] = False,
     split: Annotated[Split | None, typer.Option(help="Only edges of this split's events.")] = None,
     base: Annotated[str | None, typer.Option(help="RDF: the IRI under which all names are; set your own.")] = None,
+    form: Annotated[
+        Literal["reification", "reifier", "graphs"] | None,
+        typer.Option(help="RDF: how scores and runs hang on a triple: RDF 1.1, RDF 1.2, or a graph for each run."),
+    ] = None,
 ) -> None:
     """Write the graph, or a part of it, to a file. Something else that writes meanwhile is an error."""
-    from tqdm import tqdm
-
     from kg import adhoc, queries
     from kg.connection import open_graph
-    from kg.exchange.snapshot import write_snapshot
 
-    if base and format_name != "rdf":
-        raise InputError("--base goes with rdf only")
+    if (base and format_name not in ("rdf", "shapes")) or (form and format_name != "rdf"):
+        raise InputError("--base and --form go with rdf only")
+    if format_name == "shapes":
+        _write_shapes(file, base)
+        return
     filters: dict[str, Any] = {"where": where, "min_score": min_score, "accepted": accepted or None, "split": split}
-    if format_name == "snapshot" and any(filters.values()):
-        raise InputError("a snapshot holds the whole graph; leave out the filters, or export parquet")
     with open_graph(Workspace.default()) as graph:
         if format_name == "snapshot":
-            with tqdm(unit=" edges", desc=file.name, disable=None) as bar:
-                manifest = write_snapshot(graph, file, bar.update).manifest
-            typer.echo(f"{manifest['counts']['edges']:,} edges written to {file}; hash {manifest['content_hash']}")
+            _write_snapshot(graph, file, filters)
             return
         query = queries.load("graph/edges").where(where)
         adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
-        still = graph.unchanged_since(graph.watermark(), graph.edges(**filters))
-        edges = tqdm(still, unit=" edges", desc=file.name, disable=None)
-        count = _write(format_name, graph, edges, filters, file, base)
+        if format_name == "rdf":
+            count = _write_rdf(graph, file, filters, base, form)
+        else:
+            count = _write(format_name, graph, filters, file)
     typer.echo(f"{count:,} edges written to {file}")
 
 
-def _write(  # noqa: PLR0911 - one for each format
-    format_name: str,
-    graph: "KnowledgeGraph",
-    edges: Iterable[Edge],
-    filters: dict[str, Any],
-    file: Path,
-    base: str | None,
-) -> int:
+def _write(format_name: FormatName, graph: "KnowledgeGraph", filters: dict[str, Any], file: Path) -> int:
+    from tqdm import tqdm
+
+    watermark = graph.watermark()
+    still = graph.unchanged_since(watermark, graph.edges(**filters))
+    edges: Iterator[Edge] = iter(tqdm(still, unit=" edges", desc=file.name, disable=None))
     match format_name:
         case "jsonl":
             from kg.exchange.jsonl import write_jsonl
@@ -98,12 +102,52 @@ def _write(  # noqa: PLR0911 - one for each format
             from kg.exchange.parquet import write_parquet
 
             return write_parquet(edges, file)
-        case "graphml":
-            from kg.exchange.graphml import write_graphml
+    from kg.exchange.graphml import write_graphml
 
-            return write_graphml(graph.phrases(**filters), edges, file)
-        case _:
-            from kg.exchange.rdf import BASE, write_rdf
+    return write_graphml(graph.phrases(**filters), edges, file)
 
-            phrases, relations, runs = graph.phrases(**filters), graph.vocabulary(), graph.runs()
-            return write_rdf(phrases, edges, file, relations=relations, runs=runs, base=base or BASE)
+
+def _write_rdf(
+    graph: "KnowledgeGraph", file: Path, filters: dict[str, Any], base: str | None, form: "Form | None"
+) -> int:
+    from tqdm import tqdm
+
+    from kg.exchange.rdf import write_rdf
+    from kg.exchange.rdf_names import BASE
+
+    watermark = graph.watermark()
+    whole = not any(value is not None for value in filters.values())
+    conditions = {name: value for name, value in filters.items() if name != "where"}
+    with tqdm(unit=" edges", desc=file.name, disable=None) as bar:
+
+        def pages() -> Iterator[list[Any]]:
+            for page in graph.unchanged_since(
+                watermark, graph.edge_pages(where=filters["where"], parameters=conditions)
+            ):
+                bar.update(len(page))
+                yield page
+
+        return write_rdf(
+            graph.phrases(**filters, every=whole), pages(), file, relations=graph.vocabulary(), runs=graph.runs(),
+            base=base or BASE, form=form or "reification",
+        )  # fmt: skip
+
+
+def _write_shapes(file: Path, base: str | None) -> None:
+    from kg.exchange.rdf import write_shapes
+    from kg.exchange.rdf_names import BASE
+
+    write_shapes(file, base or BASE)
+    typer.echo(f"The shapes of RDF under {base or BASE} are in {file}")
+
+
+def _write_snapshot(graph: "KnowledgeGraph", folder: Path, filters: dict[str, Any]) -> None:
+    from tqdm import tqdm
+
+    from kg.exchange.snapshot import write_snapshot
+
+    if any(value is not None for value in filters.values()):
+        raise InputError("a snapshot holds the whole graph; leave out the filters, or export parquet")
+    with tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
+        manifest = write_snapshot(graph, folder, bar.update).manifest
+    typer.echo(f"{manifest['counts']['edges']:,} edges written to {folder}; hash {manifest['content_hash']}")

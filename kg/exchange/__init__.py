@@ -9,15 +9,16 @@
 | `parquet` | `.parquet` | every field of `Edge`, and the ids of its phrases | nothing |
 | `snapshot` | folder | the whole graph, runs, critics and judgements too | nothing |
 | `graphml` | `.graphml` | phrases, every field of `Edge` | nothing (`unescape` restores odd texts) |
-| `rdf` | `.ttl`, `.nt` | phrases, relations, runs, every field of `Edge` | order in `runs`, `sources` |
+| `rdf` | `.nt` `.nq` `.ttl` `.trig` `.jsonld` | phrases, relations, runs, fields of `Edge` | judgements, critics |
 
 What holds for all of them:
 
-* Edges come in as any iterable and are read once; memory does not grow with their number.
+* Edges come in as any iterable (`rdf`: pages of rows) and are read once; memory does not grow with their number.
 * The file appears when it is complete. An export that fails or is interrupted leaves what was there before.
 * The number of edges written is returned, and none is left out in silence: all of them are in the file, or
   there is an error and no file.
 * Texts are written as they are stored, whatever characters they have, in UTF-8. The tail `none` is kept.
+* Files but Parquet may end in `.gz` where their module says so, and are packed then.
 * `graphml` and `rdf` describe each phrase once, so they also take the stream of phrases (`kg.model.Phrase`). It
   must have every phrase that an edge uses. That is not checked: remembering millions of them would break the
   first promise.

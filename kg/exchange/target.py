@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO, cast
 
 from kg.errors import InputError
 from kg.workspace import new_file, new_folder
@@ -26,17 +26,20 @@ def export_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def open_bytes(draft: Path, path: Path) -> Iterator[IO[bytes]]:
+    """Open a draft for bytes; it is packed if the file it becomes ends in `.gz`."""
+    with draft.open("wb") as raw:
+        if path.suffix.lower() != ".gz":
+            yield raw
+            return
+        with gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:  # no name and no time: same content, same file
+            yield cast("IO[bytes]", packed)
+
+
+@contextmanager
 def open_text(draft: Path, path: Path) -> Iterator[TextIO]:
     """Open a draft for UTF-8 text with plain line feeds; it is packed if the file it becomes ends in `.gz`."""
-    if path.suffix.lower() != ".gz":
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-        return
-    with (
-        draft.open("wb") as raw,
-        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,  # no name and no time: same content, same file
-        io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as file,
-    ):
+    with open_bytes(draft, path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as file:
         yield file
 
 
