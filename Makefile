@@ -21,6 +21,8 @@ check: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.dedupe
 	$(BIN)/python -m tests.benchmarks.teacher
+	$(BIN)/python -m tests.benchmarks.rdf
+	$(BIN)/python -m tests.benchmarks.graph
 
 format: .venv/installed
 	$(BIN)/ruff format

