@@ -7,7 +7,7 @@ grow with the graph.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -124,6 +124,7 @@ class KnowledgeGraph:
             progress: called with the number of rows after each transaction.
         """
         vocabulary = self.vocabulary()
+        again = self.run(run.id).get("added", 0) > 0
         known: set[str] = set()
 
         def batches() -> Iterator[Callable[[], Added]]:
@@ -133,7 +134,8 @@ class KnowledgeGraph:
                 yield partial(write, len(batch), writing.prepare(batch, run, known))
 
         def write(size: int, prepared: writing.Prepared) -> Added:
-            return Added(size, self.commit(partial(writing.add, prepared=prepared, run=run, vocabulary=vocabulary)))
+            work = partial(writing.add, prepared=prepared, run=run, vocabulary=vocabulary, again=again)
+            return Added(size, self.commit(work))
 
         offered = added = 0
         for done in behind(batches()):
@@ -188,20 +190,27 @@ class KnowledgeGraph:
             progress: called with the number of edges after each page.
         """
         condition = None if every else "r.critic IS NULL OR r.critic <> $critic"
-        scored = 0
-        for page in self.edge_pages(where=condition, parameters={"critic": critic}):
-            rows = [row for row in page if row[2] != NOTHING]
-            triples = [triple_of(row) for row in rows]
-            writes: list[Row] = []
-            for (edge, head, tail, _, relation, *_), value in zip(rows, score(triples) if triples else (), strict=True):
-                writes.append({
-                    "edge": edge, "head": head, "tail": tail, "score": float(value),
-                    "accepted": bool(value >= acceptance.threshold(relation)),
-                })  # fmt: skip
+        threshold = cache(acceptance.threshold)
+
+        def pages() -> Iterator[Callable[[], int]]:
+            for page in self.edge_pages(where=condition, parameters={"critic": critic}):
+                rows = [row for row in page if row[2] != NOTHING]
+                triples = [triple_of(row) for row in rows]
+                writes = [
+                    [*row[:3], float(value), bool(value >= threshold(row[4]))]
+                    for row, value in zip(rows, score(triples) if triples else (), strict=True)
+                ]
+                yield partial(write, writes)
+
+        def write(writes: list[list[Any]]) -> int:
             for batch in _batches(writes, _WRITE_ROWS):
                 self._write_counted("graph/record_scores", batch, critic=critic)
-            scored += len(writes)
-            progress(len(writes))
+            return len(writes)
+
+        scored = 0
+        for count in behind(pages()):
+            scored += count
+            progress(count)
         return scored
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:
@@ -357,11 +366,16 @@ class KnowledgeGraph:
         """Yield the phrases that the edges with the same filters use, or `every` phrase, in the order of their keys."""
         text = queries.load("graph/phrases").where(where).text
         filters = {"split": split, "min_score": min_score, "accepted": accepted, "every": every}
-        last = ""
-        while rows := self.store.read(text, last=last, phrases=_PAGE_PHRASES, **filters)[0]["rows"]:
-            for _, text_, lang, labels, of_split, uri, runs, logprob in rows:
-                yield Phrase(text_, lang, tuple(labels), of_split, uri, tuple(runs), logprob)
-            last = rows[-1][0]
+
+        def pages() -> Iterator[list[list[Any]]]:
+            last = ""
+            while rows := self.store.read(text, last=last, phrases=_PAGE_PHRASES, **filters)[0]["rows"]:
+                yield rows
+                last = rows[-1][0]
+
+        for rows in ahead(pages()):
+            for _, words, lang, labels, of_split, uri, runs, logprob in rows:
+                yield Phrase(words, lang, tuple(labels), of_split, uri, tuple(runs), logprob)
 
     def events(self, split: Split | None = None) -> list[Phrase]:
         """Return the events of a split, in the order of their keys."""
@@ -413,7 +427,7 @@ class KnowledgeGraph:
         text = queries.load(name).text
         return self.commit(lambda transaction: transaction.run(text, **parameters))
 
-    def _write_counted(self, name: str, rows: Sequence[Row], **parameters: Any) -> None:
+    def _write_counted(self, name: str, rows: Sequence[Any], **parameters: Any) -> None:
         written = self._write(name, rows=rows, **parameters)[0]["written"]
         writing.check_written(written, len(rows), name)
 

@@ -4,6 +4,7 @@ Below this waist is the driver, above it the meaning. Rows are dicts of scalars 
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -20,6 +21,7 @@ T = TypeVar("T")
 _SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
+_CLOSE_SECONDS = 60.0
 _LOST_COMMITS = 3  # how often a commit whose answer was lost is sent again; every statement is idempotent
 
 logging.getLogger("neo4j").setLevel(logging.CRITICAL)  # errors are translated and raised, not logged
@@ -55,6 +57,8 @@ class Store:
         """Connect to one database; the driver repeats a transaction for `retry_seconds` after transient errors."""
         self.uri = uri
         self._database = database
+        self._idle = threading.Condition()
+        self._calls = 0
         if uri.partition("://")[0] not in _SCHEMES:
             raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687")
         with _translated(uri):
@@ -73,6 +77,8 @@ class Store:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._idle:  # another thread may still read ahead, or write behind
+            self._idle.wait_for(lambda: not self._calls, _CLOSE_SECONDS)
         self._driver.close()
 
     def verify(self) -> None:
@@ -125,8 +131,19 @@ class Store:
             result = session.run(query, dict(parameters))
             yield list(result.keys()), (record.values() for record in result)
 
-    def _session(self, mode: str) -> neo4j.Session:
-        return self._driver.session(database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS)
+    @contextmanager
+    def _session(self, mode: str) -> Iterator[neo4j.Session]:
+        with self._idle:
+            self._calls += 1
+        try:
+            with self._driver.session(
+                database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS
+            ) as session:
+                yield session
+        finally:
+            with self._idle:
+                self._calls -= 1
+                self._idle.notify_all()
 
 
 def _rows(result: neo4j.Result) -> list[Row]:

@@ -60,29 +60,58 @@ def prepare(batch: Iterable[Assertion], run: Run, known: set[str]) -> Prepared:
     return Prepared(_sorted(events), _sorted(inferences), {key: _sorted(rows) for key, rows in sorted(edges.items())})
 
 
-def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Vocabulary) -> int:
+def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Vocabulary, *, again: bool) -> int:
     """Write phrases and edges of a batch; return how many edges are new.
+
+    Args:
+        transaction: where.
+        prepared: the batch.
+        run: the run.
+        vocabulary: its relations.
+        again: the run has written before, so that most may be there; then that is looked up first.
 
     Raises:
         UnknownRelation: a relation that the vocabulary does not have.
         StoreError: an end of an edge is missing.
     """
-    transaction.run(queries.load("graph/add_events").text, rows=prepared.events)
+    edges = _not_asserted(transaction, prepared, run) if again else prepared.edges
+    if not edges:
+        return 0
+    fresh = set(transaction.run(queries.load("graph/add_events").text, rows=prepared.events)[0]["fresh"])
     transaction.run(queries.load("graph/add_inferences").text, rows=prepared.inferences)
     added = 0
-    for (relation, nothing), rows in prepared.edges.items():
-        name = "graph/add_nothing_edges" if nothing else "graph/add_edges"
-        written, created = transaction.create(
-            queries.load(name).of(vocabulary[relation]).text,
-            rows=rows,
-            run=run.id,
-            predicted=run.kind == STUDENT_KIND,
-        )
-        check_written(written[0]["written"], len(rows), name)
-        added += created
+    for (relation, nothing), rows in edges.items():
+        known = rows if nothing else [row for row in rows if row["head"] not in fresh]
+        new = [] if nothing else [row for row in rows if row["head"] in fresh]
+        for name, chosen in (
+            ("graph/add_nothing_edges" if nothing else "graph/add_edges", known), ("graph/create_edges", new),
+        ):  # fmt: skip
+            if chosen:
+                text = queries.load(name).of(vocabulary[relation]).text
+                predicted = run.kind == STUDENT_KIND
+                written, created = transaction.create(text, rows=chosen, run=run.id, predicted=predicted)
+                check_written(written[0]["written"], len(chosen), name)
+                added += created
     if added:
         transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
     return added
+
+
+def _not_asserted(transaction: Transaction, prepared: Prepared, run: Run) -> dict[tuple[str, bool], list[Row]]:
+    heads = [event["id"] for event in prepared.events]
+    rows = transaction.run(queries.load("graph/asserted").text, ids=heads, run=run.id)[0]["rows"]
+    asserted = {(head, relation, tail): sources for head, relation, tail, sources in rows}
+    left = {}
+    for (relation, nothing), edges in prepared.edges.items():
+        kept = [
+            row
+            for row in edges
+            if (sources := asserted.get((row["head"], relation, row["tail"]))) is None
+            or not set(row.get("sources", ())) <= set(sources)
+        ]
+        if kept:
+            left[relation, nothing] = kept
+    return left
 
 
 def assert_events(transaction: Transaction, batch: Sequence[tuple[Phrase, float | None]], run: Run) -> int:

@@ -1,11 +1,15 @@
 // Heads. A split that a data set publishes wins over the one that follows from the key.
 //
-// $rows  one map an event: id, text, lang, uri (or null), derived, split
+// $rows     one map an event: id, text, lang, uri (or null), derived, split
+// -> fresh
+// `fresh` lists those that were no event before: nothing leaves them yet, and they are locked now.
 UNWIND $rows AS row
 MERGE (p:Phrase {id: row.id})
 ON CREATE SET p.text = row.text, p.lang = row.lang, p.uri = row.uri
+WITH p, row, NOT p:Event AS fresh
 SET p:Event, p.split = CASE
   WHEN row.split IS NOT NULL AND coalesce(p.split, row.derived) = row.derived THEN row.split
   ELSE coalesce(p.split, row.derived)
 END
 FOREACH (_ IN CASE WHEN row.uri IS NULL THEN [] ELSE [1] END | SET p:Concept)
+RETURN collect(CASE WHEN fresh THEN row.id END) AS fresh

@@ -1,12 +1,12 @@
 // Scores of one critic. The keys guard against element ids that were reused meanwhile.
 //
-// $rows    one map an edge: edge, head, tail, score, accepted
+// $rows    one list an edge: its element id, the keys of head and tail, score, accepted
 // $critic  id of the critic
 // -> written
 UNWIND $rows AS row
 MATCH (head)-[r]->(tail)
-WHERE elementId(r) = row.edge
-  AND head.id = row.head
-  AND tail.id = row.tail
-SET r.score = row.score, r.critic = $critic, r.accepted = row.accepted
+WHERE elementId(r) = row[0]
+  AND head.id = row[1]
+  AND tail.id = row[2]
+SET r.score = row[3], r.critic = $critic, r.accepted = row[4]
 RETURN count(*) AS written

@@ -1,0 +1,213 @@
+"""The graph at the size of ATOMIC-10X: load, score, export, undo, hash, snapshot and bulk import.
+
+    python -m tests.benchmarks.graph --edges 650000
+    python -m tests.benchmarks.graph --edges 6500000
+
+On a private server of its own, from the beginning. Beside each of the first four stands the usual way, on the same
+server, in the same run, on a tenth of the edges (at most 65,000), since it takes so long: `MERGE` of nodes and edge for
+each row in batches of 1,000; whole nodes and relationships returned; scores set by both keys. Rates are rows a second
+of the clock; memory is the largest of this process so far.
+"""
+
+import argparse
+import os
+import random
+import resource
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import neo4j
+
+from kg.bulk import import_privately
+from kg.connection import open_graph
+from kg.content import hash_graph
+from kg.exchange.parquet import write_parquet
+from kg.exchange.snapshot import open_snapshot, write_snapshot
+from kg.graph import KnowledgeGraph
+from kg.model import Acceptance, Assertion, Triple, head_id, tail_id
+from kg.run import Run
+from kg.server import Server
+from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+
+RELATIONS = Vocabulary.load("skd")
+_PER_EVENT = 39  # of ATOMIC-10X: 6.46 M triples of 165,783 events
+_USUAL = 65_000
+_BATCH = 1_000
+
+
+def assertions(count: int, name: str, seed: int = 0) -> Iterator[Assertion]:
+    """Yield edges of ATOMIC-10X's shape: many tails once, some very often."""
+    rng = random.Random(f"{name} {seed}")
+    for number in range(count):
+        tail = int(rng.random() ** 3 * count * 2)
+        yield Assertion(
+            Triple(
+                f"PersonX does what {name} number {number // _PER_EVENT} says, with PersonY",
+                RELATIONS.names[number % len(RELATIONS)],
+                f"to do a thing of the kind {tail} of {name}",
+            ),
+            logprob=-round(rng.random(), 6),
+        )
+
+
+def score(triples: Sequence[Triple]) -> Iterator[float]:
+    """Yield a score of no meaning that costs next to nothing."""
+    return (zlib.crc32(triple.tail.encode()) / 2**32 for triple in triples)
+
+
+class Clock:
+    """Times one stage after the other and prints them."""
+
+    def __init__(self) -> None:
+        self.rates: dict[str, float] = {}
+
+    def __call__(self, name: str, work: Callable[[], int], beside: str | None = None) -> None:
+        """Print the rate of some work, which returns its number of rows, and its ratio to another."""
+        start = time.monotonic()
+        rows = work()
+        seconds = time.monotonic() - start
+        self.rates[name] = rows / seconds
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        ratio = f"  {self.rates[name] / self.rates[beside]:.1f} times {beside}" if beside else ""
+        print(
+            f"{name:<22} {rows:>10,} rows {seconds:8.1f} s {rows / seconds:>10,.0f}/s {memory:>6,} MB{ratio}",
+            flush=True,
+        )
+
+
+class Usual:
+    """The way that most notebooks do it."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        address = server.start()
+        self.driver = neo4j.GraphDatabase.driver(address.uri, auth=(address.username, address.password))
+        self.rows = [
+            {
+                "head": head_id(one.triple), "tail": tail_id(one.triple), "relation": one.triple.relation,
+                "head_text": one.triple.head, "tail_text": one.triple.tail, "logprob": one.logprob,
+            }
+            for one in assertions(count, "the usual way")
+        ]  # fmt: skip
+
+    def load(self) -> int:
+        """Merge nodes and edge of each row."""
+        return self._write(
+            "UNWIND $rows AS row "
+            "MERGE (h:Phrase {id: row.head}) SET h:Event, h.text = row.head_text, h.lang = 'en', h.split = 'train' "
+            "MERGE (t:Phrase {id: row.tail}) SET t:Inference, t.text = row.tail_text, t.lang = 'en' "
+            "MERGE (h)-[r:RELATION]->(t) SET r.logprob = row.logprob, r.runs = ['usual'], r.predicted = false"
+        )
+
+    def update(self) -> int:
+        """Set scores by both keys."""
+        return self._write(
+            "UNWIND $rows AS row MATCH (h:Phrase {id: row.head})-[r:RELATION]->(t:Phrase {id: row.tail}) "
+            "SET r.score = 0.5, r.critic = 'usual', r.accepted = true"
+        )
+
+    def export(self) -> int:
+        """Read nodes and relationships."""
+        count = 0
+        with self.driver.session() as session:
+            text = "MATCH (h:Event)-[r]->(t:Phrase) WHERE r.score >= 0.4 RETURN h, r, t LIMIT $limit"
+            for record in session.run(text, limit=len(self.rows)):
+                _ = {**record["h"], **record["r"], "relation": record["r"].type, "tail": record["t"]["text"]}
+                count += 1
+        return count
+
+    def _write(self, text: str) -> int:
+        for relation in RELATIONS.names:
+            rows = iter([row for row in self.rows if row["relation"] == relation])
+            with self.driver.session() as session:
+                while batch := list(islice(rows, _BATCH)):
+                    session.run(text.replace("RELATION", relation), rows=batch).consume()  # type: ignore[arg-type]
+        return len(self.rows)
+
+
+def begin(graph: KnowledgeGraph, name: str) -> Run:
+    """Return a run that has begun."""
+    run = Run("load", dataset=name)
+    graph.begin(run)
+    return run
+
+
+def add(graph: KnowledgeGraph, items: Iterable[Assertion], run: Run) -> int:
+    """Return how many assertions were written."""
+    return graph.add(items, run).offered
+
+
+def measure(folder: Path, count: int) -> None:
+    """Run all stages."""
+    clock, home = Clock(), Workspace(folder / "one")
+    server = Server(home.folder("server"))
+    with open_graph(home) as graph:
+        graph.add_vocabulary(RELATIONS)
+        warm = begin(graph, "warm")
+        add(graph, assertions(40_000, "warm"), warm)
+        add(graph, assertions(40_000, "warm"), warm)
+        graph.undo(warm.id)
+
+        usual = Usual(server, min(count // 10, _USUAL))
+        clock("usual first load", usual.load)
+        clock("usual load again", usual.load)
+        late = count // 13  # 500,000 of 6.5 M
+        main, undone = begin(graph, "main"), begin(graph, "late")
+        clock("first load", lambda: add(graph, assertions(count - late, "main"), main), "usual first load")
+        clock(
+            "load again",
+            lambda: add(graph, islice(assertions(count - late, "main"), 650_000), main),
+            "usual load again",
+        )
+        add(graph, assertions(late, "late"), undone)
+
+        clock("usual score update", usual.update)
+        acceptance = Acceptance("acceptance", "critic", 0.8, {"0.8": {"overall": 0.4}})
+        clock("score update", lambda: graph.record_scores("critic", score, acceptance), "usual score update")
+        clock("usual export", usual.export)
+        path = folder / "accepted.parquet"
+        clock("filtered export", lambda: write_parquet(graph.edges(min_score=0.4), path), "usual export")
+        path.unlink()
+        clock("undo", lambda: graph.undo(undone.id))
+        clock("hash", lambda: (hash_graph(graph), graph.statistics()["edges"])[1])
+        clock("snapshot", lambda: int(write_snapshot(graph, folder / "snapshot").manifest["counts"]["edges"]))
+        usual.driver.close()
+    server.stop()
+    snapshot = open_snapshot(folder / "snapshot")
+    other = Workspace(folder / "two")
+
+    def bulk() -> int:
+        import_privately(other, snapshot)
+        return int(snapshot.manifest["counts"]["edges"])
+
+    try:
+        with open_graph(other):  # a first start makes the store of users, which takes its time
+            pass
+        clock("bulk import", bulk, "first load")
+        with open_graph(other) as graph:
+            assert hash_graph(graph) == snapshot.manifest["content_hash"]
+        print("The content hash after the bulk import is that of the snapshot.")
+    finally:
+        Server(other.folder("server")).stop()
+
+
+def main() -> None:
+    """Measure in a temporary folder."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--edges", type=int, default=650_000)
+    count = parser.parse_args().edges
+    for name in [name for name in os.environ if name.startswith("NEO4J_")]:
+        del os.environ[name]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            measure(Path(folder), count)
+        finally:
+            Server(Path(folder) / "one" / "server").stop()
+
+
+if __name__ == "__main__":
+    main()
