@@ -1,7 +1,7 @@
 """`kg critic`: learn from judgements, choose thresholds, score every edge."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,7 +21,11 @@ Seed = Annotated[int, typer.Option(help="Same seed, same result on the same mach
 @app.command("import-judgements")
 def import_judgements(
     file: Annotated[
-        Path, typer.Argument(help="A TSV with head, relation, tail, annotator, value.", show_default=False)
+        Path,
+        typer.Argument(
+            help="A TSV with head, relation, tail, annotator, value; or CKBP's CSV, or Li et al.'s TSV of labels.",
+            show_default=False,
+        ),
     ],
     lang: Annotated[str, typer.Option(help="BCP 47 tag of the texts.")] = "en",
 ) -> None:
@@ -37,6 +41,20 @@ def import_judgements(
     if done.rejected:
         typer.echo(f"{done.rejected:,} rows rejected; see {done.rejected_file}", err=True)
         raise typer.Exit(1)
+
+
+@app.command("export-judgements")
+def export_judgements(
+    file: Annotated[Path, typer.Argument(help="The file to write.", show_default=False)],
+    format_name: Annotated[Literal["ckbp", "ckbc"], typer.Option("--format", help="CKBP's CSV, or Li et al.'s TSV.")],
+) -> None:
+    """Write verdicts as labels 0 and 1, in the form of a published data set."""
+    from critic.published import write_published
+    from kg.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        count = write_published(graph.judgements(), file, format_name)
+    typer.echo(f"{count:,} judgements written to {file}")
 
 
 @app.command()

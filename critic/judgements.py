@@ -1,12 +1,14 @@
 """Judgements in a file: what annotators said about triples.
 
-A TSV with a header that names head, relation, tail, value and annotator (or rater); other columns are not read.
+A TSV with a header that names head, relation, tail, value and annotator (or rater); other columns are not read. Or a
+published format (`critic.published`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from critic.published import VOCABULARIES, guess_format, read_published
 from kg.errors import InputError
 from kg.graph import KnowledgeGraph
 from kg.lines import Line, Rejected, RejectedFile, file_hash, read_lines
@@ -32,15 +34,27 @@ class Imported:
 def import_judgements(graph: KnowledgeGraph, workspace: Workspace, path: Path, lang: str = "en") -> Imported:
     """Bring a file of judgements into the graph as one run; doing it again changes nothing.
 
+    Published formats (`critic.published`) are told by their first line, and bring their relations.
+
     Raises:
         InputError: the file cannot be read, or not one of its rows can.
         NotReady: the graph knows no relation yet.
     """
+    first = next((line.text for line in read_lines(path) if isinstance(line, Line)), "")
+    if (format_name := guess_format(first)) in VOCABULARIES:
+        graph.add_vocabulary(Vocabulary.load(VOCABULARIES[format_name]))
     vocabulary = graph.vocabulary()
     run = Run("judgements", dataset=path.name, parameters={"sha256": file_hash(path), "lang": lang})
     folder = workspace.folder("runs", run.id)
     with RejectedFile(folder / "rejected.jsonl") as rejected:
-        judgements = list(read_judgements(path, vocabulary, lang, rejected))
+        if format_name in VOCABULARIES:
+            rows = list(read_published(read_lines(path), format_name, vocabulary, lang))
+            judgements = [row for row in rows if isinstance(row, Judgement)]
+            for row in rows:
+                if isinstance(row, Rejected):
+                    rejected.add(row)
+        else:
+            judgements = list(read_judgements(path, vocabulary, lang, rejected))
         if not judgements and rejected.first:
             raise InputError(f"no row of {path} is a judgement; line {rejected.first.line}: {rejected.first.reason}")
     graph.begin(run)

@@ -28,7 +28,7 @@ def load(
         str,
         typer.Option(
             "--format",
-            help="skd, atomic2020, atomic2019, conceptnet, cn100k, phalm, completions, snapshot, rdf; auto looks.",
+            help="skd, atomic2020, atomic2019, conceptnet, cn100k, kgtk, kgx, phalm, completions, snapshot, rdf.",
         ),
     ] = "auto",
     vocabulary: Annotated[

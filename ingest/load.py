@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ingest.readers import READERS, Reader, guess_format
 from ingest.readers.atomic import read_atomic2019
+from ingest.readers.kgx import read_kgx, read_nodes
 from ingest.readers.teachers import read_completions
 from kg.errors import InputError
+from kg.exchange.kgx import pair_of
 from kg.exchange.rdf_reading import open_rdf
 from kg.graph import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
@@ -88,6 +90,8 @@ def load_file(
     dropped: Counter[str] = Counter()
     if reader in (read_completions, read_atomic2019):
         reader = partial(reader, dropped=dropped)
+    elif reader is read_kgx:
+        reader, path = partial(read_kgx, nodes=read_nodes(path, lang)), pair_of(path)[1]
     with RejectedFile(folder / "rejected.jsonl") as rejected:
         graph.add_vocabulary(relations)
         graph.begin(run)

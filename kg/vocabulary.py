@@ -1,9 +1,10 @@
 """The relations that a graph may have: data, not code.
 
-A vocabulary is a TOML file with one table a relation. Five are shipped: `atomic` (9 relations), `atomic2020` (23),
-`skd` (the 7 of West et al. 2021), `skd2` (the 13 of its 2.1 release) and `conceptnet`. Users bring their own:
+A vocabulary is a TOML file with one table a relation. Seven are shipped: `atomic` (9 relations), `atomic2020` (23),
+`skd` (the 7 of West et al. 2021), `skd2` (the 13 of its 2.1 release), `conceptnet`, and
+`cskg` (ConceptNet, ATOMIC-2020 and more), `ckbp` (26). Users bring their own:
 
-    extends = "skd"                 # optional: a shipped name or a path
+    extends = "skd"                 # optional: a shipped name or a path, or a list of them
     only = ["xWant"]                # optional: what to keep of it
 
     [mayBuy]
@@ -139,7 +140,8 @@ def _read(text: str, name: str) -> list[Relation]:
     relations: list[Relation] = []
     base, only = content.pop("extends", None), content.pop("only", None)
     if base is not None:
-        inherited = Vocabulary.load(str(base))
+        bases = base if isinstance(base, list) else [base]
+        inherited = Vocabulary(relation for one in bases for relation in Vocabulary.load(str(one)))
         relations = [inherited[kept] for kept in only] if only is not None else list(inherited)
     known = {field.name for field in fields(Relation)} - {"name"}
     for key, table in content.items():

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from ingest.readers.atomic import read_atomic2019, read_atomic2020, read_cn100k
 from ingest.readers.conceptnet import read_conceptnet
+from ingest.readers.kgtk import read_kgtk
+from ingest.readers.kgx import read_kgx
 from ingest.readers.rows import Rows, json_object
 from ingest.readers.teachers import read_completions, read_phalm, read_skd
 from kg.errors import InputError
@@ -22,6 +24,7 @@ _KEYS = {
     "skd": {"head", "relation", "tail"},
     "completions": {"event", "relation", "tails"},
     "phalm": {"event", "inference"},
+    "kgx": {"subject", "predicate", "object"},
 }
 
 
@@ -38,6 +41,8 @@ READERS: dict[str, Format] = {
     "atomic2020": Format(read_atomic2020, "atomic2020"),
     "atomic2019": Format(read_atomic2019, "atomic"),
     "conceptnet": Format(read_conceptnet, "conceptnet"),
+    "kgtk": Format(read_kgtk, "cskg"),
+    "kgx": Format(read_kgx, "cskg"),
     "cn100k": Format(read_cn100k, "conceptnet"),
     "completions": Format(read_completions, "skd"),
     "phalm": Format(read_phalm, "atomic", "ja"),
@@ -59,6 +64,8 @@ def guess_format(path: Path) -> str:
                 return name
     elif text.startswith("event,"):
         return "atomic2019"
+    elif {"node1", "node2"} <= set(text.split("\t")):
+        return "kgtk"
     elif text.startswith("/a/["):
         return "conceptnet"
     elif text.count("\t") == 2:  # noqa: PLR2004 - head, relation, tail

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from kg.graph import KnowledgeGraph
 
 FormatName = Literal[
-    "jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "parquet", "snapshot", "graphml", "rdf", "shapes"
-]
+    "jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "kgtk", "kgx", "parquet", "snapshot", "graphml", "gexf",
+    "node-link", "rdf", "shapes",
+]  # fmt: skip
 
 
 def export(
@@ -24,8 +25,8 @@ def export(
         FormatName,
         typer.Argument(
             metavar="FORMAT",
-            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, parquet (edges), snapshot (all, in a "
-            "folder), graphml, rdf (.nt, .nq, .ttl, .trig, .jsonld), shapes (SHACL for the RDF).",
+            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, kgtk (CSKG), kgx, parquet (edges), "
+            "snapshot (all, in a folder), graphml, gexf, node-link, rdf (.nt .nq .ttl .trig .jsonld), shapes (SHACL).",
         ),
     ],
     file: Annotated[
@@ -66,7 +67,9 @@ def export(
     typer.echo(f"{count:,} edges written to {file}")
 
 
-def _write(format_name: FormatName, graph: "KnowledgeGraph", filters: dict[str, Any], file: Path) -> int:
+def _write(  # noqa: PLR0911 - one for each format
+    format_name: FormatName, graph: "KnowledgeGraph", filters: dict[str, Any], file: Path
+) -> int:
     from tqdm import tqdm
 
     watermark = graph.watermark()
@@ -98,6 +101,18 @@ def _write(format_name: FormatName, graph: "KnowledgeGraph", filters: dict[str, 
             from kg.exchange.conceptnet import write_conceptnet
 
             return write_conceptnet(edges, file)
+        case "kgtk":
+            from kg.exchange.kgtk import write_kgtk
+
+            return write_kgtk(edges, file, relations=graph.vocabulary())
+        case "kgx":
+            from kg.exchange.kgx import write_kgx
+
+            return write_kgx(graph.phrases(**filters), edges, file, runs=graph.runs())
+        case "gexf" | "node-link":
+            from kg.exchange.drawn import write_drawn
+
+            return write_drawn(graph.phrases(**filters), edges, file, format_name)
         case "parquet":
             from kg.exchange.parquet import write_parquet
 

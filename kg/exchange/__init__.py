@@ -6,6 +6,9 @@
 | `tsv` | any | head, relation, tail, as ATOMIC-2020 or ConceptNet 100K | all else; refuses a tab or line break |
 | `atomic` | `.csv` | the answers of ATOMIC 2019, row by row | languages, scores, runs; refuses a line break |
 | `conceptnet` | `.csv`, `.csv.gz` | URIs, weight, sources, details | splits, scores, runs; refuses `none` |
+| `kgtk` | `.tsv` | the columns of CSKG | splits, scores, runs |
+| `kgx` | two `.jsonl` | phrases, every field of `Edge` | nothing |
+| `drawn` | `.gexf`, `.json` | phrases, every field of `Edge`; in memory | nothing |
 | `parquet` | `.parquet` | every field of `Edge`, and the ids of its phrases | nothing |
 | `snapshot` | folder | the whole graph, runs, critics and judgements too | nothing |
 | `graphml` | `.graphml` | phrases, every field of `Edge` | nothing (`unescape` restores odd texts) |

@@ -117,11 +117,12 @@ def _write(xml: XMLGenerator, element: str, attributes: Mapping[str, str], data:
 
 def _as_text(value: object) -> str:
     if isinstance(value, str):
-        return _escape(value)
+        return escape(value)
     if isinstance(value, tuple):
-        return "|".join(_escape(part).replace("|", "_x007C_") for part in value)
+        return "|".join(escape(part).replace("|", "_x007C_") for part in value)
     return json.dumps(value)  # true, false, and NaN or Infinity as Java spells them
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Return a text as XML can hold it."""
     return _ODD.sub(lambda match: f"_x{ord(match[0]):04X}_", text)

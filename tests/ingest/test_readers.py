@@ -9,10 +9,12 @@ import pytest
 
 from ingest.cleaning import clean_tails
 from ingest.readers import READERS, guess_format
+from ingest.readers.kgx import read_kgx, read_nodes
 from ingest.readers.teachers import read_completions
 from kg.errors import InputError
+from kg.exchange.kgtk import write_kgtk
 from kg.lines import Rejected, read_lines
-from kg.model import Assertion, Triple
+from kg.model import Assertion, Edge, Triple
 from kg.vocabulary import Vocabulary
 
 
@@ -157,6 +159,8 @@ LINES = {
     "phalm": json.dumps(PHALM),
     "conceptnet": "/a/[/r/IsA/,/c/en/cat/,/c/en/animal/]\t/r/IsA\t/c/en/cat\t/c/en/animal\t{}",
     "cn100k": "IsA\tcat\tanimal",
+    "kgtk": "id\tnode1\trelation\tnode2\tnode1;label",
+    "kgx": json.dumps({"id": "e", "subject": "a", "predicate": "kg:xWant", "object": "b"}),
 }
 
 
@@ -230,3 +234,43 @@ def test_conceptnet_rows_that_are_none_are_named(tmp_path: Path, row: str, reaso
     good, bad = read(tmp_path / "f", row.encode(), "conceptnet")
     assert good == []
     assert reason in bad[0].reason
+
+
+CSKG = (
+    "id\tnode1\trelation\tnode2\tnode1;label\tnode2;label\trelation;label\trelation;dimension\tsource\tsentence\n"
+    "e1\t/c/en/0/n\t/r/IsA\t/c/en/digit\t0|zero\tdigit\tis a\ttaxonomic\tCN\t[[0]] is a digit\n"
+    "e2\tat:personx_naps\tat:xWant\tat:to_rest\tPersonX naps\tto rest\tx wants\t\tAT\t\n"
+    "e3\tQ1\tmw:MayHaveProperty\tQ2\tx\n"
+)
+
+
+def test_cskg_rows_keep_what_every_column_says(tmp_path: Path) -> None:
+    good, bad = read(tmp_path / "f", CSKG.encode(), "kgtk")
+    assert [row.triple for row in good] == [
+        Triple("0", "IsA", "digit", "en", "", "/c/en/0/n", ""),
+        Triple("PersonX naps", "xWant", "to rest", "en", "", "at:personx_naps", "at:to_rest"),
+    ]
+    assert "5 columns where the header has 10" in bad[0].reason
+    edges = [
+        Edge(row.triple, "train", ("run",), predicted=False, weight=row.weight, details=row.details) for row in good
+    ]
+    write_kgtk(edges, tmp_path / "out", relations=Vocabulary.load("cskg"))
+    written = (tmp_path / "out").read_text().splitlines()
+    assert {line.removesuffix("\t") for line in written[1:]} == set(CSKG.splitlines()[1:3])
+
+
+def test_kgx_edges_find_their_nodes_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "g_nodes.jsonl").write_text(
+        '{"id": "X:1", "name": "PersonX naps", "category": ["Event"]}\n{"id": "X:2", "name": "to rest"}\n'
+    )
+    edge = {"id": "e", "subject": "X:1", "predicate": "biolink:xWant", "object": "X:2", "agent_type": "manual_agent"}
+    path = tmp_path / "g_edges.jsonl"
+    path.write_text(f"{json.dumps(edge | {'pubs': 3})}\n{json.dumps(edge | {'object': 'X:3'})}\n")
+    rows = list(read_kgx(read_lines(path), Vocabulary.load("skd"), "en", read_nodes(path, "en")))
+    assert isinstance(rows[0], Assertion)
+    assert rows[0].triple == Triple("PersonX naps", "xWant", "to rest", "en", "", "X:1", "X:2")
+    assert json.loads(rows[0].details or "") == {"kgx": {"pubs": 3}}
+    assert isinstance(rows[1], Rejected)
+    assert "'X:3' is not in the file of nodes" in rows[1].reason
+    with pytest.raises(InputError, match=r"other_nodes\.jsonl"):
+        read_nodes(tmp_path / "other_edges.jsonl", "en")

@@ -1,0 +1,86 @@
+"""KGX's JSON Lines (Biolink): edges whose nodes are in a file beside them."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ingest.readers.rows import Rows, as_details, clean_part, json_object, parse_rows, read_split, text_of
+from kg.errors import InputError
+from kg.exchange.kgx import pair_of
+from kg.lines import Line, Rejected, read_lines
+from kg.model import NOTHING, Assertion, Triple, phrase_id
+from kg.vocabulary import Vocabulary
+
+_OWN = {
+    "id", "subject", "predicate", "object", "knowledge_level", "agent_type", "split", "runs", "predicted", "logprob",
+    "score", "critic", "accepted", "weight", "sources", "details",
+}  # fmt: skip
+Node = tuple[str, str, str]
+
+
+def read_nodes(path: Path, lang: str) -> dict[str, Node]:
+    """Return text, language and URI of each node in the file beside one of edges; all of them are held in memory.
+
+    Raises:
+        InputError: the file is missing, or a line of it is no node.
+    """
+    nodes: dict[str, Node] = {}
+    for line in read_lines(pair_of(path)[0]):
+        if isinstance(line, Rejected):
+            raise InputError(f"{pair_of(path)[0]}, line {line.line}: {line.reason}")
+        row = json_object(line.text)
+        key, text, own = text_of(row, "id"), clean_part(text_of(row, "name"), "name"), str(row.get("lang") or lang)
+        uri = row.get("uri") or ("" if key in (NOTHING, phrase_id(text, own)) else key)
+        nodes[key] = (text, own, str(uri))
+    return nodes
+
+
+def read_kgx(
+    lines: Iterable[Line | Rejected],
+    vocabulary: Vocabulary,
+    lang: str,  # noqa: ARG001 - the nodes have theirs
+    nodes: dict[str, Node] | None = None,
+) -> Rows:
+    """Yield the edges of a KGX file; what is not the graph's own is kept in `details` under `kgx`.
+
+    Args:
+        lines: of the file of edges.
+        vocabulary: relations that may occur, as the last part of a predicate.
+        lang: not used; `read_nodes` takes it.
+        nodes: text, language and URI of each node (`read_nodes`).
+    """
+    known = nodes or {}
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = json_object(line.text)
+        relation = vocabulary[text_of(row, "predicate").replace("/", ":").rpartition(":")[2]].name
+        ends: list[Node] = []
+        for end in ("subject", "object"):
+            if (key := text_of(row, end)) not in known:
+                raise InputError(f"{end} {key[:80]!r} is not in the file of nodes")
+            ends.append(known[key])
+        (head, head_lang, head_uri), (tail, tail_lang, tail_uri) = ends
+        if row["object"] == NOTHING:
+            tail_lang, tail_uri = head_lang, ""
+        elif tail == NOTHING and not tail_uri:
+            tail_uri = f"/c/{tail_lang}/{NOTHING}"
+        other = {name: value for name, value in row.items() if name not in _OWN}
+        details = row.get("details") if not other else as_details({"kgx": other})
+        yield Assertion(
+            Triple(head, relation, tail, head_lang, "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri),
+            split=read_split(row["split"]) if row.get("split") else None,
+            logprob=_number(row, "logprob"), weight=_number(row, "weight"), score=_number(row, "score"),
+            sources=tuple(map(str, row.get("sources") or ())), details=details,
+        )  # fmt: skip
+
+    return parse_rows(lines, parse)
+
+
+def _number(row: dict[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} {value!r} is not a number") from None

@@ -1,0 +1,101 @@
+r"""KGTK's edge file, as CSKG is published (Ilievski et al. 2021): a TSV with a header, a line an edge.
+
+    id  node1  relation  node2  node1;label  node2;label  relation;label  relation;dimension  source  sentence  weight
+
+A node is its URI, or the key of its phrase; a label is the plain text, `'text'@lang` in another language than English,
+or `"text"` with KGTK's escapes where it has a tab, a line break, a quotation mark, `\` or `|`. What an edge was read
+with, and what another column said, comes out as it was. Splits, runs and all that a critic said are left out.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from kg.exchange.target import export_file, open_text
+from kg.model import NOTHING, Edge, Triple, concept_uri, phrase_id, triple_id
+from kg.vocabulary import Vocabulary
+
+COLUMNS = (
+    "id", "node1", "relation", "node2", "node1;label", "node2;label", "relation;label", "relation;dimension", "source",
+    "sentence", "weight",
+)  # fmt: skip
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "|": "\\|", '"': '\\"', "'": "\\'"}
+_UNESCAPES = {written: plain for plain, written in _ESCAPES.items()}
+_ESCAPED = re.compile(r"\\.")
+_SPECIAL = re.compile("[\\\\\t\n\r|\v\f\x1c-\x1e\x85\u2028\u2029]|^['\"]|^\\s|\\s$")
+_QUOTED = re.compile(r"'(.*)'@([A-Za-z0-9_-]+)|\"(.*)\"", re.DOTALL)
+
+
+def write_kgtk(edges: Iterable[Edge], path: Path, *, relations: Vocabulary) -> int:
+    """Write edges as a KGTK edge file.
+
+    Args:
+        edges: what to write, in this order.
+        path: file to make, packed if it ends in `.gz`; an older one is replaced.
+        relations: whose phrases become `relation;label`.
+
+    Returns:
+        The number of edges written.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    count = 0
+    with export_file(path) as draft, open_text(draft, path) as file:
+        file.write("\t".join(COLUMNS) + "\n")
+        for edge in edges:
+            said = orjson.loads(edge.details).get("kgtk", {}) if edge.details else {}
+            cells = usual_cells(edge.triple, relations) | {"weight": "" if edge.weight is None else repr(edge.weight)}
+            file.write("\t".join(str(said.get(name, cells.get(name, ""))) for name in COLUMNS) + "\n")
+            count += 1
+    return count
+
+
+def usual_cells(triple: Triple, relations: Vocabulary) -> dict[str, str]:
+    """Return what the columns hold for an edge that was not read from such a file."""
+    tail_lang = triple.tail_lang or triple.lang
+    nothing = triple.says_nothing
+    return {
+        "id": triple_id(triple),
+        "node1": node_name(triple.head, triple.lang, triple.head_uri),
+        "relation": f"/r/{triple.relation}",
+        "node2": NOTHING if nothing else node_name(triple.tail, tail_lang, triple.tail_uri),
+        "node1;label": label_of(triple.head, triple.lang),
+        "node2;label": label_of(triple.tail, "en" if nothing else tail_lang),
+        "relation;label": relations[triple.relation].phrase,
+    }
+
+
+def node_name(text: str, lang: str, uri: str) -> str:
+    """Return the name of a node: its URI, the URI of its text where that is plain, or the key of its phrase."""
+    if uri:
+        return uri
+    plain = concept_uri(text, lang)
+    return plain if re.fullmatch(r"[^\s_/|\\'\"]+( [^\s_/|\\'\"]+)*", text) else phrase_id(text, lang)
+
+
+def label_of(text: str, lang: str) -> str:
+    r"""Return a label as the file has it.
+
+    >>> label_of("to rest", "en"), label_of("傘", "ja"), label_of("a|b", "en")
+    ('to rest', "'傘'@ja", '"a\\|b"')
+    """
+    if lang == "en" and not _SPECIAL.search(text):
+        return text
+    escaped = "".join(_ESCAPES.get(letter, letter) for letter in text)
+    return f'"{escaped}"' if lang == "en" else f"'{escaped}'@{lang}"
+
+
+def read_label(label: str) -> tuple[str, str]:
+    r"""Return text and language of a label; of several (`a|b`) the first one.
+
+    >>> read_label("'傘'@ja"), read_label('"a\\|b"'), read_label("a|b")
+    (('傘', 'ja'), ('a|b', 'en'), ('a', 'en'))
+    """
+    if match := _QUOTED.fullmatch(label):
+        text = match[1] if match[2] else match[3]
+        plain = _ESCAPED.sub(lambda found: _UNESCAPES.get(found[0], found[0][1:]), text)
+        return plain, match[2] or "en"
+    return label.partition("|")[0], "en"
