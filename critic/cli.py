@@ -77,12 +77,15 @@ def calibrate(
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
 ) -> None:
     """Choose the thresholds that keep a share of the good triples, on the validation events."""
+    from tqdm import tqdm
+
     from critic.stage import calibrate_critic
     from kg.connection import open_graph
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
-        acceptance = calibrate_critic(graph, workspace, recall=recall)
+        with tqdm(unit=" edges", desc="accept", disable=None) as bar:
+            acceptance = calibrate_critic(graph, workspace, recall=recall, progress=bar.update)
         accepted = graph.statistics()["accepted"]
     for relation, threshold in sorted(acceptance.thresholds[f"{recall:g}"].items()):
         typer.echo(f"{relation:<24} {threshold:.3f}")

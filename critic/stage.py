@@ -91,7 +91,9 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
     return critic_id, Critic.load(folder, encoder.encode)
 
 
-def calibrate_critic(graph: KnowledgeGraph, workspace: Workspace, *, recall: float = 0.8) -> Acceptance:
+def calibrate_critic(
+    graph: KnowledgeGraph, workspace: Workspace, *, recall: float = 0.8, progress: Progress = lambda _: None
+) -> Acceptance:
     """Choose the thresholds of the current critic on the judgements of validation events, and accept by them.
 
     Raises:
@@ -106,7 +108,7 @@ def calibrate_critic(graph: KnowledgeGraph, workspace: Workspace, *, recall: flo
     run = Run("calibrate", model=critic_id, parameters={"recall": recall, "thresholds": thresholds})
     acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds)
     graph.begin(run)
-    graph.record_acceptance(acceptance, run=run.id, rows=len(verdicts.triples))
+    graph.record_acceptance(acceptance, progress, run=run.id, rows=len(verdicts.triples))
     graph.finish(run, offered=len(verdicts.triples))
     write_record(workspace.folder("runs", run.id), run, {"offered": len(verdicts.triples)})
     return acceptance

@@ -60,8 +60,8 @@ def export(
             return
         query = queries.load("graph/edges").where(where)
         adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
-        if format_name == "rdf":
-            count = _write_rdf(graph, file, filters, base, form)
+        if format_name in ("rdf", "parquet"):
+            count = _write_pages(format_name, graph, file, filters, base, form)
         else:
             count = _write(format_name, graph, filters, file)
     typer.echo(f"{count:,} edges written to {file}")
@@ -113,20 +113,22 @@ def _write(  # noqa: PLR0911 - one for each format
             from kg.exchange.drawn import write_drawn
 
             return write_drawn(graph.phrases(**filters), edges, file, format_name)
-        case "parquet":
-            from kg.exchange.parquet import write_parquet
-
-            return write_parquet(edges, file)
     from kg.exchange.graphml import write_graphml
 
     return write_graphml(graph.phrases(**filters), edges, file)
 
 
-def _write_rdf(
-    graph: "KnowledgeGraph", file: Path, filters: dict[str, Any], base: str | None, form: "Form | None"
+def _write_pages(
+    format_name: FormatName,
+    graph: "KnowledgeGraph",
+    file: Path,
+    filters: dict[str, Any],
+    base: str | None,
+    form: "Form | None",
 ) -> int:
     from tqdm import tqdm
 
+    from kg.exchange.parquet import write_parquet
     from kg.exchange.rdf import write_rdf
     from kg.exchange.rdf_names import BASE
 
@@ -136,12 +138,13 @@ def _write_rdf(
     with tqdm(unit=" edges", desc=file.name, disable=None) as bar:
 
         def pages() -> Iterator[list[Any]]:
-            for page in graph.unchanged_since(
-                watermark, graph.edge_pages(where=filters["where"], parameters=conditions)
-            ):
+            every = graph.edge_pages(where=filters["where"], parameters=conditions)
+            for page in graph.unchanged_since(watermark, every):
                 bar.update(len(page))
                 yield page
 
+        if format_name == "parquet":
+            return write_parquet(pages(), file)
         return write_rdf(
             graph.phrases(**filters, every=whole), pages(), file, relations=graph.vocabulary(), runs=graph.runs(),
             base=base or BASE, form=form or "reification",

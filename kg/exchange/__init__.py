@@ -16,7 +16,8 @@
 
 What holds for all of them:
 
-* Edges come in as any iterable (`rdf`: pages of rows) and are read once; memory does not grow with their number.
+* Edges come in as any iterable (`rdf`, `parquet`: pages of rows) and are read once; memory does not grow with their
+  number.
 * The file appears when it is complete. An export that fails or is interrupted leaves what was there before.
 * The number of edges written is returned, and none is left out in silence: all of them are in the file, or
   there is an error and no file.

@@ -4,14 +4,13 @@ The form to compute on (pandas, Polars, DuckDB, Spark), and the one that loses n
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kg.exchange.target import export_file
-from kg.model import Edge, head_id, tail_id
+from kg.reading import EDGE_COLUMNS, EdgeRow
 
 _ROW_GROUP = 20_000  # edges; what is held in memory at a time
 
@@ -40,11 +39,11 @@ SCHEMA = pa.schema(
 )
 
 
-def write_parquet(edges: Iterable[Edge], path: Path) -> int:
+def write_parquet(pages: Iterable[Sequence[EdgeRow]], path: Path) -> int:
     """Write edges with all that is said about them.
 
     Args:
-        edges: what to write, in this order.
+        pages: lists of edges as rows (`kg.reading.EDGE_COLUMNS`), which become columns without an object in between.
         path: file to make; an older one is replaced.
 
     Returns:
@@ -54,33 +53,18 @@ def write_parquet(edges: Iterable[Edge], path: Path) -> int:
         InputError: the file cannot be written.
     """
     count = 0
-    stream = iter(edges)
     with export_file(path) as draft, pq.ParquetWriter(draft, SCHEMA, compression="zstd") as writer:
-        while batch := list(islice(stream, _ROW_GROUP)):
-            writer.write_batch(pa.RecordBatch.from_pydict(_columns(batch), SCHEMA))
-            count += len(batch)
+        for page in pages:
+            for start in range(0, len(page), _ROW_GROUP):
+                rows = page[start : start + _ROW_GROUP]
+                writer.write_batch(pa.RecordBatch.from_pydict(_columns(rows), SCHEMA))
+                count += len(rows)
     return count
 
 
-def _columns(edges: Sequence[Edge]) -> dict[str, list[object]]:
-    return {
-        "head": [edge.triple.head for edge in edges],
-        "relation": [edge.triple.relation for edge in edges],
-        "tail": [edge.triple.tail for edge in edges],
-        "lang": [edge.triple.lang for edge in edges],
-        "split": [edge.split for edge in edges],
-        "score": [edge.score for edge in edges],
-        "accepted": [edge.accepted for edge in edges],
-        "predicted": [edge.predicted for edge in edges],
-        "critic": [edge.critic for edge in edges],
-        "logprob": [edge.logprob for edge in edges],
-        "weight": [edge.weight for edge in edges],
-        "runs": [edge.runs for edge in edges],
-        "sources": [edge.sources for edge in edges],
-        "details": [edge.details for edge in edges],
-        "tail_lang": [edge.triple.tail_lang or None for edge in edges],
-        "head_uri": [edge.triple.head_uri or None for edge in edges],
-        "tail_uri": [edge.triple.tail_uri or None for edge in edges],
-        "head_id": [head_id(edge.triple) for edge in edges],
-        "tail_id": [tail_id(edge.triple) for edge in edges],
-    }
+def _columns(rows: Sequence[EdgeRow]) -> dict[str, Sequence[object]]:
+    columns: dict[str, Sequence[object]] = dict(zip(EDGE_COLUMNS, zip(*rows, strict=True), strict=True))
+    del columns["edge"]
+    for name in ("tail_lang", "head_uri", "tail_uri"):
+        columns[name] = [value or None for value in columns[name]]
+    return columns

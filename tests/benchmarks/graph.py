@@ -170,7 +170,11 @@ def measure(folder: Path, count: int) -> None:
         clock("score update", lambda: graph.record_scores("critic", score, acceptance), "usual score update")
         clock("usual export", usual.export)
         path = folder / "accepted.parquet"
-        clock("filtered export", lambda: write_parquet(graph.edges(min_score=0.4), path), "usual export")
+        clock(
+            "filtered export",
+            lambda: write_parquet(graph.edge_pages(parameters={"min_score": 0.4}), path),
+            "usual export",
+        )
         path.unlink()
         clock("undo", lambda: graph.undo(undone.id))
         clock("hash", lambda: (hash_graph(graph), graph.statistics()["edges"])[1])

@@ -7,11 +7,12 @@ import pytest
 from kg.exchange import parquet
 from kg.exchange.parquet import SCHEMA, write_parquet
 from kg.model import Edge, phrase_id
+from kg.reading import row_of
 
 
 def test_every_field_is_a_column(edges: list[Edge], folder: Path) -> None:
     path = folder / "graph.parquet"
-    assert write_parquet(edges, path) == 5
+    assert write_parquet([list(map(row_of, edges))], path) == 5
     rows = pq.read_table(path).to_pylist()
     triple = edges[0].triple
     assert rows[0] == {
@@ -42,7 +43,7 @@ def test_every_field_is_a_column(edges: list[Edge], folder: Path) -> None:
 
 def test_edges_are_written_in_row_groups(edges: list[Edge], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet, "_ROW_GROUP", 2)
-    write_parquet(edges, folder / "graph.parquet")
+    write_parquet([list(map(row_of, edges))], folder / "graph.parquet")
     metadata = pq.read_metadata(folder / "graph.parquet")
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [2, 2, 1]
     assert metadata.row_group(0).column(0).compression == "ZSTD"

@@ -27,7 +27,7 @@ NO_RELATIONS = Vocabulary([])
 WRITERS: dict[str, Write] = {
     ".jsonl": lambda edges, path: write_jsonl(edges, path, thresholds={}, verdicts={}),
     ".tsv": write_tsv,
-    ".parquet": write_parquet,
+    ".parquet": lambda edges, path: write_parquet(pages(edges), path),
     ".graphml": lambda edges, path: write_graphml(phrases(), edges, path),
     ".ttl": lambda edges, path: write_rdf(phrases(), pages(edges), path, relations=NO_RELATIONS, runs=[]),
     ".nt": lambda edges, path: write_rdf(phrases(), pages(edges), path, relations=NO_RELATIONS, runs=[]),

@@ -15,6 +15,7 @@ from kg.exchange.jsonl import write_jsonl
 from kg.exchange.parquet import write_parquet
 from kg.exchange.tsv import write_tsv
 from kg.model import NOTHING, Edge, Triple
+from kg.reading import row_of
 from tests.exchange.records import edge_lists, phrases_of
 
 write_and_read = settings(max_examples=60, deadline=None)
@@ -62,7 +63,7 @@ def test_tsv_keeps_texts_or_refuses(folder: Path, edges: list[Edge]) -> None:
 @given(edge_lists)
 def test_parquet_keeps_everything(folder: Path, edges: list[Edge]) -> None:
     path = folder / "graph.parquet"
-    assert write_parquet(edges, path) == len(edges)
+    assert write_parquet([list(map(row_of, edges))], path) == len(edges)
     back = []
     for row in pq.read_table(path).to_pylist():
         triple = Triple(*(row.pop(field.name) or "" for field in fields(Triple)))
