@@ -5,8 +5,9 @@
 | `ckbp` | CSV with a header: head, relation, tail, label, class, in v1 head_in_expert_test | Fang et al. 2021, 2023 |
 | `ckbc` | TSV without one: relation, head, tail, label | Li et al. 2016 |
 
-A label 1 becomes the value 1, 0 becomes -1. What else a row says becomes its annotator's name, so that it comes back; a
-row that contradicts an earlier one of the same name is another annotator's, `#2`.
+A label 1 becomes the value 1, 0 becomes -1; on the way out every good value is 1, every other 0. What else a row says
+becomes its annotator's name, so that it comes back; a row that contradicts an earlier one of the same name is another
+annotator's, `#2`.
 """
 
 import csv

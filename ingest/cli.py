@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ingest import batch_cli, teacher_cli
+from kg.errors import InputError
 from kg.model import Split
 from kg.workspace import Workspace
 
@@ -53,6 +54,11 @@ def load(
     from kg.exchange.rdf import is_rdf
 
     workspace = Workspace.default()
+    is_whole = format_name in ("snapshot", "rdf") or (format_name == "auto" and (file.is_dir() or is_rdf(file)))
+    if is_whole and (vocabulary or lang or split or model or licence):
+        raise InputError(
+            "a snapshot and RDF say themselves which vocabulary, language, split, model and licence they have"
+        )
     if format_name == "snapshot" or (format_name == "auto" and file.is_dir()):
         _load_snapshot(file, workspace)
         return

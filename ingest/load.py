@@ -113,20 +113,17 @@ def load_rdf(graph: KnowledgeGraph, workspace: Workspace, path: Path, progress: 
         InputError: the file cannot be read as RDF, or has no relation.
     """
     folder = workspace.folder("runs", f"rdf-{file_hash(path)[:12]}")
-    seen: set[str] = set()
     with open_rdf(path) as rdf, RejectedFile(folder / "rejected.jsonl") as rejected:
-        runs = rdf.runs()
-        restore_descriptions(graph, rdf.vocabulary, runs=runs)
+        restore_descriptions(graph, rdf.vocabulary, runs=rdf.runs())
 
         def edges() -> Iterator[Edge]:
             for edge in rdf.edges():
-                seen.update(edge.runs)
-                yield edge
+                if isinstance(edge, Rejected):
+                    rejected.add(edge)
+                else:
+                    yield edge
 
         count = restore_records(graph, rdf.phrases(), edges(), progress)
-        missing = seen - {run["id"] for run in runs}
-        unknown = [{"id": run, "kind": "unknown", "status": "finished"} for run in sorted(missing)]
-        restore_descriptions(graph, rdf.vocabulary, runs=unknown)
         for statement in rdf.not_understood():
             rejected.add(statement)
     return LoadedRdf(count, rejected.count, rejected.path)

@@ -270,12 +270,18 @@ class KnowledgeGraph:
             NotFound: there is no such run.
         """
         run = self.run(run_id)
-        students = [other["id"] for other in self.runs() if other["kind"] == STUDENT_KIND]
+        students = [other["id"] for other in self.runs() if other.get("kind") == STUDENT_KIND]
         touched = 0
         for last, until in self._pages():
-            if run["kind"] == "score":
+            if run.get("kind") == "score":
                 self._write("graph/forget_scores", critic=run["model"], last=last, until=until)
-            parameters = {"last": last, "until": until, "run": run_id, "students": students}
+            parameters = {
+                "last": last,
+                "until": until,
+                "run": run_id,
+                "students": students,
+                "dataset": run.get("dataset"),
+            }
             found = self.commit(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
             touched += found
             progress(found)

@@ -4,11 +4,12 @@ Everything here is a value: equal by content, safe to hash, free of I/O.
 """
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from kg.errors import InputError
 
@@ -148,6 +149,15 @@ class Edge:
     weight: float | None = None
     sources: tuple[str, ...] = ()
     details: str | None = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What `details` say, as a map; empty where there are none, or no JSON object."""
+        try:
+            found = json.loads(self.details or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,16 +24,18 @@ def to_networkx(edges: Iterable[Edge]) -> "nx.MultiDiGraph[str]":
     graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for edge in edges:
         triple = edge.triple
-        _add_node(graph, triple.head, triple.lang)
-        _add_node(graph, triple.tail, None if triple.says_nothing else triple.tail_lang or triple.lang)
+        _add_node(graph, triple.head, triple.lang, triple.head_uri)
+        _add_node(graph, triple.tail, None if triple.says_nothing else triple.tail_lang or triple.lang, triple.tail_uri)
         known = {name: value for name in _FIELDS if (value := getattr(edge, name)) is not None}
         graph.add_edge(triple.head, triple.tail, triple.relation, **known)
     return graph
 
 
-def _add_node(graph: "nx.MultiDiGraph[str]", text: str, lang: str | None) -> None:
+def _add_node(graph: "nx.MultiDiGraph[str]", text: str, lang: str | None, uri: str) -> None:
     if text not in graph:
-        graph.add_node(text, **({"lang": lang} if lang else {}))
+        graph.add_node(text, **({"lang": lang} if lang else {}), **({"uri": uri} if uri else {}))
+    elif graph.nodes[text].get("uri", "") != uri:
+        raise InputError(f"{text[:80]!r} is two nodes of the graph, senses of one word, but one in networkx")
     elif (other := graph.nodes[text].get("lang")) != lang:
         raise InputError(
             f"{text[:80]!r} is two nodes of the graph ({other or 'no effect'}, {lang or 'no effect'}), but "

@@ -74,11 +74,13 @@ def restore_edges(
 def restore_records(
     graph: KnowledgeGraph, phrases: Iterable[Phrase], edges: Iterable[Edge], progress: Progress = lambda _: None
 ) -> int:
-    """Add phrases, then edges whose phrases and relations are there; return the number of edges."""
+    """Add phrases, then edges whose relations are there, and what their ends must be; return the number of edges."""
     restore_phrases(graph, ([_phrase_row(phrase) for phrase in batch] for batch in _batches(phrases)))
     vocabulary = graph.vocabulary()
     count = 0
     for batch in _batches(edges):
+        ends = {(phrase.id, phrase.labels): _phrase_row(phrase) for edge in batch for phrase in _ends(edge)}
+        restore_phrases(graph, [list(ends.values())])
         by_relation: dict[str, list[Row]] = {}
         for edge in batch:
             by_relation.setdefault(edge.triple.relation, []).append(_edge_row(edge))
@@ -108,6 +110,14 @@ def _phrase_row(phrase: Phrase) -> Row:
         "uri": own_uri(phrase.text, phrase.lang, phrase.uri) or None, "split": phrase.split,
         "runs": list(phrase.runs), "logprob": phrase.logprob,
     }  # fmt: skip
+
+
+def _ends(edge: Edge) -> Iterator[Phrase]:
+    triple = edge.triple
+    if not triple.says_nothing:
+        lang = triple.tail_lang or triple.lang
+        yield Phrase(triple.tail, lang, ("Inference",), None, own_uri(triple.tail, lang, triple.tail_uri))
+    yield Phrase(triple.head, triple.lang, ("Event",), edge.split, own_uri(triple.head, triple.lang, triple.head_uri))
 
 
 def _edge_row(edge: Edge) -> Row:

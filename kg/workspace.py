@@ -50,15 +50,20 @@ class Workspace:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `path` when the block ends well, and vanishes when it does not.
 
-    An older folder at `path` is replaced.
+    An older folder at `path` is put aside first, and is gone only when the new one is in its place.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield draft
         if path.exists():
-            shutil.rmtree(path)
-        draft.rename(path)
+            older = draft.with_name(f"{draft.name}.older")
+            path.rename(older)
+            draft.rename(path)
+            shutil.rmtree(older)
+        else:
+            draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

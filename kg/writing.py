@@ -24,7 +24,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(batch: Iterable[Assertion], run: Run, known: set[str]) -> Prepared:
-    """Return a batch as rows; what several assertions of a triple say is joined.
+    """Return a batch as rows; of several assertions of a triple the sources are joined, else the first one counts.
 
     Args:
         batch: what the run asserts.

@@ -2,10 +2,12 @@
 //
 // $rows     one map an event: id, text, lang, uri (or null), derived, split
 // -> fresh
-// `fresh` lists those that were no event before: nothing leaves them yet, and they are locked now.
+// `fresh` lists those that were no event before: nothing leaves them yet, and they were locked before that was looked at
+// (`ON MATCH SET` takes the lock).
 UNWIND $rows AS row
 MERGE (p:Phrase {id: row.id})
 ON CREATE SET p.text = row.text, p.lang = row.lang, p.uri = row.uri
+ON MATCH SET p.lang = p.lang
 WITH p, row, NOT p:Event AS fresh
 SET p:Event, p.split = CASE
   WHEN row.split IS NOT NULL AND coalesce(p.split, row.derived) = row.derived THEN row.split

@@ -1,13 +1,12 @@
 """ConceptNet's assertions (Speer et al. 2017): five columns parted by tabs, the last of them JSON, any language."""
 
-import json
 from collections.abc import Iterable, Iterator
 
-from ingest.readers.rows import Rows, as_details, clean_part, json_object, parse_rows
+from ingest.readers.rows import Rows, as_details, as_json, clean_part, json_object, parse_rows
 from kg.errors import InputError
-from kg.exchange.conceptnet import assertion_uri, relation_name
+from kg.exchange.conceptnet import assertion_uri, plain_uri, relation_name, unescape
 from kg.lines import Line, Rejected
-from kg.model import Assertion, Triple, concept_uri, read_concept_uri
+from kg.model import NOTHING, Assertion, Triple, concept_uri, read_concept_uri
 from kg.vocabulary import Vocabulary
 
 
@@ -38,7 +37,7 @@ def read_conceptnet(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, la
                 "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri,
             ),
             weight=None if weight is None else float(weight),
-            sources=tuple(json.dumps(source, ensure_ascii=False, sort_keys=True) for source in sources),
+            sources=tuple(map(as_json, sources)),
             details=as_details(said),
         )  # fmt: skip
 
@@ -54,5 +53,7 @@ def concept_parts(uri: str, name: str) -> tuple[str, str, str]:
     if not uri.startswith(("/c/", "/x/")) and "://" not in uri:
         raise InputError(f"{name} {uri[:80]!r} is not a URI like /c/en/test")
     text, lang = read_concept_uri(uri)
-    text = clean_part(text, name)
-    return text, lang, "" if uri == concept_uri(text, lang) and text != "none" else uri
+    plain = clean_part(unescape(text), name)
+    if uri in (concept_uri(text, lang), plain_uri(plain, lang)):
+        return plain, clean_part(lang, name), uri if plain == NOTHING else ""
+    return clean_part(text, name), clean_part(lang, name), clean_part(uri, name)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from ingest.readers.rows import Rows, as_details, clean_part, parse_rows
 from kg.errors import InputError
+from kg.exchange.conceptnet import relation_name
 from kg.exchange.kgtk import node_name, read_label, usual_cells
 from kg.lines import Line, Rejected
 from kg.model import NOTHING, Assertion, Triple, read_concept_uri
@@ -16,7 +17,8 @@ _LAST = re.compile(r"[^/:#]*$")
 def read_kgtk(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
     """Yield the rows of an edge file: node1, relation (or label), node2, and any other column.
 
-    What a column says beyond the triple is kept in `details` under `kgtk`, so that it comes out as it was.
+    What a column says beyond the triple is kept in `details` under `kgtk`; of several rows of one triple, what the
+    first one says.
     """
     header: list[str] = []
 
@@ -33,7 +35,7 @@ def read_kgtk(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: st
         if len(cells) != len(header):
             raise InputError(f"{len(cells)} columns where the header has {len(header)}")
         row = dict(zip(header, cells, strict=True))
-        relation = vocabulary[_LAST.findall(row["relation"])[0]].name
+        relation = vocabulary[_relation(row["relation"])].name
         head, head_lang, head_uri = _node(row["node1"], row.get("node1;label", ""), "node1", lang)
         tail, tail_lang, tail_uri = _node(row["node2"], row.get("node2;label", ""), "node2", lang)
         if row["node2"] == NOTHING:
@@ -51,6 +53,10 @@ def read_kgtk(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: st
         yield Assertion(triple, weight=number, details=as_details({"kgtk": other} if other else {}))
 
     return parse_rows(lines, parse)
+
+
+def _relation(uri: str) -> str:
+    return relation_name(uri) if uri.startswith("/r/") else _LAST.findall(uri)[0]
 
 
 def _node(name: str, label: str, column: str, lang: str) -> tuple[str, str, str]:

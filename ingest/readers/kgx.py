@@ -28,10 +28,15 @@ def read_nodes(path: Path, lang: str) -> dict[str, Node]:
     for line in read_lines(pair_of(path)[0]):
         if isinstance(line, Rejected):
             raise InputError(f"{pair_of(path)[0]}, line {line.line}: {line.reason}")
-        row = json_object(line.text)
-        key, text, own = text_of(row, "id"), clean_part(text_of(row, "name"), "name"), str(row.get("lang") or lang)
-        uri = row.get("uri") or ("" if key in (NOTHING, phrase_id(text, own)) else key)
-        nodes[key] = (text, own, str(uri))
+        try:
+            row = json_object(line.text)
+            key = clean_part(text_of(row, "id"), "id")
+            text = clean_part(text_of(row, "name") if row.get("name") else key, "name")
+            own = clean_part(str(row.get("lang") or lang), "lang")
+            uri = row.get("uri") or ("" if key in (NOTHING, phrase_id(text, own)) else key)
+            nodes[key] = (text, own, clean_part(str(uri), "uri") if uri else "")
+        except InputError as error:
+            raise InputError(f"{pair_of(path)[0]}, line {line.number}: {error}") from None
     return nodes
 
 
@@ -42,6 +47,8 @@ def read_kgx(
     nodes: dict[str, Node] | None = None,
 ) -> Rows:
     """Yield the edges of a KGX file; what is not the graph's own is kept in `details` under `kgx`.
+
+    They are asserted by the run that reads them: who predicted and accepted them in another graph is not taken over.
 
     Args:
         lines: of the file of edges.
@@ -65,12 +72,18 @@ def read_kgx(
         elif tail == NOTHING and not tail_uri:
             tail_uri = f"/c/{tail_lang}/{NOTHING}"
         other = {name: value for name, value in row.items() if name not in _OWN}
-        details = row.get("details") if not other else as_details({"kgx": other})
+        own = row.get("details")
+        details = as_details({"kgx": other}) if other else None if own is None else as_details(json_object(str(own)))
+        score, sources = _number(row, "score"), row.get("sources") or []
+        if score is not None and not 0 <= score <= 1:
+            raise InputError(f"score {score} is not from 0 to 1")
+        if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+            raise InputError("sources is not a list of texts")
         yield Assertion(
             Triple(head, relation, tail, head_lang, "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri),
             split=read_split(row["split"]) if row.get("split") else None,
-            logprob=_number(row, "logprob"), weight=_number(row, "weight"), score=_number(row, "score"),
-            sources=tuple(map(str, row.get("sources") or ())), details=details,
+            logprob=_number(row, "logprob"), weight=_number(row, "weight"), score=score,
+            sources=tuple(clean_part(source, "sources") for source in sources), details=details,
         )  # fmt: skip
 
     return parse_rows(lines, parse)

@@ -29,6 +29,8 @@ def parse_rows(lines: Iterable[Line | Rejected], parse: Callable[[Line], Iterato
             yield from parse(line)
         except InputError as error:
             yield Rejected(line.number, str(error), line.text)
+        except (AttributeError, OverflowError, TypeError, ValueError) as error:
+            yield Rejected(line.number, f"a value is of another kind than the format has: {error}", line.text)
 
 
 def make_triple(head: str, relation: str, tail: str, vocabulary: Vocabulary, lang: str) -> Triple:
@@ -86,7 +88,21 @@ def read_json(text: str, name: str) -> Any:
 
 def as_details(values: Mapping[str, Any]) -> str | None:
     """Return what else a source says as one JSON object, or None where that is nothing."""
-    return json.dumps(values, ensure_ascii=False, sort_keys=True) if values else None
+    return as_json(values) if values else None
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON that every parser takes.
+
+    Raises:
+        InputError: it has a number that JSON does not have, or text that is not valid Unicode.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+        text.encode()
+    except ValueError as error:
+        raise InputError(f"{str(value)[:80]!r} cannot be kept: {error}") from None
+    return text
 
 
 def csv_cells(text: str) -> list[str]:

@@ -30,7 +30,7 @@ def export(
         ),
     ],
     file: Annotated[
-        Path, typer.Argument(help="The file to write; it appears when it is complete. Most may end in .gz.")
+        Path, typer.Argument(help="The file to write; it appears when it is complete. Lines and RDF may end in .gz.")
     ],
     where: Annotated[
         str | None, typer.Option(metavar="CYPHER", help="A condition over head, r and tail, e.g. 'r.score > 0.9'.")
@@ -50,6 +50,8 @@ def export(
 
     if (base and format_name not in ("rdf", "shapes")) or (form and format_name != "rdf"):
         raise InputError("--base and --form go with rdf only")
+    if file.suffix == ".gz" and format_name in ("kgx", "parquet", "snapshot", "gexf", "node-link", "shapes"):
+        raise InputError(f"{format_name} is not packed by gzip; leave out .gz")
     if format_name == "shapes":
         _write_shapes(file, base)
         return

@@ -22,7 +22,7 @@ What holds for all of them:
 * The number of edges written is returned, and none is left out in silence: all of them are in the file, or
   there is an error and no file.
 * Texts are written as they are stored, whatever characters they have, in UTF-8. The tail `none` is kept.
-* Files but Parquet may end in `.gz` where their module says so, and are packed then.
+* Lines and RDF whose name ends in `.gz` are packed.
 * `graphml` and `rdf` describe each phrase once, so they also take the stream of phrases (`kg.model.Phrase`). It
   must have every phrase that an edge uses. That is not checked: remembering millions of them would break the
   first promise.

@@ -1,7 +1,8 @@
 """ATOMIC 2019's CSV: an event, a column a relation holding a JSON list of answers, prefix, split.
 
 Answers that were read from such a file come out in the rows they came from, one annotator's or all of an event's in a
-row; other edges in one row an event. Languages, runs and all that a critic said are left out.
+row, if that file's run was the first to assert them; other edges in one row an event. Languages, runs and all that a
+critic said are left out.
 
 Source: Sap et al. 2019, the published files.
 """
@@ -48,8 +49,7 @@ def write_atomic2019(edges: Iterable[Edge], path: Path, *, relations: Sequence[s
             prefix: object = []
             for edge in group:
                 count += 1
-                if edge.details:
-                    prefix = json.loads(edge.details).get("prefix", prefix)
+                prefix = edge.said.get("prefix", prefix)
                 for run, row, place in _answers(edge):
                     rows[run, row][edge.triple.relation].append((place, edge.triple.tail))
             for key in sorted(rows):

@@ -2,16 +2,16 @@
 
     /a/[/r/IsA/,/c/en/cat/,/c/en/animal/]   /r/IsA   /c/en/cat   /c/en/animal   {"dataset": ..., "weight": 1.0}
 
-A phrase without a URI gets the one that its text would have in ConceptNet; `_`, `/` and line breaks in it are
-percent-encoded, and come back so. Splits, runs and all that a critic said are left out. There is no place for "no
-effect".
+A phrase without a URI gets the one that its text would have in ConceptNet, with `_`, `/` and line breaks in it
+percent-encoded, and decoded when they come back. Weights that are not known become 1.0, sources that are no JSON
+objects become contributors. Splits, runs and all that a critic said are left out. There is no place for "no effect".
 """
 
 import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -22,6 +22,7 @@ from kg.model import Edge, concept_uri
 _DBPEDIA = ("capital", "field", "genre", "genus", "influencedBy", "knownFor", "language", "leader", "occupation",
             "product")  # fmt: skip
 _ODD = re.compile("[_/\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
+_ESCAPED = re.compile("%(?:5F|2F|09|0[A-D]|1[C-E]|C2%85|E2%80%A[89])")
 _NAMES = {f"/r/dbpedia/{name}": f"dbpedia_{name}" for name in _DBPEDIA}
 _URIS = {name: uri for uri, name in _NAMES.items()}
 
@@ -74,21 +75,36 @@ def _cells(edge: Edge) -> tuple[str, ...]:
             "leave these out with --where 'NOT tail:Nothing'"
         )
     relation = _URIS.get(triple.relation) or f"/r/{triple.relation}"
-    start = triple.head_uri or _plain(triple.head, triple.lang)
-    end = triple.tail_uri or _plain(triple.tail, triple.tail_lang or triple.lang)
-    said = orjson.loads(edge.details) if edge.details else {}
+    start = triple.head_uri or plain_uri(triple.head, triple.lang)
+    end = triple.tail_uri or plain_uri(triple.tail, triple.tail_lang or triple.lang)
+    said = edge.said
     uri = said.pop("uri", None) or assertion_uri(relation, start, end)
     said["sources"] = [_source(source) for source in edge.sources]
     said["weight"] = 1.0 if edge.weight is None else edge.weight
     return uri, relation, start, end, json.dumps(said, ensure_ascii=False, sort_keys=True)
 
 
-def _plain(text: str, lang: str) -> str:
+def plain_uri(text: str, lang: str) -> str:
+    r"""Return the URI of a phrase that has none of its own.
+
+    >>> plain_uri("PersonX eats ___", "en")
+    '/c/en/PersonX_eats_%5F%5F%5F'
+    """
     return concept_uri(_ODD.sub(lambda match: quote(match[0], safe="").replace("_", "%5F"), text), lang)
+
+
+def unescape(text: str) -> str:
+    r"""Return a text as it was before `plain_uri`.
+
+    >>> unescape("PersonX eats %5F%5F%5F")
+    'PersonX eats ___'
+    """
+    return _ESCAPED.sub(lambda match: unquote(match[0]), text)
 
 
 def _source(text: str) -> object:
     try:
-        return orjson.loads(text)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {"contributor": text}
+    return found if isinstance(found, dict) else {"contributor": text}

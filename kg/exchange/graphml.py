@@ -15,7 +15,7 @@ from pathlib import Path
 from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
 
-from kg.exchange.target import export_file
+from kg.exchange.target import export_file, open_text
 from kg.model import NOTHING, Edge, Phrase, head_id, tail_id, triple_id
 
 _NODE_FIELDS = {"text": "string", "lang": "string", "labels": "string", "split": "string", "uri": "string"}
@@ -54,7 +54,7 @@ def write_graphml(phrases: Iterable[Phrase], edges: Iterable[Edge], path: Path) 
         InputError: the file cannot be written.
     """
     count = 0
-    with export_file(path) as draft, draft.open("w", encoding="utf-8", newline="\n") as file:
+    with export_file(path) as draft, open_text(draft, path) as file:
         xml = XMLGenerator(file, "utf-8", short_empty_elements=True)
         xml.startDocument()
         xml.startElement("graphml", AttributesImpl({"xmlns": "http://graphml.graphdrawing.org/xmlns"}))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from kg.exchange.target import export_file
+from kg.exchange.target import export_file, open_bytes
 from kg.model import Edge, Triple
 
 RECALLS = ("0.5", "0.6", "0.7", "0.8", "0.9")
@@ -51,7 +51,7 @@ def write_jsonl(
     """
     verdict_of = verdicts if callable(verdicts) else verdicts.get
     count = 0
-    with export_file(path) as draft, draft.open("wb") as file:
+    with export_file(path) as draft, open_bytes(draft, path) as file:
         for edge in edges:
             own = critic is None or edge.critic == critic
             row = _row(edge, thresholds if own else {}, verdict_of(edge.triple))
@@ -69,7 +69,7 @@ def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, o
         "inference": triple.tail,
         "split": _SPLITS[edge.split],
     }
-    said = orjson.loads(edge.details) if edge.details else {}
+    said = edge.said
     for recall in RECALLS:
         by_relation = thresholds.get(recall, {})
         threshold = by_relation.get(triple.relation, by_relation.get(OVERALL))

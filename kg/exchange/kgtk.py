@@ -3,15 +3,13 @@ r"""KGTK's edge file, as CSKG is published (Ilievski et al. 2021): a TSV with a 
     id  node1  relation  node2  node1;label  node2;label  relation;label  relation;dimension  source  sentence  weight
 
 A node is its URI, or the key of its phrase; a label is the plain text, `'text'@lang` in another language than English,
-or `"text"` with KGTK's escapes where it has a tab, a line break, a quotation mark, `\` or `|`. What an edge was read
-with, and what another column said, comes out as it was. Splits, runs and all that a critic said are left out.
+or `"text"` with KGTK's escapes where it has a tab, a line break, a quotation mark, `\` or `|`. What was read in one of
+these columns comes out as it was; what another column said stays in `details`. Splits, runs and scores are left out.
 """
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
-
-import orjson
 
 from kg.exchange.target import export_file, open_text
 from kg.model import NOTHING, Edge, Triple, concept_uri, phrase_id, triple_id
@@ -46,7 +44,7 @@ def write_kgtk(edges: Iterable[Edge], path: Path, *, relations: Vocabulary) -> i
     with export_file(path) as draft, open_text(draft, path) as file:
         file.write("\t".join(COLUMNS) + "\n")
         for edge in edges:
-            said = orjson.loads(edge.details).get("kgtk", {}) if edge.details else {}
+            said = edge.said.get("kgtk") or {}
             cells = usual_cells(edge.triple, relations) | {"weight": "" if edge.weight is None else repr(edge.weight)}
             file.write("\t".join(str(said.get(name, cells.get(name, ""))) for name in COLUMNS) + "\n")
             count += 1

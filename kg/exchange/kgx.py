@@ -8,7 +8,8 @@ A node has id, name, category and lang; an edge id, subject, predicate, object, 
 | a teacher, or any other model | knowledge_assertion | computational_model |
 | people, as in ATOMIC | knowledge_assertion | manual_agent |
 
-Read back, the edges are one run's; the runs that they had stay in the file only, as does what accepted them.
+Read back, the edges are asserted by one run; the runs that they had, who predicted and what accepted them stay in the
+file only.
 """
 
 from collections.abc import Iterable, Mapping
@@ -80,4 +81,5 @@ def _edge(edge: Edge, models: Mapping[str, Any]) -> dict[str, Any]:
         "agent_type": "manual_agent" if manual else "computational_model",
         **{name: value for name in _SAID if (value := getattr(edge, name)) is not None and value != ()},
     }  # fmt: skip
+    row |= edge.said.get("kgx") or {}
     return {name: str(value) if value in (float("inf"), float("-inf")) else value for name, value in row.items()}

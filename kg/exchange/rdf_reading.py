@@ -7,6 +7,7 @@ statement of another vocabulary, a triple whose phrase has no text.
 
 import gzip
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -25,6 +26,7 @@ from kg.model import NOTHING, SPLITS, Edge, Phrase, Split, Triple, clean_text, p
 from kg.vocabulary import Relation, Vocabulary
 
 _LABELS = ("Event", "Inference", "Concept")
+_FAULTS = (InputError, AttributeError, TypeError, ValueError)  # a literal where an IRI should be, and the like
 _GZIP = b"\x1f\x8b"
 _WELL_KNOWN = {
     term(name)
@@ -53,7 +55,7 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
                     store.bulk_load(source, format=kind)
         except SyntaxError as error:
             raise InputError(f"{path}, line {error.lineno}: {error.msg}; not a statement was taken from it") from error
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"cannot read {path}: {error}") from error
         yield RdfGraph(store, path)
 
@@ -72,8 +74,11 @@ class RdfGraph:
         self._phrase = lru_cache(maxsize=100_000)(self._read_phrase)
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return the runs as maps."""
-        return [self._run(node) for node in self._subjects("prov:Activity")]
+        """Return the runs as maps, also those that are named only."""
+        named = {quad.object for quad in self._store.quads_for_pattern(None, term("prov:wasGeneratedBy"), None, None)}
+        named |= {graph for graph in self._store.named_graphs() if graph.value.startswith(f"{self._base}run/")}
+        nodes = [*self._subjects("prov:Activity"), *(node for node in named if isinstance(node, ox.NamedNode))]
+        return [self._run(node) for node in dict.fromkeys(nodes)]
 
     def phrases(self) -> Iterator[Phrase]:
         """Yield the phrases."""
@@ -81,16 +86,16 @@ class RdfGraph:
             if node.value.startswith(f"{self._base}phrase/"):
                 try:
                     yield self._phrase(node)
-                except InputError:
+                except _FAULTS:
                     continue  # `not_understood` reports it
 
-    def edges(self) -> Iterator[Edge]:
-        """Yield the triples that have a statement or reifier, with all that it says."""
-        for node, head, relation, tail in self._statements():
+    def edges(self) -> Iterator[Edge | Rejected]:
+        """Yield the triples that have a statement or reifier, with all that it says, and those that cannot be used."""
+        for number, (node, head, relation, tail) in enumerate(self._statements(), 1):
             try:
                 yield self._edge(node, head, relation, tail)
-            except InputError:
-                continue
+            except _FAULTS as error:
+                yield Rejected(number, f"the triple cannot be used: {error}", str(node))
 
     def not_understood(self) -> Iterator[Rejected]:
         """Yield statements that say nothing to this software, numbered as they come."""
@@ -139,8 +144,8 @@ class RdfGraph:
     def _fault(read: Callable[[], object]) -> str:
         try:
             read()
-        except InputError as error:
-            return str(error)
+        except _FAULTS as error:
+            return f"not usable: {error}"
         return ""
 
     def _is_known_class(self, node: Any) -> bool:
@@ -168,7 +173,7 @@ class RdfGraph:
                 yield Relation(name.value, phrase.value, symmetric=symmetric, **fields)
 
     def _run(self, node: ox.NamedNode) -> dict[str, Any]:
-        run: dict[str, Any] = {"id": unquote(node.value.removeprefix(f"{self._base}run/"))}
+        run: dict[str, Any] = {"id": self._run_name(node), "kind": "unknown", "status": "finished", "added": 0}
         for key, link in (("model", "prov:wasAssociatedWith"), ("dataset", "prov:used")):
             if (other := self._value(node, term(link))) and (label := self._value(other, term("rdfs:label"))):
                 run[key] = label.value
@@ -177,7 +182,7 @@ class RdfGraph:
                 run[key] = moment.value.removesuffix("Z") + ("+00:00" if moment.value.endswith("Z") else "")
         start = f"{self._base}property/"
         for quad in self._store.quads_for_pattern(node, None, None, None):
-            if quad.predicate.value.startswith(start):
+            if quad.predicate.value.startswith(start) and isinstance(quad.object, ox.Literal):
                 run[quad.predicate.value.removeprefix(start)] = _python(quad.object)
         return run
 

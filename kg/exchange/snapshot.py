@@ -109,7 +109,18 @@ def open_snapshot(folder: Path) -> Snapshot:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
-        number = manifest["format"]
+        number = int(manifest["format"])
+        snapshot = Snapshot(folder, manifest)
+        if number <= FORMAT:
+            names = snapshot.vocabulary.names
+            rows = {
+                "phrases.parquet": manifest["counts"]["phrases"],
+                "judgements.parquet": manifest["counts"]["judgements"],
+            }
+            rows |= {f"edges/{name}.parquet": manifest["edges"][name] for name in manifest["edges"]}
+            _ = manifest["content_hash"], manifest["runs"], manifest["critics"], manifest["acceptances"]
+            if unknown := set(manifest["edges"]) - set(names):
+                raise InputError(f"{path} describes no relation {min(unknown)!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder} is no snapshot: {path} is missing or damaged") from error
     if number > FORMAT:
@@ -117,7 +128,17 @@ def open_snapshot(folder: Path) -> Snapshot:
     missing = [name for name in manifest["files"] if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{folder} is not whole: {', '.join(missing[:3])} is missing")
-    return Snapshot(folder, manifest)
+    for name, expected in rows.items():
+        if (found := _row_count(folder / name)) != expected:
+            raise InputError(f"{folder / name} has {found:,} rows where {path} says {expected:,}")
+    return snapshot
+
+
+def _row_count(path: Path) -> int:
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
 
 
 def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int], object] = lambda _: None) -> Snapshot:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TextIO, cast
+from typing import IO, cast
 
 from kg.errors import InputError
 from kg.workspace import new_file, new_folder
@@ -37,7 +37,7 @@ def open_bytes(draft: Path, path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def open_text(draft: Path, path: Path) -> Iterator[TextIO]:
+def open_text(draft: Path, path: Path) -> Iterator[io.TextIOWrapper]:
     """Open a draft for UTF-8 text with plain line feeds; it is packed if the file it becomes ends in `.gz`."""
     with open_bytes(draft, path) as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as file:
         yield file

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kg.errors import InputError
-from kg.exchange.target import export_file
+from kg.exchange.target import export_file, open_text
 from kg.model import Edge, Triple
 
 BREAK = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # a tab, and all that `str.splitlines` takes for an end
@@ -33,7 +33,7 @@ def write_tsv(edges: Iterable[Edge], path: Path, *, relation_first: bool = False
     count = unfit = 0
     first_unfit: Triple | None = None
     with export_file(path) as draft:
-        with draft.open("w", encoding="utf-8", newline="") as file:
+        with open_text(draft, path) as file:
             for edge in edges:
                 triple = edge.triple
                 count += 1

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -146,7 +147,7 @@ def test_every_form_and_file_comes_back(tmp_path: Path, edges: list[Edge], how: 
     path = tmp_path / how[0]
     assert write(edges, path, how[1]) == len(edges)
     with open_rdf(path) as rdf:
-        back = {edge.triple: edge for edge in rdf.edges()}
+        back = {edge.triple: edge for edge in rdf.edges() if isinstance(edge, Edge)}
         assert set(back) == {edge.triple for edge in edges}
         for edge in edges:
             found = back[edge.triple]
@@ -166,8 +167,8 @@ def test_runs_come_back(tmp_path: Path) -> None:
     with open_rdf(tmp_path / "graph.ttl") as rdf:
         runs = {run["id"]: run for run in rdf.runs()}
     expected = {name: value for name, value in RUNS[0].items() if value is not None}
-    assert runs["teacher-1"] == expected | {"finished": "2026-01-02T04:00:00+00:00"}
-    assert runs["load-1"] == RUNS[1]
+    assert runs["teacher-1"] == expected | {"finished": "2026-01-02T04:00:00+00:00", "status": "finished"}
+    assert runs["load-1"] == {"kind": "unknown", "status": "finished", "added": 0} | RUNS[1]
 
 
 @pytest.mark.parametrize("how", [("graph.nt", "reification"), ("graph.trig", "reifier"), ("graph.nq.gz", "graphs")])
@@ -309,3 +310,34 @@ def test_no_effect_is_one_object(tmp_path: Path) -> None:
     head = node(f"phrase/{phrase_id('PersonX naps')}")
     assert (head, node("relation/oEffect"), node("nothing")) in graph
     assert (head, node("relation/IsA"), node(f"phrase/{phrase_id(NOTHING)}")) in graph
+
+
+def test_a_triple_that_cannot_be_used_is_reported_and_the_rest_kept(
+    graph: KnowledgeGraph, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "graph.nt"
+    others = [replace(NAP, triple=replace(NAP.triple, tail=f"to rest {number}"), score=0.5) for number in range(3)]
+    write([NAP, *others], path)
+    text = path.read_text(encoding="utf-8")
+    first, second, third = (f"<{BASE}triple/{triple_id(edge.triple)}>" for edge in others)
+    tail = f"<{BASE}phrase/{tail_id(others[2].triple)}>"
+    text = "".join(
+        line
+        for line in text.splitlines(keepends=True)
+        if not (line.startswith(first) and str(PROV.wasGeneratedBy) in line)
+    )
+    score = f'{second} <{BASE}property/score> "0.5"'
+    text = text.replace(score, score.replace("0.5", "much")).replace(
+        f"{third} <{RDF.object}> {tail}", f'{third} <{RDF.object}> "x"'
+    )
+    text = text.replace(f"<{BASE}Event>", f"<{BASE}Inference>")
+    path.write_text(text, encoding="utf-8")
+    loaded = load_rdf(graph, workspace, path)
+    assert loaded.edges == 1
+    assert loaded.rejected >= 3
+    reasons = loaded.rejected_file.read_text(encoding="utf-8")
+    assert "has no run" in reasons
+    assert "much" in reasons
+    (edge,) = graph.edges()
+    assert (edge.triple, edge.split) == (NAP.triple, "train")
+    assert graph.undo("load-1") == 1

@@ -110,7 +110,10 @@ def test_files_are_named_when_they_are_missing_damaged_or_newer(full: KnowledgeG
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"cannot read .*xWant\.parquet"):
-        restore_snapshot(full, open_snapshot(folder))
+        open_snapshot(folder)
+    pq.write_table(pq.read_table(folder / "edges" / "xEffect.parquet").slice(0, 0), path)
+    with pytest.raises(InputError, match=r"xWant\.parquet has 0 rows where .* says 1"):
+        open_snapshot(folder)
     path.unlink()
     with pytest.raises(InputError, match=r"edges/xWant\.parquet is missing"):
         open_snapshot(folder)
@@ -123,7 +126,9 @@ def test_files_are_named_when_they_are_missing_damaged_or_newer(full: KnowledgeG
         open_snapshot(folder)
 
 
-def test_a_folder_that_is_no_snapshot_is_left_alone(full: KnowledgeGraph, tmp_path: Path) -> None:
+def test_a_folder_that_is_no_snapshot_is_left_alone(
+    full: KnowledgeGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(InputError, match="no snapshot"):
@@ -132,3 +137,7 @@ def test_a_folder_that_is_no_snapshot_is_left_alone(full: KnowledgeGraph, tmp_pa
     write_snapshot(full, tmp_path / "again")
     assert write_snapshot(full, tmp_path / "again").manifest["counts"]["edges"] == 2
     assert pq.read_table(tmp_path / "again" / "phrases.parquet").num_rows == 3
+    monkeypatch.chdir(tmp_path / "again")
+    assert write_snapshot(full, Path()).manifest["counts"]["edges"] == 2
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    assert open_snapshot(tmp_path / "again").manifest["counts"]["edges"] == 2

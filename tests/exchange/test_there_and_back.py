@@ -46,16 +46,14 @@ def plain(edge: Edge) -> Edge:
 
 
 def speaks_conceptnet(edge: Edge) -> Edge:
-    """An edge with what ConceptNet has: URIs that follow from the texts, sources that are JSON, no blank line."""
+    """An edge with what ConceptNet has: URIs that follow from the texts, and sources that are JSON."""
     triple = edge.triple
-    texts = [text.translate(str.maketrans("_/\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029", "-" * 13)) for text in
-             (triple.head, triple.tail)]  # fmt: skip
-    tail_uri = f"/c/{triple.tail_lang or triple.lang}/none" if texts[1] == NOTHING else ""
+    tail_uri = f"/c/{triple.tail_lang or triple.lang}/none" if triple.tail == NOTHING else ""
     sources = tuple(
         sorted(orjson.dumps({"contributor": source}).decode().replace(":", ": ", 1) for source in edge.sources)
     )
     return replace(
-        edge, triple=Triple(texts[0], triple.relation, texts[1], triple.lang, triple.tail_lang, "", tail_uri),
+        edge, triple=Triple(triple.head, triple.relation, triple.tail, triple.lang, triple.tail_lang, "", tail_uri),
         weight=None if edge.weight in (float("inf"), float("-inf")) else edge.weight, sources=sources, details=None,
     )  # fmt: skip
 

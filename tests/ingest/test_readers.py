@@ -274,3 +274,30 @@ def test_kgx_edges_find_their_nodes_beside_them(tmp_path: Path) -> None:
     assert "'X:3' is not in the file of nodes" in rows[1].reason
     with pytest.raises(InputError, match=r"other_nodes\.jsonl"):
         read_nodes(tmp_path / "other_edges.jsonl", "en")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"weight": 10**400}, "another kind"), ({"sources": 5}, "not a list of texts"),
+        ({"split": ["train"]}, "another kind"), ({"score": 7}, "not from 0 to 1"),
+        ({"details": {"a": 1}}, "not valid JSON"), ({"pubs": "\ud800"}, "cannot be kept"),
+        ({"sources": ["\ud800"]}, "lone surrogate"), ({"predicate": 3}, "predicate is missing"),
+    ],
+)  # fmt: skip
+def test_a_kgx_edge_with_values_of_another_kind_is_rejected(
+    tmp_path: Path, said: dict[str, object], reason: str
+) -> None:
+    edge = {"id": "e", "subject": "X:1", "predicate": "xWant", "object": "X:1"}
+    (tmp_path / "f").write_text(json.dumps(edge | said))
+    (row,) = read_kgx(read_lines(tmp_path / "f"), Vocabulary.load("skd"), "en", {"X:1": ("PersonX naps", "en", "")})
+    assert isinstance(row, Rejected)
+    assert reason in row.reason
+
+
+def test_what_json_cannot_hold_is_rejected(tmp_path: Path) -> None:
+    good, bad = read(tmp_path / "f", f'{CAT}{{"a": NaN}}\n{CAT}{{"a": "\\ud800"}}\n'.encode(), "conceptnet")
+    assert good == []
+    assert len(bad) == 2
+    good, bad = read(tmp_path / "f", b'{"event": "a", "inference": {"event": ["x"]}}', "phalm")
+    assert (good, len(bad)) == ([], 1)
