@@ -4,7 +4,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ingest.readers.rows import Rows, as_details, clean_part, json_object, parse_rows, read_split, text_of
+from ingest.readers.rows import (
+    Rows,
+    as_details,
+    check_unicode,
+    clean_part,
+    json_object,
+    parse_rows,
+    read_split,
+    text_of,
+)
 from kg.errors import InputError
 from kg.exchange.kgx import pair_of
 from kg.lines import Line, Rejected, read_lines
@@ -83,7 +92,7 @@ def read_kgx(
             Triple(head, relation, tail, head_lang, "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri),
             split=read_split(row["split"]) if row.get("split") else None,
             logprob=_number(row, "logprob"), weight=_number(row, "weight"), score=score,
-            sources=tuple(clean_part(source, "sources") for source in sources), details=details,
+            sources=tuple(check_unicode(source, "sources") for source in sources), details=details,
         )  # fmt: skip
 
     return parse_rows(lines, parse)

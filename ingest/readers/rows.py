@@ -46,6 +46,15 @@ def clean_part(text: str, name: str) -> str:
         raise InputError(f"{name}: {error}") from None
 
 
+def check_unicode(text: str, name: str) -> str:
+    """Return a text that is kept verbatim, if it is valid Unicode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name}: the text has a lone surrogate, so it is not valid Unicode") from None
+    return text
+
+
 def read_split(name: str) -> Split:
     """Return a split by any of the names that data sets give it."""
     try:

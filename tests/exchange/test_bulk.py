@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from kg.bulk import import_arguments
@@ -41,7 +43,8 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     expected = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["content_hash"]
     path = folder / "edges" / "xWant.parquet"
     content = path.read_bytes()
-    path.write_bytes(b"no parquet" * 100)
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(1, ":END_ID", pa.array(["nobody"])), path)
     assert "Neo4j's importer failed" in kg("ingest", "bulk", str(folder), status=1)
     path.write_bytes(content)
 
