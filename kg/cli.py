@@ -135,5 +135,5 @@ def main() -> None:
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # typer has turned the interrupt into this
             interrupt = stop.__context__ and stop.__context__.__cause__
-            _say(f"kg: interrupted; {interrupt or 'the same command'} goes on where it stopped")
+            _say(f"kg: interrupted; {str(interrupt or '') or 'the same command'} goes on where it stopped")
         raise
