@@ -29,7 +29,7 @@ def load(
         str,
         typer.Option(
             "--format",
-            help="skd, atomic2020, atomic2019, conceptnet, cn100k, kgtk, kgx, phalm, completions, snapshot, rdf.",
+            help="skd, atomic2020, atomic2019, conceptnet, cn100k, kgtk, kgx, lama, phalm, completions, snapshot, rdf.",
         ),
     ] = "auto",
     vocabulary: Annotated[

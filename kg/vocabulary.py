@@ -1,8 +1,8 @@
 """The relations that a graph may have: data, not code.
 
-A vocabulary is a TOML file with one table a relation. Seven are shipped: `atomic` (9 relations), `atomic2020` (23),
+A vocabulary is a TOML file with one table a relation. Eight are shipped: `atomic` (9 relations), `atomic2020` (23),
 `skd` (the 7 of West et al. 2021), `skd2` (the 13 of its 2.1 release), `conceptnet`, and
-`cskg` (ConceptNet, ATOMIC-2020 and more), `ckbp` (26). Users bring their own:
+`cskg` (ConceptNet, ATOMIC-2020 and more), `ckbp` (26), `lama` (50). Users bring their own:
 
     extends = "skd"                 # optional: a shipped name or a path, or a list of them
     only = ["xWant"]                # optional: what to keep of it

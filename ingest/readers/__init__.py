@@ -12,6 +12,7 @@ from ingest.readers.atomic import read_atomic2019, read_atomic2020, read_cn100k
 from ingest.readers.conceptnet import read_conceptnet
 from ingest.readers.kgtk import read_kgtk
 from ingest.readers.kgx import read_kgx
+from ingest.readers.lama import read_lama
 from ingest.readers.rows import Rows, json_object
 from ingest.readers.teachers import read_completions, read_phalm, read_skd
 from kg.errors import InputError
@@ -25,6 +26,7 @@ _KEYS = {
     "completions": {"event", "relation", "tails"},
     "phalm": {"event", "inference"},
     "kgx": {"subject", "predicate", "object"},
+    "lama": {"sub_label", "obj_label"},
 }
 
 
@@ -43,6 +45,7 @@ READERS: dict[str, Format] = {
     "conceptnet": Format(read_conceptnet, "conceptnet"),
     "kgtk": Format(read_kgtk, "cskg"),
     "kgx": Format(read_kgx, "cskg"),
+    "lama": Format(read_lama, "lama"),
     "cn100k": Format(read_cn100k, "conceptnet"),
     "completions": Format(read_completions, "skd"),
     "phalm": Format(read_phalm, "atomic", "ja"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from kg.graph import KnowledgeGraph
 
 FormatName = Literal[
-    "jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "kgtk", "kgx", "parquet", "snapshot", "graphml", "gexf",
-    "node-link", "rdf", "shapes",
+    "jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "kgtk", "kgx", "lama", "parquet", "snapshot", "graphml",
+    "gexf", "node-link", "rdf", "shapes",
 ]  # fmt: skip
 
 
@@ -25,8 +25,8 @@ def export(
         FormatName,
         typer.Argument(
             metavar="FORMAT",
-            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, kgtk (CSKG), kgx, parquet (edges), "
-            "snapshot (all, in a folder), graphml, gexf, node-link, rdf (.nt .nq .ttl .trig .jsonld), shapes (SHACL).",
+            help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, kgtk (CSKG), kgx, lama, parquet "
+            "(edges), snapshot (all, in a folder), graphml, gexf, node-link, rdf (.nt .nq .ttl .trig .jsonld), shapes (SHACL).",
         ),
     ],
     file: Annotated[
@@ -107,6 +107,10 @@ def _write(  # noqa: PLR0911 - one for each format
             from kg.exchange.kgtk import write_kgtk
 
             return write_kgtk(edges, file, relations=graph.vocabulary())
+        case "lama":
+            from kg.exchange.lama import write_lama
+
+            return write_lama(edges, file)
         case "kgx":
             from kg.exchange.kgx import write_kgx
 

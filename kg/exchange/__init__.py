@@ -8,6 +8,7 @@
 | `conceptnet` | `.csv`, `.csv.gz` | URIs, weight, sources, details | splits, scores, runs; refuses `none` |
 | `kgtk` | `.tsv` | the columns of CSKG | splits, scores, runs |
 | `kgx` | two `.jsonl` | phrases, every field of `Edge` | nothing |
+| `lama` | `.jsonl` | the probes that edges were read from | all else; refuses other edges |
 | `drawn` | `.gexf`, `.json` | phrases, every field of `Edge`; in memory | nothing |
 | `parquet` | `.parquet` | every field of `Edge`, and the ids of its phrases | nothing |
 | `snapshot` | folder | the whole graph, runs, critics and judgements too | nothing |

@@ -24,6 +24,10 @@ def assertions(path: Path) -> Rows:
     return {(*row[:4], json.dumps(json.loads(row[4]), sort_keys=True)) for row in rows}
 
 
+def objects(path: Path) -> Rows:
+    return {(json.dumps(json.loads(line), sort_keys=True),) for line in path.read_text(encoding="utf-8").splitlines()}
+
+
 def answers(path: Path) -> Rows:
     """Rows of CSV; the one row without any answer says nothing, which the load says."""
     with path.open(encoding="utf-8", newline="") as file:
@@ -36,6 +40,8 @@ PUBLISHED_TRIPLES = [
     ("atomic2020/extra_relations.tsv", "tsv", lines, 1),
     ("conceptnet/assertions_sample.csv", "conceptnet", assertions, 0),
     ("conceptnet/cn100k/valid.txt", "cn100k", lines, 0),
+    ("lama/P413.jsonl", "lama", objects, 0),
+    ("lama/squad.jsonl", "lama", objects, 0),
 ]
 
 

@@ -13,6 +13,7 @@ from ingest.readers.kgx import read_kgx, read_nodes
 from ingest.readers.teachers import read_completions
 from kg.errors import InputError
 from kg.exchange.kgtk import write_kgtk
+from kg.exchange.lama import write_lama
 from kg.lines import Rejected, read_lines
 from kg.model import Assertion, Edge, Triple
 from kg.vocabulary import Vocabulary
@@ -160,6 +161,7 @@ LINES = {
     "conceptnet": "/a/[/r/IsA/,/c/en/cat/,/c/en/animal/]\t/r/IsA\t/c/en/cat\t/c/en/animal\t{}",
     "cn100k": "IsA\tcat\tanimal",
     "kgtk": "id\tnode1\trelation\tnode2\tnode1;label",
+    "lama": json.dumps({"sub_label": "Squad", "obj_label": "gold", "masked_sentences": []}),
     "kgx": json.dumps({"id": "e", "subject": "a", "predicate": "kg:xWant", "object": "b"}),
 }
 
@@ -301,3 +303,24 @@ def test_what_json_cannot_hold_is_rejected(tmp_path: Path) -> None:
     assert len(bad) == 2
     good, bad = read(tmp_path / "f", b'{"event": "a", "inference": {"event": ["x"]}}', "phalm")
     assert (good, len(bad)) == ([], 1)
+
+
+def test_lama_facts_have_their_whole_rows_as_sources(tmp_path: Path) -> None:
+    rows = [
+        {"uuid": "1", "obj_uri": "Q2", "obj_label": "none", "sub_uri": "Q1", "sub_label": "X", "predicate_id": "P413"},
+        {"masked_sentences": ["The [MASK] color was used."], "obj_label": "gold", "id": "a", "sub_label": "Squad"},
+        {"masked_sentences": ["It is [MASK]."], "obj_label": "gold", "id": "b", "sub_label": "Squad"},
+    ]
+    good, bad = read(tmp_path / "f", "\n".join(map(json.dumps, rows)).encode(), "lama")
+    assert bad == []
+    assert [row.triple for row in good] == [
+        Triple("X", "P413", "none", "en", "", "Q1", "Q2"), *[Triple("Squad", "SQuAD", "gold")] * 2,
+    ]  # fmt: skip
+    joined = [
+        Edge(good[0].triple, "train", ("run",), predicted=False, sources=good[0].sources),
+        Edge(good[1].triple, "train", ("run",), predicted=False, sources=(*good[1].sources, *good[2].sources)),
+    ]
+    assert write_lama(joined, tmp_path / "out") == 2
+    assert [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()] == rows
+    with pytest.raises(InputError, match="no sentence"):
+        write_lama([Edge(Triple("a", "P413", "b"), "train", ("run",), predicted=False)], tmp_path / "out")

@@ -5,7 +5,7 @@ import pytest
 from kg.errors import InputError, UnknownRelation
 from kg.vocabulary import Relation, Vocabulary
 
-SIZES = {"atomic": 9, "atomic2020": 23, "skd": 7, "skd2": 13, "conceptnet": 58, "cskg": 78, "ckbp": 26}
+SIZES = {"atomic": 9, "atomic2020": 23, "skd": 7, "skd2": 13, "conceptnet": 58, "cskg": 78, "ckbp": 26, "lama": 50}
 
 
 @pytest.mark.parametrize(("name", "size"), SIZES.items())
