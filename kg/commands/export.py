@@ -26,7 +26,8 @@ def export(
         typer.Argument(
             metavar="FORMAT",
             help="jsonl (SKD), tsv (ATOMIC-2020), atomic2019, conceptnet, cn100k, kgtk (CSKG), kgx, lama, parquet "
-            "(edges), snapshot (all, in a folder), graphml, gexf, node-link, rdf (.nt .nq .ttl .trig .jsonld), shapes (SHACL).",
+            "(edges), snapshot (all, in a folder), graphml, gexf, node-link, rdf (.nt .nq .ttl .trig .jsonld), "
+            "shapes (SHACL).",
         ),
     ],
     file: Annotated[
