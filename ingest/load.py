@@ -123,6 +123,8 @@ def load_rdf(graph: KnowledgeGraph, workspace: Workspace, path: Path, progress: 
                 else:
                     yield edge
 
+        for line in rdf.broken:
+            rejected.add(line)
         count = restore_records(graph, rdf.phrases(), edges(), progress)
         for statement in rdf.not_understood():
             rejected.add(statement)

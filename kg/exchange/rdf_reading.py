@@ -8,7 +8,7 @@ statement of another vocabulary, a triple whose phrase has no text.
 import gzip
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyoxigraph as ox
 from kg.errors import InputError
 from kg.exchange.rdf import rdf_format
 from kg.exchange.rdf_names import JSON, RELATION_FIELDS, term
-from kg.lines import Rejected
+from kg.lines import Rejected, read_lines
 from kg.model import NOTHING, SPLITS, Edge, Phrase, Split, Triple, clean_text, phrase_id, split_of, triple_key
 from kg.vocabulary import Relation, Vocabulary
 
@@ -43,7 +43,8 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
     """Yield what an RDF file says; `.gz` is unpacked.
 
     Raises:
-        InputError: it cannot be read, another suffix, a statement that is not RDF (with its line), or no relation.
+        InputError: it cannot be read, another suffix, a statement that is not RDF (with its line; of N-Triples and
+            N-Quads only the line is left out), or no relation.
     """
     kind = rdf_format(path)
     with tempfile.TemporaryDirectory(prefix="kg-rdf-") as folder:
@@ -54,10 +55,26 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
                 with cast("IO[bytes]", gzip.open(file) if packed else file) as source:
                     store.bulk_load(source, format=kind)
         except SyntaxError as error:
+            if kind in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS):
+                yield RdfGraph(store, path, list(_load_lines(store, path, kind)))
+                return
             raise InputError(f"{path}, line {error.lineno}: {error.msg}; not a statement was taken from it") from error
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f"cannot read {path}: {error}") from error
         yield RdfGraph(store, path)
+
+
+def _load_lines(store: ox.Store, path: Path, kind: ox.RdfFormat) -> Iterator[Rejected]:
+    """Load the good lines of a file that has bad ones, and yield these."""
+    store.clear()
+    for line in read_lines(path):
+        if isinstance(line, Rejected):
+            yield line
+            continue
+        try:
+            store.extend(ox.parse(line.text, format=kind))
+        except SyntaxError as error:
+            yield Rejected(line.number, f"no statement: {error.msg}", line.text)
 
 
 class RdfGraph:
@@ -65,10 +82,12 @@ class RdfGraph:
 
     Attributes:
         vocabulary: its relations.
+        broken: lines that are no statement.
     """
 
-    def __init__(self, store: ox.Store, path: Path) -> None:
+    def __init__(self, store: ox.Store, path: Path, broken: Sequence[Rejected] = ()) -> None:
         self._store: Any = store
+        self.broken = broken
         self._base = self._find_base(path)
         self.vocabulary = Vocabulary(self._relations(), str(path))
         self._phrase = lru_cache(maxsize=100_000)(self._read_phrase)

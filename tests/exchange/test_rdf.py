@@ -269,7 +269,11 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
     write([NAP], path)
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join([*lines[:4], "<http://a> no triple\n", *lines[4:]]), encoding="utf-8")
-    with pytest.raises(InputError, match=r"graph\.nt, line 5"), open_rdf(path):
+    with open_rdf(path) as rdf:
+        assert [line.line for line in rdf.broken] == [5]
+        assert [edge.triple for edge in rdf.edges() if isinstance(edge, Edge)] == [NAP.triple]
+    (tmp_path / "graph.ttl").write_text("@prefix a: <http://a/> .\na:b a:c .\n")
+    with pytest.raises(InputError, match=r"graph\.ttl, line 2"), open_rdf(tmp_path / "graph.ttl"):
         pass
     packed = gzip.compress("".join(lines).encode())
     (tmp_path / "half.nt.gz").write_bytes(packed[: len(packed) // 2])
