@@ -60,6 +60,9 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
                 return
             raise InputError(f"{path}, line {error.lineno}: {error.msg}; not a statement was taken from it") from error
         except (OSError, EOFError, zlib.error) as error:
+            if kind in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS) and path.is_file():
+                yield RdfGraph(store, path, list(_load_lines(store, path, kind)))
+                return
             raise InputError(f"cannot read {path}: {error}") from error
         yield RdfGraph(store, path)
 

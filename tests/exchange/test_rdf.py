@@ -277,8 +277,8 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
         pass
     packed = gzip.compress("".join(lines).encode())
     (tmp_path / "half.nt.gz").write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(InputError, match=r"cannot read .*half\.nt\.gz"), open_rdf(tmp_path / "half.nt.gz"):
-        pass
+    with open_rdf(tmp_path / "half.nt.gz") as rdf:
+        assert "cut short" in rdf.broken[-1].reason
     (tmp_path / "other.nt").write_text("<http://a> <http://b> <http://c> .\n")
     with pytest.raises(InputError, match="no relation as this software"), open_rdf(tmp_path / "other.nt"):
         pass
