@@ -110,35 +110,40 @@ def open_snapshot(folder: Path) -> Snapshot:
     try:
         manifest = json.loads(path.read_bytes())
         number = int(manifest["format"])
-        snapshot = Snapshot(folder, manifest)
-        if number <= FORMAT:
-            names = snapshot.vocabulary.names
-            rows = {
-                "phrases.parquet": manifest["counts"]["phrases"],
-                "judgements.parquet": manifest["counts"]["judgements"],
-            }
-            rows |= {f"edges/{name}.parquet": manifest["edges"][name] for name in manifest["edges"]}
-            _ = manifest["content_hash"], manifest["runs"], manifest["critics"], manifest["acceptances"]
-            if unknown := set(manifest["edges"]) - set(names):
-                raise InputError(f"{path} describes no relation {min(unknown)!r}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder} is no snapshot: {path} is missing or damaged") from error
     if number > FORMAT:
         raise InputError(f"{folder} was written by version {manifest.get('version')}, which is newer; update this one")
-    missing = [name for name in manifest["files"] if not (folder / name).is_file()]
+    snapshot = Snapshot(folder, manifest)
+    try:
+        counts, edges = manifest["counts"], dict(manifest["edges"])
+        expected = {
+            "phrases.parquet": (PHRASES, counts["phrases"]), "judgements.parquet": (JUDGEMENTS, counts["judgements"]),
+            **{f"edges/{name}.parquet": (EDGES, count) for name, count in edges.items()},
+        }  # fmt: skip
+        unknown = edges.keys() - snapshot.vocabulary.names
+        missing = [name for name in manifest["files"] if not (folder / name).is_file()]
+        absent = {"content_hash", "runs", "critics", "acceptances"} - manifest.keys()
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    if unknown or absent:
+        raise InputError(f"{path} is damaged: it does not describe {min(unknown or absent)}")
     if missing:
         raise InputError(f"{folder} is not whole: {', '.join(missing[:3])} is missing")
-    for name, expected in rows.items():
-        if (found := _row_count(folder / name)) != expected:
-            raise InputError(f"{folder / name} has {found:,} rows where {path} says {expected:,}")
+    for name, (schema, count) in expected.items():
+        _check(folder / name, schema, count)
     return snapshot
 
 
-def _row_count(path: Path) -> int:
+def _check(path: Path, schema: pa.Schema, count: int) -> None:
     try:
-        return int(pq.read_metadata(path).num_rows)
+        metadata = pq.read_metadata(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+    if absent := set(schema.names) - set(metadata.schema.to_arrow_schema().names):
+        raise InputError(f"{path} lacks the column {min(absent)}")
+    if metadata.num_rows != count:
+        raise InputError(f"{path} has {metadata.num_rows:,} rows where the manifest says {count:,}")
 
 
 def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int], object] = lambda _: None) -> Snapshot:

@@ -112,12 +112,16 @@ def test_files_are_named_when_they_are_missing_damaged_or_newer(full: KnowledgeG
     with pytest.raises(InputError, match=r"cannot read .*xWant\.parquet"):
         open_snapshot(folder)
     pq.write_table(pq.read_table(folder / "edges" / "xEffect.parquet").slice(0, 0), path)
-    with pytest.raises(InputError, match=r"xWant\.parquet has 0 rows where .* says 1"):
+    with pytest.raises(InputError, match=r"xWant\.parquet has 0 rows where the manifest says 1"):
         open_snapshot(folder)
     path.unlink()
     with pytest.raises(InputError, match=r"edges/xWant\.parquet is missing"):
         open_snapshot(folder)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for part in ("files", "counts", "edges", "relations", "runs"):
+        (folder / "manifest.json").write_text(json.dumps({name: manifest[name] for name in manifest if name != part}))
+        with pytest.raises(InputError, match=f"damaged: .*{part}"):
+            open_snapshot(folder)
     (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
     with pytest.raises(InputError, match="newer"):
         open_snapshot(folder)
