@@ -49,22 +49,20 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
     kind = rdf_format(path)
     with tempfile.TemporaryDirectory(prefix="kg-rdf-") as folder:
         store = ox.Store(folder)
+        broken: list[Rejected] = []
         try:
             with path.open("rb") as file:
                 packed = file.peek(2)[:2] == _GZIP
                 with cast("IO[bytes]", gzip.open(file) if packed else file) as source:
                     store.bulk_load(source, format=kind)
-        except SyntaxError as error:
-            if kind in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS):
-                yield RdfGraph(store, path, list(_load_lines(store, path, kind)))
-                return
-            raise InputError(f"{path}, line {error.lineno}: {error.msg}; not a statement was taken from it") from error
-        except (OSError, EOFError, zlib.error) as error:
-            if kind in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS) and path.is_file():
-                yield RdfGraph(store, path, list(_load_lines(store, path, kind)))
-                return
+        except (SyntaxError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            if kind not in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS):
+                where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+                raise InputError(f"{path}{where}: {error}; not a statement was taken from it") from error
+            broken += _load_lines(store, path, kind)
+        except OSError as error:
             raise InputError(f"cannot read {path}: {error}") from error
-        yield RdfGraph(store, path)
+        yield RdfGraph(store, path, broken)
 
 
 def _load_lines(store: ox.Store, path: Path, kind: ox.RdfFormat) -> Iterator[Rejected]:
