@@ -1,9 +1,12 @@
 """The process of a private Neo4j: how it is told from others, and whether it answers.
 
-A process is the server of a folder only if its command line names that folder; its id alone, which the system gives
-to others later, is never enough.
+A process is the server of a folder only if its command line names that folder and it belongs to the folder's owner,
+since anybody can start a process with any command line. Its id alone, which the system gives to others later, is never
+enough. Nothing is sent to a port on which another process listens.
 """
 
+import os
+import re
 import secrets
 import socket
 import time
@@ -19,6 +22,8 @@ MAIN_CLASS = "org.neo4j.server.CommunityEntryPoint"
 HOME_FLAG = "--home-dir="
 PORT_FLAG = "-Dkg.port="  # means nothing to Java; a running server tells its port by it
 
+_PORT = re.compile(re.escape(PORT_FLAG) + r"([1-9][0-9]{0,4})")
+_LOOPBACK = (HOST, f"::ffff:{HOST}")  # Java listens on IPv4's loopback by an IPv6 socket
 _BOLT_5 = bytes.fromhex("6060B017 00080805 00000000 00000000 00000000")  # offers 5.0 to 5.8
 
 
@@ -47,13 +52,26 @@ class Neo4jProcess:
             return False
 
     def speaks_bolt(self) -> bool:
-        """Tell whether a Bolt handshake succeeds, which it does once the databases are open."""
+        """Tell whether a Bolt handshake with this very process succeeds, which it does once the databases are open."""
+        if not self._listens():
+            return False
         try:
             with socket.create_connection((HOST, self.port), timeout=1) as connection:
                 connection.sendall(_BOLT_5)
                 return connection.recv(4).endswith(b"\x05")
         except OSError:
             return False
+
+    def _listens(self) -> bool:
+        """Tell whether the port is this process's; if not, whoever listens there would be sent the password."""
+        try:
+            sockets = self.process.net_connections("tcp")
+        except psutil.Error:
+            return False
+        return any(
+            one.status == psutil.CONN_LISTEN and one.laddr.port == self.port and one.laddr.ip in _LOOPBACK
+            for one in sockets
+        )
 
     def comes_up(self, seconds: float) -> bool:
         """Wait for the first answer; return False if the process ends before.
@@ -96,6 +114,8 @@ class Neo4jProcess:
 
 def find_process(folder: Path, likely: psutil.Process | None) -> Neo4jProcess | None:
     """Return the server of a folder: the likely process, else any other that says to be it."""
+    if not folder.exists():
+        return None
     found = _as_server_of(folder, likely) if likely else None
     return found or next(filter(None, (_as_server_of(folder, process) for process in psutil.process_iter())), None)
 
@@ -122,12 +142,22 @@ def _random_port() -> int:
 def _as_server_of(folder: Path, process: psutil.Process) -> Neo4jProcess | None:
     try:
         words = process.cmdline()
-    except psutil.Error:
-        return None
-    ports = [word.removeprefix(PORT_FLAG) for word in words if word.startswith(PORT_FLAG)]
-    if ports and MAIN_CLASS in words and f"{HOME_FLAG}{folder}" in words:
-        return Neo4jProcess(process, int(ports[0]))
+        ports = [int(found[1]) for word in words if (found := _PORT.fullmatch(word))]
+        if ports and MAIN_CLASS in words and f"{HOME_FLAG}{folder}" in words and _is_trusted(folder, process):
+            return Neo4jProcess(process, ports[0])
+    except (psutil.Error, FileNotFoundError):
+        pass
     return None
+
+
+def _is_trusted(folder: Path, process: psutil.Process) -> bool:
+    """Tell whether a process belongs to the folder's owner, or to the user who asks, wholly.
+
+    Both can read the password anyway. A program that is set to another user's id has the id of its starter, too.
+    """
+    if not hasattr(process, "uids"):
+        return process.username() == psutil.Process().username()
+    return set(process.uids()) <= {folder.stat().st_uid, os.geteuid()}
 
 
 def _sleep_until(deadline: float) -> None:

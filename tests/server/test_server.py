@@ -124,6 +124,71 @@ def test_a_record_of_a_foreign_process_neither_misleads_nor_harms_it(server: Ser
         foreign.kill()
 
 
+def impostor(
+    folder: Path, port: int | str, *, listener: socket.socket | None = None, **rest: int
+) -> subprocess.Popen[bytes]:
+    """Start a process whose command line is that of the folder's server."""
+    words = [f"-Dkg.port={port}", "org.neo4j.server.CommunityEntryPoint", f"--home-dir={folder}"]
+    given = [listener.fileno()] if listener else []
+    return subprocess.Popen(["/bin/sh", "-c", "sleep 60; :", *words], pass_fds=given, cwd="/", **rest)
+
+
+def nobody_called(listener: socket.socket) -> bool:
+    listener.setblocking(False)
+    try:
+        listener.accept()[0].close()
+    except BlockingIOError:
+        return True
+    return False
+
+
+def gone(process: subprocess.Popen[bytes]) -> None:
+    for child in psutil.Process(process.pid).children():
+        child.kill()
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process of another user")
+def test_a_process_of_another_user_is_not_the_server_whatever_it_says(server: Server) -> None:
+    server.start()
+    server.stop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fake = impostor(server.folder, listener.getsockname()[1], listener=listener, user=65534)
+        try:
+            record = {"pid": fake.pid, "created": psutil.Process(fake.pid).create_time(), "port": 20001}
+            (server.folder / "server.json").write_text(json.dumps(record), encoding="utf-8")
+            assert server.status().state == "stopped"
+            address = server.start()
+            assert address.started
+            assert query(address, "RETURN 1") == [1]
+            assert nobody_called(listener), "neither a handshake nor the password is sent there"
+            assert server.stop()
+            assert fake.poll() is None
+        finally:
+            gone(fake)
+
+
+@pytest.mark.parametrize("is_its_own", [True, False])
+def test_a_port_on_which_another_process_listens_is_not_spoken_to(tmp_path: Path, is_its_own: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = impostor(tmp_path, listener.getsockname()[1], listener=listener if is_its_own else None)
+        try:
+            assert Server(tmp_path).status().pid == process.pid
+            assert nobody_called(listener) is not is_its_own
+        finally:
+            gone(process)
+
+
+def test_a_port_that_is_no_number_is_no_server(tmp_path: Path) -> None:
+    for port in ("", "x", "-1", "70000000", "7.5", "٣"):
+        process = impostor(tmp_path, port)
+        try:
+            assert Server(tmp_path).status().state == "stopped"
+        finally:
+            gone(process)
+
+
 @pytest.mark.parametrize("record", ['{"pid": 999999999, "created": 1.0, "port": 20001}', "{", "[]", '{"pid": 1}'])
 def test_a_stale_or_torn_record_means_stopped(tmp_path: Path, record: str) -> None:
     (tmp_path / "server.json").write_text(record, encoding="utf-8")
