@@ -21,7 +21,7 @@ from ingest.provider import OpenAITeacher
 from ingest.replies import read_reply, read_usage
 from ingest.requests import Request
 from kg.errors import MalformedReply, NotFound, RefusedReply, TeacherError
-from kg.workspace import Workspace, new_file
+from kg.workspace import Workspace, new_file, private_file
 
 MOST_REQUESTS = 50_000
 MOST_BYTES = 200 * 1024 * 1024
@@ -128,7 +128,8 @@ class Batches:
         `submit` sends these again.
         """
         done = Collected()
-        with (self._folder / "failures.jsonl").open("w", encoding="utf-8", errors="backslashreplace") as failures:
+        failed_file = private_file(self._folder / "failures.jsonl")
+        with failed_file.open("w", encoding="utf-8", errors="backslashreplace") as failures:
             for batch, state in self.refresh():
                 if batch.status not in _ENDED:
                     continue

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ingest.requests import Completion, Reply, Request, Usage
 from kg.errors import KGError
+from kg.workspace import private_file, private_folder
 
 _BUSY_SECONDS = 60
 _SCHEMA = """
@@ -46,8 +47,8 @@ class ReplyCache:
         """
         path = folder / "replies.sqlite"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            private_folder(folder)
+            connection = sqlite3.connect(private_file(path), timeout=_BUSY_SECONDS, isolation_level=None)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")

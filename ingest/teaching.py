@@ -18,7 +18,7 @@ from ingest.prompts import Prompts
 from ingest.requests import Request
 from kg.graph import KnowledgeGraph
 from kg.run import write_record
-from kg.workspace import Workspace
+from kg.workspace import Workspace, private_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class Teaching:
             self._price = price_of(self.plan.model, self._workspace.root)
             self._budget = Budget(self._limit, self._price, self.cache.paid(self.run.id))
             self._dropped, self._failures = (
-                stack.enter_context((self._folder / name).open("w", encoding="utf-8", errors="backslashreplace"))
-                for name in ("dropped.jsonl", "failures.jsonl")
+                stack.enter_context(private_file(path).open("w", encoding="utf-8", errors="backslashreplace"))
+                for path in (self._folder / "dropped.jsonl", self._folder / "failures.jsonl")
             )
             self._stack = stack.pop_all()
         return self

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from kg.errors import StoreError
 from kg.graph import KnowledgeGraph
-from kg.store import Store
+from kg.store import Store, check_address, shown_address
 from kg.workspace import Workspace
 
 _PRIVATE_RETRY_SECONDS = 10  # a private server that died does not come back by itself
@@ -35,9 +35,10 @@ def open_graph(workspace: Workspace) -> Iterator[KnowledgeGraph]:
 def _store(workspace: Workspace) -> Store:
     database = os.environ.get("NEO4J_DATABASE") or "neo4j"
     if uri := os.environ.get("NEO4J_URI"):
+        check_address(uri)
         password = os.environ.get("NEO4J_PASSWORD")
         if not password:
-            raise StoreError(f"NEO4J_URI is {uri}, but NEO4J_PASSWORD is not set")
+            raise StoreError(f"NEO4J_URI is {shown_address(uri)}, but NEO4J_PASSWORD is not set")
         return Store(uri, os.environ.get("NEO4J_USERNAME") or "neo4j", password, database)
     from kg.server import Server  # noqa: PLC0415 - not needed with a server of the user's own
 

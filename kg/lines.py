@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from kg.errors import InputError
+from kg.workspace import private_file
 
 _MAX_LINE_BYTES = 512 * 1024  # the longest published row, an aggregated ATOMIC event, has a few dozen kB
 _BOM = b"\xef\xbb\xbf"
@@ -117,7 +118,7 @@ class RejectedFile:
         self.first = self.first or rejected
         self.count += 1
         if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8")
+            self._file = private_file(self.path).open("w", encoding="utf-8")
         row = {"line": rejected.line, "reason": rejected.reason, "text": rejected.text[:_SHOWN_CHARACTERS]}
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -20,6 +20,7 @@ import psutil
 from kg.errors import ServerError
 from kg.jars import fetch_jars, find_java
 from kg.neo4j_process import HOME_FLAG, HOST, MAIN_CLASS, PORT_FLAG
+from kg.workspace import private_file, private_folder
 
 _FIRST_BYTES = 1_000_000_000  # the jars, a store and its transaction logs
 _LATER_BYTES = 200_000_000
@@ -39,6 +40,9 @@ db.tx_log.rotation.retention_policy=keep_none
 db.lock.acquisition.timeout=30s
 internal.server.bolt.thread_pool_shutdown_wait_time=100ms
 """
+
+# All of the environment that the server sees: it runs for days, and keys and passwords have no place in it.
+_PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "JAVA_HOME", "LD_LIBRARY_PATH")
 
 _JVM_FLAGS = (
     "-Xms256m",
@@ -101,10 +105,10 @@ class Home:
         jars = fetch_jars()
         heap, page_cache = _memory()
         conf = self.folder / "conf"
-        conf.mkdir(exist_ok=True)
+        private_folder(conf)
         configuration = CONFIGURATION.format(host=HOST, port=port, page_cache=page_cache)
-        (conf / "neo4j.conf").write_text(configuration, encoding="ascii")
-        environment = os.environ | {
+        private_file(conf / "neo4j.conf").write_text(configuration, encoding="ascii")
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
             "CLASSPATH": os.pathsep.join(map(str, jars)),
             "LC_ALL": "C.UTF-8",  # in the C locale Java refuses paths that are not ASCII
             "NEO4J_HOME": str(self.folder),
@@ -130,8 +134,8 @@ class Home:
         report = self.folder / "import-report.txt"
         tool = [*java, "org.neo4j.cli.AdminTool", "database", "import", "full", "neo4j",
                 "--overwrite-destination=true", f"--report-file={report}", *arguments]  # fmt: skip
-        self._importing.touch()
-        with self.log.open("wb") as log:
+        private_file(self._importing)
+        with private_file(self.log).open("wb") as log:
             done = subprocess.run(  # noqa: S603
                 tool, cwd=self.folder, env=command.environment, stdout=log, stderr=subprocess.STDOUT, check=False,
                 stdin=subprocess.DEVNULL, umask=0o077,
@@ -192,7 +196,7 @@ class Home:
 
         A first start that was killed leaves half a store that no later one can open. It is put aside, not deleted.
         """
-        self._unborn.touch()
+        private_file(self._unborn)
         if self.data.exists():
             aside = self.folder / "data-of-interrupted-start"
             shutil.rmtree(aside, ignore_errors=True)

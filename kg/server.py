@@ -23,6 +23,7 @@ from kg.errors import ServerError
 from kg.jars import VERSION
 from kg.neo4j_home import Home, write_private
 from kg.neo4j_process import Neo4jProcess, find_process, free_port
+from kg.workspace import private_file, private_folder
 
 USERNAME = "neo4j"
 
@@ -149,8 +150,8 @@ class Server:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "lock")
+            private_folder(self.folder)
+            lock = FileLock(private_file(self.folder / "lock"))
             try:
                 lock.acquire(timeout=2)
             except Timeout:
@@ -199,7 +200,7 @@ class Server:
     def _launch(self) -> Neo4jProcess:
         port = self._choose_port()
         command = self._home.prepare(port)
-        with self.log.open("wb") as log:
+        with private_file(self.log).open("wb") as log:
             child = subprocess.Popen(  # noqa: S603
                 command.arguments,
                 cwd=self.folder,

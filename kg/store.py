@@ -4,6 +4,7 @@ Below this waist is the driver, above it the meaning. Rows are dicts of scalars 
 """
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 _SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
+_HOST = re.compile(r"[a-z0-9+]+://(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?![^/?#])", re.IGNORECASE)
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
 _CLOSE_SECONDS = 60.0
@@ -48,20 +50,19 @@ class Store:
     """One database. Use it as a context manager.
 
     Attributes:
-        uri: where it is, for messages.
+        uri: where it is, for messages, without what may be secret.
     """
 
     def __init__(
         self, uri: str, username: str, password: str, database: str = "neo4j", *, retry_seconds: float = 60
     ) -> None:
         """Connect to one database; the driver repeats a transaction for `retry_seconds` after transient errors."""
-        self.uri = uri
+        check_address(uri)
+        self.uri = shown_address(uri)
         self._database = database
         self._idle = threading.Condition()
         self._calls = 0
-        if uri.partition("://")[0] not in _SCHEMES:
-            raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687")
-        with _translated(uri):
+        with _translated(self.uri):
             self._driver = neo4j.GraphDatabase.driver(
                 uri,
                 auth=(username, password),
@@ -146,6 +147,31 @@ class Store:
                 self._idle.notify_all()
 
 
+def check_address(uri: str) -> None:
+    """Check the form of a database's address.
+
+    Raises:
+        StoreError: it is no address of a Neo4j, or has a user or password.
+    """
+    if "@" in uri:
+        raise StoreError(
+            "NEO4J_URI has a user or password before an @; leave only neo4j://host:7687 there, and give these in "
+            "NEO4J_USERNAME and NEO4J_PASSWORD"
+        )
+    if uri.partition("://")[0] not in _SCHEMES or not _HOST.match(uri):
+        raise StoreError(f"NEO4J_URI {shown_address(uri)!r} is not an address like neo4j://host:7687")
+
+
+def shown_address(uri: str) -> str:
+    """Return an address as it may be printed: without user, password, path and query, which may be secret.
+
+    >>> shown_address("neo4j+s://graph.example:7687?policy=eu"), shown_address("bolt://neo4j:secret@h")
+    ('neo4j+s://graph.example:7687', '…')
+    """
+    found = _HOST.match(uri)
+    return found[0] if found else "…"
+
+
 def _rows(result: neo4j.Result) -> list[Row]:
     keys = result.keys()
     # `dict(record)` and `record[key]` look every key up again.
@@ -170,7 +196,7 @@ def _translated(uri: str) -> Iterator[None]:
             f"no answer from Neo4j at {uri}; check NEO4J_URI, or run `kg server status` for the private server"
         ) from error
     except (exceptions.ConfigurationError, UnicodeError) as error:
-        raise StoreError(f"NEO4J_URI {uri!r} is not an address like neo4j://host:7687: {error}") from error
+        raise StoreError(f"the driver does not accept the rest of NEO4J_URI, from {uri} on") from error
     except exceptions.DriverError as error:
         raise StoreError(f"the connection to {uri} failed: {error}") from error
 

@@ -7,17 +7,21 @@
     ├── students/<id>/        one folder per student
     └── runs/<id>/            run.json, rejected.jsonl, report and other artefacts of one run
 
-Files and folders appear by write-to-temporary-then-rename, never half-written.
+Files and folders appear by write-to-temporary-then-rename, never half-written. They are readable by their owner only,
+whatever the umask: `_tighten` decides that. What a user exports has the user's umask.
 """
 
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kg.errors import InputError
+
+_FOLDERS = ("server", "embeddings", "replies", "critics", "students", "runs")
 
 
 class Workspace:
@@ -30,7 +34,8 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _tighten_workspace(self.root)
         except OSError as error:
             raise InputError(f"cannot make the workspace {self.root}: {error.strerror}; set KG_HOME") from error
 
@@ -41,22 +46,40 @@ class Workspace:
 
     def folder(self, *parts: str) -> Path:
         """Return a folder below the root, created if it is absent."""
-        path = self.root.joinpath(*parts)
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return private_folder(self.root.joinpath(*parts))
+
+
+def private_folder(path: Path) -> Path:
+    """Return a folder that only its owner opens; it and the folders above it are created if they are absent."""
+    if not path.is_dir():
+        if path.parent != path:
+            private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
+def private_file(path: Path) -> Path:
+    """Return a file that only its owner reads, made empty if it is absent; open it by its path then."""
+    path.touch(mode=0o600)
+    _tighten(path)
+    return path
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary folder that becomes `path` when the block ends well, and vanishes when it does not.
 
-    An older folder at `path` is put aside first, and is gone only when the new one is in its place.
+    An older folder at `path` is put aside first, and is gone only when the new one is in its place. Only the owner
+    reads it and its files, unless it is `shared`: then the umask decides.
     """
     path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    _make_parents(path, shared=shared)
+    draft = _draft(path)
+    draft.mkdir(mode=0o777 if shared else 0o700)
     try:
         yield draft
+        if not shared:
+            _tighten_all(draft)
         if path.exists():
             older = draft.with_name(f"{draft.name}.older")
             path.rename(older)
@@ -69,15 +92,63 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes the file `path` when the block ends well, and vanishes when not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
+def new_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
+    """Yield a temporary path that becomes the file `path` when the block ends well, and vanishes when not.
+
+    Only the owner reads it, unless it is `shared`: then the umask decides.
+    """
+    _make_parents(path, shared=shared)
+    draft = _draft(path)
+    draft.touch(mode=0o666 if shared else 0o600, exist_ok=False)
     try:
         yield draft
-        draft.chmod(0o644)
+        if not shared:
+            _tighten(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _make_parents(path: Path, *, shared: bool) -> None:
+    if shared:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        private_folder(path.parent)
+
+
+def _draft(path: Path) -> Path:
+    """Return a new name beside a path, short enough wherever the path's own is."""
+    return path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}")
+
+
+def _tighten(path: Path) -> None:
+    """Take all rights from group and others; where that is not ours to do, or means nothing, leave the path alone."""
+    mode = stat.S_IMODE(path.lstat().st_mode)
+    if mode & 0o077 and not path.is_symlink():
+        with suppress(PermissionError, NotImplementedError):
+            path.chmod(mode & ~0o077)
+
+
+def _tighten_all(folder: Path) -> None:
+    _tighten(folder)
+    for root, folders, files in os.walk(folder):
+        for name in [*folders, *files]:
+            with suppress(FileNotFoundError):  # a server or another command runs here
+                _tighten(Path(root, name))
+
+
+def _tighten_workspace(root: Path) -> None:
+    """Tighten a workspace of an older version, once: what it has, and itself unless it holds other things, too."""
+    root = root.resolve()
+    own = [root / name for name in _FOLDERS] if _holds_others(root) else [root]
+    for folder in own:
+        if folder.is_dir() and folder.stat().st_mode & 0o077:
+            _tighten_all(folder)
+
+
+def _holds_others(root: Path) -> bool:
+    """Tell whether a folder is also the user's home, the current one, one above these, or one that all may write to."""
+    places = [Path(os.environ.get("HOME") or "/")]
+    with suppress(FileNotFoundError):  # the current folder was deleted
+        places.append(Path.cwd())
+    return bool(root.stat().st_mode & stat.S_ISVTX) or any(place.is_relative_to(root) for place in places)

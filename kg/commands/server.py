@@ -17,7 +17,7 @@ app = typer.Typer(help="Start, stop and watch the private Neo4j.", no_args_is_he
 @app.command()
 def start() -> None:
     """Start the private Neo4j; it runs until it is stopped."""
-    if uri := os.environ.get("NEO4J_URI"):
+    if uri := _own_address():
         typer.echo(f"Nothing to start: NEO4J_URI is set, so your own server at {uri} is used")
         return
     server = _server()
@@ -40,7 +40,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
     server = _server()
     now = server.status()
-    uri = os.environ.get("NEO4J_URI")
+    uri = _own_address()
     if as_json:
         facts = {
             "state": now.state,
@@ -70,6 +70,17 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 def console() -> None:
     """Run the private Neo4j in the foreground, with its log on stdout, until Ctrl-C."""
     _server().console()
+
+
+def _own_address() -> str | None:
+    """Return the address of the user's own server as it may be printed."""
+    from kg.store import check_address, shown_address
+
+    uri = os.environ.get("NEO4J_URI")
+    if not uri:
+        return None
+    check_address(uri)
+    return shown_address(uri)
 
 
 def _server() -> "Server":

@@ -19,7 +19,7 @@ def export_file(path: Path) -> Iterator[Path]:
         InputError: the file cannot be made there, or the disk is full.
     """
     try:
-        with new_file(path) as draft:
+        with new_file(path, shared=True) as draft:
             yield draft
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -51,8 +51,7 @@ def export_folder(path: Path) -> Iterator[Path]:
         InputError: the folder cannot be made there, or the disk is full.
     """
     try:
-        with new_folder(path) as draft:
-            draft.chmod(0o755)
+        with new_folder(path, shared=True) as draft:
             yield draft
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
