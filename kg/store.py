@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 
 import neo4j
 from neo4j import exceptions
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from kg.errors import QueryError, StoreError, StoreUnavailable
 
@@ -60,6 +61,7 @@ class Store:
         check_address(uri)
         self.uri = shown_address(uri)
         self._database = database
+        self._retry_seconds = retry_seconds
         self._idle = threading.Condition()
         self._calls = 0
         with _translated(self.uri):
@@ -112,9 +114,22 @@ class Store:
         raise AssertionError  # the last attempt returned or raised
 
     def run(self, text: str, /, **parameters: Any) -> list[Row]:
-        """Run one statement in a transaction of its own: schema, and `CALL … IN TRANSACTIONS`."""
-        with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
-            return _rows(session.run(text, parameters))
+        """Run one statement in a transaction of its own: schema, and `CALL … IN TRANSACTIONS`.
+
+        It must be safe to repeat: another process may make the same schema at the same moment.
+        """
+
+        def once() -> list[Row]:
+            with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
+                return _rows(session.run(text, parameters))
+
+        repeated = Retrying(
+            retry=retry_if_exception(_came_too_close),
+            stop=stop_after_delay(self._retry_seconds),
+            wait=wait_random_exponential(0.1, 2),
+            reraise=True,
+        )
+        return repeated(once)
 
     def explain(self, text: str, parameters: Mapping[str, Any]) -> tuple[str, list[Row]]:
         """Return a statement's type (`r`, `rw`, `w` or `s`) and its plan's operators, without running it."""
@@ -183,6 +198,14 @@ def _operators(plan: Mapping[str, Any]) -> Iterator[Row]:
     yield {"operator": str(plan.get("operatorType", "")).partition("@")[0], "details": details}
     for child in plan.get("children", ()):
         yield from _operators(child)
+
+
+def _came_too_close(error: BaseException) -> bool:
+    """Tell whether a statement failed only because another process did something at the same moment."""
+    cause = error.__cause__
+    return isinstance(cause, exceptions.Neo4jError) and (
+        cause.is_retryable() or "EquivalentSchemaRuleAlreadyExists" in (cause.code or "")
+    )
 
 
 @contextmanager
