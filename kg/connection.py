@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kg.errors import StoreError
+from kg.errors import StoreError, StoreUnavailable
 from kg.graph import KnowledgeGraph
 from kg.store import Store, check_address, shown_address
 from kg.workspace import Workspace
 
-_PRIVATE_RETRY_SECONDS = 10  # a private server that died does not come back by itself
+_PRIVATE_RETRY_SECONDS = 10  # a private server that died comes back with the next command only
+_RESTARTS = 2  # after a full disk the first may find a torn log, which the second one cuts
 
 
 @contextmanager
@@ -26,23 +27,53 @@ def open_graph(workspace: Workspace) -> Iterator[KnowledgeGraph]:
         StoreError: the user's own server cannot be used.
     """
     with _store(workspace) as store:
-        store.verify()
         graph = KnowledgeGraph(store)
         graph.prepare()
         yield graph
 
 
-def _store(workspace: Workspace) -> Store:
+@contextmanager
+def _store(workspace: Workspace) -> Iterator[Store]:
+    uri = os.environ.get("NEO4J_URI")
+    if not uri:
+        with _private_store(workspace) as store:
+            yield store
+        return
+    check_address(uri)
+    password = os.environ.get("NEO4J_PASSWORD")
+    if not password:
+        raise StoreError(f"NEO4J_URI is {shown_address(uri)}, but NEO4J_PASSWORD is not set")
     database = os.environ.get("NEO4J_DATABASE") or "neo4j"
-    if uri := os.environ.get("NEO4J_URI"):
-        check_address(uri)
-        password = os.environ.get("NEO4J_PASSWORD")
-        if not password:
-            raise StoreError(f"NEO4J_URI is {shown_address(uri)}, but NEO4J_PASSWORD is not set")
-        return Store(uri, os.environ.get("NEO4J_USERNAME") or "neo4j", password, database)
+    with Store(uri, os.environ.get("NEO4J_USERNAME") or "neo4j", password, database) as store:
+        store.verify()
+        yield store
+
+
+@contextmanager
+def _private_store(workspace: Workspace) -> Iterator[Store]:
     from kg.server import Server  # noqa: PLC0415 - not needed with a server of the user's own
 
-    address = Server(workspace.folder("server")).start()
+    server = Server(workspace.folder("server"))
+    address = server.start()
     if address.started:
         sys.stderr.write(f"Started the private Neo4j at {address.uri} (kg server stop ends it).\n")
-    return Store(address.uri, address.username, address.password, retry_seconds=_PRIVATE_RETRY_SECONDS)
+    try:
+        for left in range(_RESTARTS, -1, -1):
+            with Store(address.uri, address.username, address.password, retry_seconds=_PRIVATE_RETRY_SECONDS) as store:
+                if _serves(store, must=not left):
+                    yield store
+                    return
+            sys.stderr.write("The private Neo4j runs but its database has stopped; starting it again.\n")
+            address = server.restart(address)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(server.fault()) from error
+
+
+def _serves(store: Store, *, must: bool) -> bool:
+    try:
+        store.verify()
+    except StoreUnavailable:
+        if must:
+            raise
+        return False
+    return True

@@ -9,6 +9,7 @@ server/
 """
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -40,6 +41,11 @@ db.tx_log.rotation.retention_policy=keep_none
 db.lock.acquisition.timeout=30s
 internal.server.bolt.thread_pool_shutdown_wait_time=100ms
 """
+
+_CUT_LOG = "internal.dbms.tx_log.fail_on_corrupted_log_files=false\n"
+_TORN = re.compile(r"recovery not possible.*?Failure to read transaction log file number (\d+)", re.DOTALL)
+_START_OF_RUN = "Logging config in use"
+_OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 
 # All of the environment that the server sees: it runs for days, and keys and passwords have no place in it.
 _PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "JAVA_HOME", "LD_LIBRARY_PATH")
@@ -85,6 +91,7 @@ class Home:
         self.data = self.folder / "data"
         self._unborn = self.folder / "unborn"
         self._importing = self.folder / "importing"
+        self._log_folder = self.data / "transactions" / "neo4j"
 
     def is_born(self) -> bool:
         """Tell whether a server has answered from these data; until then nobody can have written any."""
@@ -94,19 +101,26 @@ class Home:
         """Note that a server has answered from these data."""
         self._unborn.unlink(missing_ok=True)
 
-    def prepare(self, port: int) -> Command:
+    def prepare(self, port: int, *, cut_log: bool = False) -> Command:
         """Make the folder ready for a start on a port. Nothing may run in it.
+
+        Args:
+            port: where the server is to answer.
+            cut_log: leave out what follows the last whole transaction of the log (see `has_torn_log`).
 
         Raises:
             ServerError: too little disk, no Java, a jar that cannot be had, or a lost password.
         """
-        self._check_disk()
+        self.check_disk()
         java, major = find_java()
         jars = fetch_jars()
         heap, page_cache = _memory()
         conf = self.folder / "conf"
         private_folder(conf)
         configuration = CONFIGURATION.format(host=HOST, port=port, page_cache=page_cache)
+        if cut_log:
+            configuration += _CUT_LOG
+            shutil.copytree(self._log_folder, self.folder / "torn-log", dirs_exist_ok=True)
         private_file(conf / "neo4j.conf").write_text(configuration, encoding="ascii")
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
             "CLASSPATH": os.pathsep.join(map(str, jars)),
@@ -182,7 +196,30 @@ class Home:
         """Return what the log says of a failure, in one line."""
         return _reason(self.log.read_text(encoding="utf-8", errors="replace"))
 
-    def _check_disk(self) -> None:
+    def has_torn_log(self) -> bool:
+        """Tell whether the database did not start because the end of its newest transaction log is torn.
+
+        A disk that was full in the middle of a write leaves such an end, and Neo4j takes it for damage. What is torn
+        was never acknowledged, since the database stops at once. Only the newest log ends so; damage of an older one
+        is left to a person.
+        """
+        debug = self.folder / "logs" / "debug.log"
+        text = debug.read_text(encoding="utf-8", errors="replace") if debug.exists() else ""
+        found = _TORN.search(text[max(text.rfind(_START_OF_RUN), 0) :])
+        logs = [int(path.suffix[1:]) for path in self._log_folder.glob("neostore.transaction.db.[0-9]*")]
+        return found is not None and int(found[1]) == max(logs, default=-1)
+
+    def why_it_ended(self) -> str | None:
+        """Return why the process ended, as far as its log tells."""
+        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+        return "it ran out of memory" if _OUT_OF_MEMORY in text else None
+
+    def check_disk(self) -> None:
+        """Check that there is room for a start.
+
+        Raises:
+            ServerError: there is not.
+        """
         needed = _LATER_BYTES if self.is_born() else _FIRST_BYTES
         free = shutil.disk_usage(self.folder).free
         if free < needed:

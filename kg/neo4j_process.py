@@ -104,6 +104,14 @@ class Neo4jProcess:
             _sleep_until(deadline)
         self.exit_status()
 
+    def kill(self) -> None:
+        """End it at once; what was committed is on the disk."""
+        try:
+            self.process.kill()
+        except psutil.NoSuchProcess:
+            return
+        self.exit_status()
+
     def exit_status(self) -> int | None:
         """Reap the ended process and return its exit status, known only of a child of ours."""
         try:

@@ -27,6 +27,7 @@ from kg.workspace import private_file, private_folder
 
 USERNAME = "neo4j"
 
+_PORTS = range(1024, 2**16)
 _START_SECONDS = 90
 _STOP_SECONDS = 60
 _RELEASE_SECONDS = 5  # a killed process may keep the store's lock for a moment
@@ -37,9 +38,11 @@ class Address:
     """Where the server answers, and to whom.
 
     Attributes:
+        pid: the process.
         started: whether this call started it.
     """
 
+    pid: int
     uri: str
     username: str
     password: str = field(repr=False)
@@ -84,8 +87,44 @@ class Server:
         with self._locked():
             found = self._process()
             if found and self._comes_up(found):
-                return Address(found.uri, USERNAME, self._home.password(), started=False)
-            return Address(self._bring_up().uri, USERNAME, self._home.password(), started=True)
+                return self._address(found, started=False)
+            return self._address(self._bring_up(), started=True)
+
+    def restart(self, broken: Address) -> Address:
+        """Start a server whose database has stopped by itself again; it is killed, since it would not end in time.
+
+        Args:
+            broken: what was seen to be broken; a server that another command has started since is left alone.
+
+        Raises:
+            ServerError: there is too little disk still, or it cannot be brought up.
+        """
+        with self._locked():
+            found = self._process()
+            if found and found.pid != broken.pid and self._comes_up(found):
+                return self._address(found, started=False)
+            self._home.check_disk()
+            if found:
+                found.kill()
+            cut_log = self._home.has_torn_log()
+            if cut_log:
+                sys.stderr.write(
+                    "The private Neo4j was cut off in the middle of a write, as on a full disk; that write, which was "
+                    f"never confirmed, is left out (the log as it was: {self.folder / 'torn-log'}).\n"
+                )
+            return self._address(self._bring_up(cut_log=cut_log), started=True)
+
+    def fault(self) -> str:
+        """Return what a person should know of a server that does not serve: what happened, and what to do."""
+        again = "run the same command again, which starts it again"
+        try:
+            self._home.check_disk()
+        except ServerError as error:
+            return f"the disk of the private Neo4j is full: {error}, then {again}"
+        if self.status().state == "stopped":
+            why = self._home.why_it_ended()
+            return f"the private Neo4j ended in the middle of this command{f': {why}' if why else ''}; {again}"
+        return f"the private Neo4j does not serve any more (log: {self.log}); {again}"
 
     def stop(self) -> bool:
         """End the server and return whether it ran.
@@ -167,8 +206,11 @@ class Server:
                 "give it room and write permission, or choose another workspace"
             ) from error
 
-    def _bring_up(self) -> Neo4jProcess:
-        launched = self._launch()
+    def _address(self, server: Neo4jProcess, *, started: bool) -> Address:
+        return Address(server.pid, server.uri, USERNAME, self._home.password(), started=started)
+
+    def _bring_up(self, *, cut_log: bool = False) -> Neo4jProcess:
+        launched = self._launch(cut_log=cut_log)
         if not self._comes_up(launched):
             raise ServerError(
                 f"Neo4j ended while starting, with exit status {launched.exit_status()}: {self._home.reason()} "
@@ -197,9 +239,9 @@ class Server:
             self._home.confirm_birth()
         return answers
 
-    def _launch(self) -> Neo4jProcess:
+    def _launch(self, *, cut_log: bool) -> Neo4jProcess:
         port = self._choose_port()
-        command = self._home.prepare(port)
+        command = self._home.prepare(port, cut_log=cut_log)
         with private_file(self.log).open("wb") as log:
             child = subprocess.Popen(  # noqa: S603
                 command.arguments,
@@ -224,7 +266,8 @@ class Server:
                     "started by other means or before the folder was moved; stop that one first"
                 )
             time.sleep(0.05)
-        return free_port(self._last().get("port"))
+        port = self._last().get("port")
+        return free_port(port if type(port) is int and port in _PORTS else None)
 
     def _process(self) -> Neo4jProcess | None:
         return find_process(self.folder, self._recorded())
@@ -234,13 +277,13 @@ class Server:
         try:
             process = psutil.Process(record["pid"])
             return process if abs(process.create_time() - record["created"]) < 1 else None
-        except (KeyError, psutil.Error):
+        except (KeyError, TypeError, ValueError, OverflowError, psutil.Error):
             return None
 
     def _last(self) -> dict[str, Any]:
         try:
             record = json.loads(self._record_file.read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return record if isinstance(record, dict) else {}
 

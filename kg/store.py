@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
 _HOST = re.compile(r"[a-z0-9+]+://(?:\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?![^/?#])", re.IGNORECASE)
+# What a database says that can write no more, and what it says from then on, until its server is started again.
+_STOPPED = ("DatabaseUnavailable", "Could not append transaction", "critical error", "No space left", "Disk quota")
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
 _CLOSE_SECONDS = 60.0
@@ -218,6 +220,10 @@ def _translated(uri: str) -> Iterator[None]:
         raise StoreUnavailable(
             f"no answer from Neo4j at {uri}; check NEO4J_URI, or run `kg server status` for the private server"
         ) from error
+    except UnicodeEncodeError as error:
+        if "surrogates" not in error.reason:  # a name of a host may be no valid one, too
+            raise StoreError(f"the name of the host in NEO4J_URI is not valid: {uri}") from error
+        raise QueryError(f"a text has a character that is no Unicode, {error.object[error.start]!a}") from error
     except (exceptions.ConfigurationError, UnicodeError) as error:
         raise StoreError(f"the driver does not accept the rest of NEO4J_URI, from {uri} on") from error
     except exceptions.DriverError as error:
@@ -234,5 +240,10 @@ def _refused(uri: str, error: exceptions.Neo4jError) -> StoreError:
         return QueryError("the statement writes, and only reading is allowed here")
     if "DatabaseNotFound" in code:
         return StoreError(f"{uri} has no such database; set NEO4J_DATABASE to one of its own")
+    if any(sign in f"{code} {error.message}" for sign in _STOPPED):
+        return StoreUnavailable(
+            f"the database at {uri} has stopped by itself, as it does when its disk is full; look at its log, make "
+            "room, start it again, and run the same command again"
+        )
     message = (error.message or str(error) or code).splitlines()[0]
     return QueryError(f"the database does not accept the statement: {message}")

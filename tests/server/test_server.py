@@ -189,11 +189,29 @@ def test_a_port_that_is_no_number_is_no_server(tmp_path: Path) -> None:
             gone(process)
 
 
-@pytest.mark.parametrize("record", ['{"pid": 999999999, "created": 1.0, "port": 20001}', "{", "[]", '{"pid": 1}'])
-def test_a_stale_or_torn_record_means_stopped(tmp_path: Path, record: str) -> None:
-    (tmp_path / "server.json").write_text(record, encoding="utf-8")
+ODD_RECORDS = (
+    '{"pid": 999999999, "created": 1.0, "port": 20001}', "{", "[]", '{"pid": 1}', '"text"', "null", "7", "",
+    '{"pid": "1", "created": "1.0", "port": "20001"}', '{"pid": -1, "created": 1.0, "port": -1}',
+    '{"pid": 1e400, "created": 1.0}', '{"pid": 1, "created": null}', '{"pid": 1, "created": [1]}',
+    '{"pid": 1, "created": 1e400}', '{"pid": null, "created": 1}', '{"pid": 1.5, "created": 1}', '{"pid": true}',
+    f'{{"pid": {10**30}, "created": 1.0, "port": {10**30}}}', f'{{"pid": 1, "created": {10**400}}}',
+    '{"pid": {}, "created": 1}', "[" * 100_000, "\0\0\0", '{"pid": NaN, "created": NaN}', "9" * 5_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("record", [*(record.encode() for record in ODD_RECORDS), b"\xff\xfe\x00{", None])
+def test_a_stale_or_odd_record_means_stopped(tmp_path: Path, record: bytes | None) -> None:
+    path = tmp_path / "server.json"
+    path.mkdir() if record is None else path.write_bytes(record)
     assert Server(tmp_path).status().state == "stopped"
     assert not Server(tmp_path).stop()
+
+
+@pytest.mark.parametrize("port", ["7", -1, 0, 70_000, 10**30, None, [], True, 1.5])
+def test_an_odd_port_of_the_last_start_is_not_taken(server: Server, port: object) -> None:
+    (server.folder / "server.json").parent.mkdir(parents=True, exist_ok=True)
+    (server.folder / "server.json").write_text(json.dumps({"port": port}), encoding="utf-8")
+    assert 20_000 <= server._choose_port() < 30_000  # noqa: SLF001 - a start of each takes minutes
 
 
 def test_a_taken_port_makes_it_choose_another(server: Server) -> None:
