@@ -1,28 +1,35 @@
 """`kg`: the command. It puts the stages together, and turns errors into one line."""
 
-import os
-import shutil
 import sys
-from pathlib import Path
-from typing import Annotated
 
-import typer
+try:
+    from kg import interrupts
+except KeyboardInterrupt:
+    sys.stderr.write("kg: interrupted\n")
+    sys.exit(130)
 
-import critic.cli
-import ingest.cli
-import student.cli
-from kg import __version__
-from kg.commands import export, query, runs, server
-from kg.errors import KGError
-from kg.model import Split
-from kg.workspace import Workspace
+with interrupts.at_once():
+    import errno
+    import os
+    import shutil
+    from pathlib import Path
+    from typing import Annotated
+
+    import typer
+
+    import critic.cli
+    import ingest.cli
+    import student.cli
+    from kg import __version__
+    from kg.commands import export, query, runs, server
+    from kg.errors import KGError
+    from kg.model import Split
+    from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
   kg query why --param 'event=PersonX jams the office photocopier' --limit 10
   kg query review --limit 10
   kg export rdf graph.ttl --accepted"""
-
-_INTERRUPTED = 130
 
 app = typer.Typer(
     help="A graph for Symbolic Knowledge Distillation: who claimed it, how sure the critic is, who learnt it.",
@@ -125,15 +132,49 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command; an error is one line on stderr and exit status 1, an interrupt one and 130."""
+    """Run the command; an error is one line on stderr and exit status 1, an interrupt one and 130.
+
+    A reader of stdout that wants no more, like `head`, ends the command without a word.
+    """
+    try:
+        _run()
+    except KeyboardInterrupt:  # while an error or a first interrupt was told
+        interrupts.leave()
+
+
+def _run() -> None:
+    sys.unraisablehook = interrupts.unraisable
     try:
         app()
-    except KGError as error:
+    except SystemExit as stop:
+        if stop.code == interrupts.STATUS:  # typer has turned the interrupt into this
+            _say(_interrupted(stop.__context__ and stop.__context__.__cause__))
+        raise
+    except BaseException as error:
+        if interrupts.is_behind(error):
+            _say(_interrupted(error))
+            sys.exit(interrupts.STATUS)
         if os.environ.get("KG_DEBUG"):
             raise
-        sys.exit(f"kg: {error}")
-    except SystemExit as stop:
-        if stop.code == _INTERRUPTED:  # typer has turned the interrupt into this
-            interrupt = stop.__context__ and stop.__context__.__cause__
-            _say(f"kg: interrupted; {str(interrupt or '') or 'the same command'} goes on where it stopped")
-        raise
+        sys.exit(f"kg: {_told(error)}")
+
+
+def _interrupted(error: BaseException | None) -> str:
+    hint = str(error or "") if isinstance(error, KeyboardInterrupt) else ""
+    return f"kg: interrupted; {hint or 'the same command'} goes on where it stopped"
+
+
+def _told(error: BaseException) -> str:
+    """Return what an error is, in one line."""
+    if isinstance(error, KGError):
+        return str(error)
+    if isinstance(error, OSError):
+        what = error.filename or f"a file below {os.environ.get('KG_HOME') or '.kg'}"
+        room = "; make room there and run the command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return f"cannot use {what}: {error.strerror or error}{room}"
+    if isinstance(error, MemoryError):
+        return "this machine has too little memory for that"
+    if isinstance(error, UnicodeError):
+        return f"a text or a file name has a character that is no Unicode: {error}"
+    why = next(iter(str(error).splitlines()), "")
+    return f"an error that nobody foresaw, {type(error).__name__}: {why} (kg --debug shows where; please report it)"

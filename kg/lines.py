@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from kg.errors import InputError
-from kg.workspace import private_file
+from kg.workspace import naming, private_file
 
 _MAX_LINE_BYTES = 512 * 1024  # the longest published row, an aggregated ATOMIC event, has a few dozen kB
 _BOM = b"\xef\xbb\xbf"
@@ -111,7 +111,8 @@ class RejectedFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file:
-            self._file.close()
+            with naming(self.path):
+                self._file.close()
 
     def add(self, rejected: Rejected) -> None:
         """Append a row."""
@@ -120,7 +121,8 @@ class RejectedFile:
         if self._file is None:
             self._file = private_file(self.path).open("w", encoding="utf-8")
         row = {"line": rejected.line, "reason": rejected.reason, "text": rejected.text[:_SHOWN_CHARACTERS]}
-        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        with naming(self.path):
+            self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _opened(path: Path, *, unpack: bool = True) -> BufferedIOBase:

@@ -77,7 +77,8 @@ def new_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
     draft = _draft(path)
     draft.mkdir(mode=0o777 if shared else 0o700)
     try:
-        yield draft
+        with naming(path):
+            yield draft
         if not shared:
             _tighten_all(draft)
         if path.exists():
@@ -101,7 +102,8 @@ def new_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
     draft = _draft(path)
     draft.touch(mode=0o666 if shared else 0o600, exist_ok=False)
     try:
-        yield draft
+        with naming(path):
+            yield draft
         if not shared:
             _tighten(draft)
         draft.replace(path)
@@ -114,6 +116,16 @@ def _make_parents(path: Path, *, shared: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     else:
         private_folder(path.parent)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an error of the system the path that it is about: a full disk does not name one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _draft(path: Path) -> Path:

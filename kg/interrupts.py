@@ -1,0 +1,66 @@
+"""Ctrl-C: one line and exit status 130, at whatever moment it comes.
+
+Imported before anything heavy, so that the seconds in which libraries are imported are covered, too.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+STATUS = 130
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Let an interrupt end this process at once, while nothing has begun that would have to be put in order."""
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if not is_ours:
+        yield
+        return
+    signal.signal(signal.SIGINT, _leave_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def leave() -> NoReturn:
+    """End this process now, without a traceback of whatever it was about to do."""
+    os.write(2, b"kg: interrupted\n")
+    os._exit(STATUS)
+
+
+def is_behind(error: BaseException) -> bool:
+    """Tell whether an error is an interrupt, or what a library made of one."""
+    seen: set[int] = set()
+    following: list[BaseException | None] = [error]
+    while following:
+        one = following.pop()
+        if one is None or id(one) in seen:
+            continue
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        seen.add(id(one))
+        following += [one.__cause__, one.__context__]
+    return False
+
+
+def unraisable(found: "sys.UnraisableHookArgs") -> None:
+    """End on an interrupt that Python would only print: it came while an object was tidied up, or at the very end."""
+    if isinstance(found.exc_value, KeyboardInterrupt):
+        leave()
+    sys.__unraisablehook__(found)
+
+
+def _leave_on(number: int, frame: "FrameType | None") -> None:  # noqa: ARG001 - as signal calls it
+    leave()

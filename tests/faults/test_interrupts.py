@@ -1,0 +1,151 @@
+"""Ctrl-C and odd ends of a command: one line, whatever the moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kg import cli, interrupts
+from kg.server import Server
+from tests.conftest import Kg
+
+pytestmark = pytest.mark.timeout(900)
+KG = [sys.executable, "-c", "from kg.cli import main; main()"]
+COMMANDS = (["stats"], ["query"], ["ingest", "load", "rows.tsv", "--format", "atomic2020"], ["critic", "train"])
+MOMENTS = (0.15, 0.4, 0.8, 1.3, 2.0, 3.0)
+
+
+@pytest.mark.usefixtures("graph")
+def test_an_interrupt_is_a_line_at_any_moment_of_any_command(environment: dict[str, str], tmp_path: Path) -> None:
+    lines = (f"PersonX sees thing {place}\txWant\tto do {place}\n" for place in range(200_000))
+    (tmp_path / "rows.tsv").write_text("".join(lines), encoding="utf-8")
+    hits = 0
+    for arguments in COMMANDS:
+        for moment in MOMENTS:
+            command = subprocess.Popen(
+                [*KG, *arguments],
+                env=environment,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            time.sleep(moment)
+            command.send_signal(signal.SIGINT)
+            _, err = command.communicate(timeout=300)
+            if "Traceback" in err:  # Python itself was still starting
+                assert "kg/" not in err, (arguments, moment, err)
+                continue
+            if "kg: interrupted" in err:
+                hits += 1
+                assert command.returncode == interrupts.STATUS
+                assert err.count("kg: ") == 1
+    assert hits >= 10
+
+
+def test_an_error_that_a_library_made_of_an_interrupt_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        try:
+            raise KeyboardInterrupt  # noqa: TRY301
+        except KeyboardInterrupt as error:
+            raise ImportError("cannot import torch") from error
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == interrupts.STATUS
+    assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "/w/runs/x/run.json"),
+         "cannot use /w/runs/x/run.json: No space left on device; make room there"),
+        (OSError(28, "No space left on device"), "cannot use a file below"),
+        (OSError(30, "Read-only file system", "/w"), "cannot use /w: Read-only file system"),
+        (OSError(36, "File name too long", "/w/a"), "cannot use /w/a: File name too long"),
+        (MemoryError(), "too little memory"),
+        (RecursionError("maximum recursion depth exceeded"), "RecursionError: maximum recursion depth"),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), "is no Unicode"),
+        (ZeroDivisionError("first\nsecond"), "ZeroDivisionError: first (kg --debug shows where"),
+    ],
+)  # fmt: skip
+def test_any_error_is_one_line(error: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert str(stop.value.code).startswith("kg: ")
+    assert said in str(stop.value.code)
+    assert "\n" not in str(stop.value.code)
+    monkeypatch.setenv("KG_DEBUG", "1")
+    with pytest.raises(type(error)):
+        cli.main()
+
+
+def test_a_reader_that_wants_no_more_ends_the_command_quietly(environment: dict[str, str]) -> None:
+    command = subprocess.Popen(
+        [*KG, "query"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert command.stdout
+    command.stdout.close()
+    assert command.stderr
+    assert command.stderr.read() == ""
+    command.wait(60)
+
+
+@pytest.mark.usefixtures("graph")
+def test_a_text_that_is_no_unicode_is_one_line(kg: Kg) -> None:
+    for arguments in (["query", "MATCH (n {text: '\udcff'}) RETURN n"], ["query", "why", "--param", "event=\udcff"]):
+        assert "a text has a character that is no Unicode" in kg(*arguments, status=1).stderr
+
+
+@pytest.fixture
+def full_folder(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "home" / "runs"
+    folder.mkdir(parents=True)
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        (folder / "ballast").write_bytes(b"x" * 60_000)
+        yield folder
+    finally:
+        subprocess.run(["/bin/umount", str(folder)], check=True)
+
+
+@pytest.mark.usefixtures("graph")
+def test_a_full_disk_below_runs_is_one_line_with_the_path(kg: Kg, tmp_path: Path, full_folder: Path) -> None:
+    (tmp_path / "rows.tsv").write_text("PersonX naps\txWant\tto rest\n" + f"{'bad ' * 80}\n" * 400)
+    done = kg("ingest", "load", "rows.tsv", "--format", "atomic2020", status=1)
+    said = [line for line in done.stderr.splitlines() if line.startswith("kg: ")]
+    assert len(said) == 1
+    assert str(full_folder) in said[0]
+    assert "No space left on device; make room there" in said[0]
+
+
+def test_the_server_survives_the_interrupt_of_the_command_that_started_it(tmp_path: Path) -> None:
+    server = Server(tmp_path / "server")
+    try:
+        environment = os.environ | {"KG_HOME": str(tmp_path)}
+        command = subprocess.Popen([*KG, "stats"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while server.status().state == "stopped":
+            assert command.poll() is None, command.communicate()
+            time.sleep(0.1)
+        command.send_signal(signal.SIGINT)
+        _, err = command.communicate(timeout=300)
+        assert b"Traceback" not in err
+        assert command.returncode == interrupts.STATUS, err
+        assert not server.start().started
+    finally:
+        server.stop()
