@@ -8,25 +8,27 @@
     DIR/settings.toml         optional: sampling parameters, in tables [events] and [inferences]
 
 `paper` and `release` are shipped: the two structures of West et al. 2021 (app. A; the released notebooks), in our own
-words. What a folder of the user's own lacks comes from the shipped ones. Templates are Jinja's. They see `event`,
+words. What a folder of the user's own lacks comes from the shipped ones. Templates are Jinja's, in a sandbox
+(`ingest.rendering`): they cannot include other files, and of Jinja's globals have `range` only. They see `event`,
 `examples`, `seeds`, and first names for the persons: `query` for the event, `pair(i)` for the i-th example, each with
 `x` and `y`; `text | named(pair)` puts them in. Names in what comes back are mapped to PersonX and PersonY as whole
-words only.
+words only. A file that is a link out of its folder, or no regular file, is refused.
 """
 
 import hashlib
+import math
+import os
 import random
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jinja2
-
+from ingest.rendering import Pair, Renderer
 from kg.errors import InputError
 from kg.model import clean_text
 
@@ -39,15 +41,10 @@ _POOL = (
     "Peyton", "Quinn", "Reese", "River", "Robin", "Sage", "Skyler", "Tatum", "Taylor", "Toby",
 )  # fmt: skip
 _SEEDS_SHOWN = 10
+_MOST_BYTES = 16 * 1024**2  # of one file of a folder of prompts
+_MOST_TOKENS = 1_000_000
 _DEFAULTS: dict[str, Any] = {"temperature": 1.0, "top_p": 0.9, "max_tokens": 24, "stop": ["\n\n"]}
 _SETTINGS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "stop"})
-
-
-class Pair(NamedTuple):
-    """First names that stand for PersonX and PersonY."""
-
-    x: str
-    y: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +75,13 @@ class Prompts:
         self._folder = _SHIPPED / name if name in SHIPPED else Path(name)
         if not self._folder.is_dir():
             raise InputError(f"no prompts {name!r}: neither a folder nor one of {', '.join(SHIPPED)}")
-        loader = jinja2.FileSystemLoader([self._folder, _SHIPPED])
-        self._templates = jinja2.Environment(
-            loader=loader, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False,  # noqa: S701 - plain text, never HTML
-        )  # fmt: skip
-        self._templates.filters["named"] = put_names
+        self._sources: dict[str, str] = {}
 
     @property
     def files(self) -> dict[str, str]:
         """The folder's own files, as text: name to content."""
         paths = [path for path in self._folder.rglob("*") if path.suffix in {".txt", ".tsv", ".toml"}]
-        return {path.relative_to(self._folder).as_posix(): _text(path) for path in sorted(paths)}
+        return {path.relative_to(self._folder).as_posix(): _own(self._folder, path) or "" for path in sorted(paths)}
 
     def settings(self, kind: str) -> dict[str, Any]:
         """Return the sampling parameters for `events` or `inferences`.
@@ -100,6 +93,8 @@ class Prompts:
         if not isinstance(chosen, dict) or chosen.keys() - _SETTINGS:
             path = self._folder / "settings.toml"
             raise InputError(f"{path}: table [{kind}] may have {', '.join(sorted(_SETTINGS))}")
+        if bad := next((name for name, value in chosen.items() if not _is_setting(name, value)), None):
+            raise InputError(f"{self._folder / 'settings.toml'}: {bad} in table [{kind}] cannot be {chosen[bad]!r}")
         return {"max_tokens": _DEFAULTS["max_tokens"], **chosen}
 
     def digest(self, name: str) -> str:
@@ -116,22 +111,22 @@ class Prompts:
     def _settings(self) -> dict[str, Any]:
         path = self._folder / "settings.toml"
         try:
-            return tomllib.loads(_text(path)) if path.is_file() else {}
-        except tomllib.TOMLDecodeError as error:
+            return tomllib.loads(_own(self._folder, path) or "")
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise InputError(f"{path} is not valid TOML: {error}") from error
 
     @cached_property
     def seeds(self) -> list[str]:
         """The events that an events prompt takes its examples from."""
         own = self._folder / "seeds.txt"
-        return read_events(own if own.is_file() else _SHIPPED / "seeds.txt")
+        return read_events(own if _own(self._folder, own) is not None else _SHIPPED / "seeds.txt")
 
     def examples(self, relation: str) -> list[tuple[str, str]]:
         """Return head and tail of each example of a relation; the template may have its own instead."""
         for folder in (self._folder, _SHIPPED):
             path = folder / "examples" / f"{relation}.tsv"
-            if path.is_file():
-                rows = [line.split("\t") for line in _text(path).splitlines() if line.strip()]
+            if (text := _own(folder, path)) is not None:
+                rows = [line.split("\t") for line in text.splitlines() if line.strip()]
                 if bad := next((number for number, row in enumerate(rows, 1) if len(row) != 2), None):  # noqa: PLR2004
                     raise InputError(f"{path}, example {bad}: head and tail, parted by one tab, are expected")
                 return [(row[0], row[1]) for row in rows]
@@ -151,8 +146,8 @@ class Prompts:
         rest = [name for name in shuffled if name not in query]
         half = len(rest) // 2
         text = self._render(
-            relation, event=event, query=query, examples=self._examples[relation],
-            pair=lambda place: Pair(rest[place % half], rest[half + place % half]),
+            relation, query, [Pair(*names) for names in zip(rest[:half], rest[half : 2 * half], strict=True)],
+            event=event, examples=self._examples[relation],
         )  # fmt: skip
         return Prompt(text, {query.x: "PersonX", query.y: "PersonY"})
 
@@ -165,18 +160,17 @@ class Prompts:
         return _Examples(self)
 
     def _source(self, name: str) -> str:
-        try:
-            return str(self._templates.loader.get_source(self._templates, name)[0])  # type: ignore[union-attr]
-        except jinja2.TemplateNotFound:
-            raise InputError(f"prompts {self.name} have no {name}") from None
+        if (found := self._sources.get(name)) is None:
+            texts = (_own(folder, folder / name) for folder in (self._folder, _SHIPPED))
+            found = next((text for text in texts if text is not None), None)
+            if found is None:
+                raise InputError(f"prompts {self.name} have no {name}")
+            self._sources[name] = found
+        return found
 
-    def _render(self, name: str, **values: Any) -> str:
-        try:
-            return self._templates.get_template(f"{name}.txt").render(**values).strip("\n")
-        except jinja2.TemplateNotFound as error:
-            raise InputError(f"prompts {self.name} have no {error.name}") from error
-        except jinja2.TemplateError as error:
-            raise InputError(f"prompt {name}.txt of {self.name} cannot be rendered: {error}") from error
+    def _render(self, name: str, query: Pair | None = None, pairs: Sequence[Pair] = (), **values: Any) -> str:
+        file = f"{name}.txt"
+        return _renderer().render(f"prompt {file} of {self.name}", self._source(file), values, query, pairs).strip("\n")
 
 
 class _Examples(dict[str, list[tuple[str, str]]]):
@@ -187,15 +181,6 @@ class _Examples(dict[str, list[tuple[str, str]]]):
     def __missing__(self, relation: str) -> list[tuple[str, str]]:
         self[relation] = self._prompts.examples(relation)
         return self[relation]
-
-
-def put_names(text: str, pair: Pair) -> str:
-    """Return a text with first names for its persons.
-
-    >>> put_names("PersonX fires PersonY's cook", Pair("Alex", "Chris"))
-    "Alex fires Chris's cook"
-    """
-    return re.sub(r"\bPerson([XY])\b", lambda found: pair.x if found[1] == "X" else pair.y, text)
 
 
 def take_names(text: str, names: Mapping[str, str]) -> str:
@@ -225,6 +210,42 @@ def read_events(path: Path) -> list[str]:
     if not events:
         raise InputError(f"{path} has no event")
     return list(events)
+
+
+def _is_setting(name: str, value: object) -> bool:
+    """Return whether a sampling parameter is of the kind that every server takes."""
+    if name == "stop":
+        return isinstance(value, str) or (isinstance(value, list) and all(isinstance(text, str) for text in value))
+    if name == "max_tokens":
+        return type(value) is int and 0 < value <= _MOST_TOKENS
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+@cache
+def _renderer() -> Renderer:
+    return Renderer()
+
+
+def _own(folder: Path, path: Path) -> str | None:
+    """Return the text of a folder's own file; None if there is no such file.
+
+    Raises:
+        InputError: it is no regular file, lies outside of the folder, or cannot be read.
+    """
+    if not os.path.lexists(path):
+        return None
+    try:
+        real = path.resolve(strict=True)
+        inside = real.is_relative_to(folder.resolve())
+    except (OSError, RuntimeError) as error:  # a link to nowhere, or to itself
+        raise InputError(f"cannot read {path}: {error}") from error
+    if not inside:
+        raise InputError(f"{path} is a link out of its folder; copy the file there")
+    if not real.is_file():
+        raise InputError(f"{path} is not a regular file")
+    if real.stat().st_size > _MOST_BYTES:
+        raise InputError(f"{path} has {real.stat().st_size:,} bytes; a file of prompts may have {_MOST_BYTES:,}")
+    return _text(path)
 
 
 def _text(path: Path) -> str:

@@ -1,11 +1,15 @@
 """Prompts are files: the shipped ones are rendered as the golden files show, a user's own need no code."""
 
 import os
+import re
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from ingest.prompts import SHIPPED, Pair, Prompts, put_names, read_events, take_names
+from ingest.prompts import SHIPPED, Prompts, read_events, take_names
+from ingest.rendering import Pair, put_names
 from kg.errors import InputError
 from kg.vocabulary import Vocabulary
 
@@ -101,3 +105,122 @@ def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "nul.txt").write_bytes(b"PersonX naps\r\n\nPersonX a\0b\n")
     with pytest.raises(InputError, match=r"nul\.txt, line 3: the text has a NUL character"):
         read_events(tmp_path / "nul.txt")
+
+
+ESCAPES = (
+    "{{ cycler.__init__.__globals__.os.popen('touch MARK').read() }}",
+    "{{ lipsum.__globals__['os'].popen('touch MARK').read() }}",
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    "{{ pair.__globals__ }}",
+    "{{ event | attr('__class__') }}",
+    "{{ '{0.__class__}'.format(event) }}",
+    "{{ namespace }}",
+    "{% include 'chat.txt' %}",
+    "{% import '/etc/passwd' as p %}{{ p }}",
+    "{% extends '../other.txt' %}",
+    "{{ self.__init__.__globals__ }}",
+    "{% set _ = examples.append(1) %}{{ examples }}",
+)
+DOUBLED = "{% set x = 'xxxxxxxxxxxxxxxx' %}" + "{% set x = x ~ x %}" * 40
+HUNGRY = (
+    "{{ 'x' * 10**9 }}",
+    "{{ 'x' * 300000 }}",
+    "{% set a = [0] * 10**10 %}",
+    "{{ 10 ** (10 ** 9) }}",
+    "{{ '%2000000000d' % 1 }}",
+    "{{ '{:>2000000000}'.format(1) }}",
+    "{{ 'x'.center(10**9) }}",
+    "{{ 'x' | center(10**9) }}",
+    "{{ 'x'.ljust(10**9) | length }}",
+    "{{ ('x' * 10**6).replace('x', 'x' * 10**6) | length }}",
+    "{{ (range(99999) | join('x' * 10**6)) | length }}",
+    "{{ '\\n' * 1000 | indent(10**7) }}",
+    DOUBLED,
+    "{% set x %}{{ 'x' * 99999 }}{% endset %}" + "{% set x %}{{ x }}{{ x }}{% endset %}" * 40,
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% for a in range(99999) %}{% for b in range(99999) %}{{ event }}{% endfor %}{% endfor %}",
+    "{% for a in range(10**9) %}{% endfor %}",
+    "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+    "{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}",
+    "{% if 1 %}" * 2000 + "{% endif %}" * 2000,
+)
+
+
+@pytest.mark.parametrize("template", ESCAPES)
+def test_a_template_reaches_nothing_but_what_it_is_given(tmp_path: Path, template: str) -> None:
+    mark = tmp_path / "mark"
+    (tmp_path / "xWant.txt").write_text("one\n" + template.replace("MARK", str(mark)))
+    with pytest.raises(InputError, match=rf"xWant\.txt of {re.escape(str(tmp_path))}, line 2, cannot be rendered: \S"):
+        Prompts(str(tmp_path)).for_inferences("PersonX naps", "xWant")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("template", HUNGRY)
+def test_a_template_that_wants_too_much_is_one_sentence(tmp_path: Path, template: str) -> None:
+    (tmp_path / "xWant.txt").write_text(template)
+    before, started = psutil.Process().memory_info().rss, time.monotonic()
+    with pytest.raises(InputError, match=r"prompt xWant\.txt of .*cannot be rendered: ") as caught:
+        Prompts(str(tmp_path)).for_inferences("PersonX naps", "xWant")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    assert psutil.Process().memory_info().rss - before < 50 * 1024**2
+    assert time.monotonic() - started < 60
+    assert Prompts("paper").for_inferences("PersonX naps", "xWant").text, "the next one is rendered"
+
+
+def test_a_template_sees_no_environment_and_makes_valid_text(tmp_path: Path) -> None:
+    (tmp_path / "xWant.txt").write_text(r"{{ '\ud800' }}")
+    with pytest.raises(InputError, match=r"xWant\.txt .*surrogates not allowed"):
+        Prompts(str(tmp_path)).for_inferences("PersonX naps", "xWant")
+    (tmp_path / "xNeed.txt").write_text("{% for i in range(3) %}{{ i }}{{ pair(i).x | length > 0 }} {% endfor %}")
+    assert Prompts(str(tmp_path)).for_inferences("PersonX naps", "xNeed").text == "0True 1True 2True "
+
+
+@pytest.mark.parametrize("name", ["xWant.txt", "seeds.txt", "settings.toml", "chat.txt", "examples/xWant.tsv"])
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "link to itself", "pipe", "folder", "linked folder"])
+def test_a_file_of_prompts_is_a_regular_file_of_its_folder(tmp_path: Path, name: str, kind: str) -> None:
+    folder, secret = tmp_path / "prompts", tmp_path / "secret"
+    path = folder / name
+    secret.write_text("a\tsecret")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "linked folder":
+        path.symlink_to(tmp_path)
+    else:
+        path.symlink_to({"link": secret, "link to nothing": tmp_path / "nothing", "link to itself": path}[kind])
+    prompts = Prompts(str(folder))
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        _ = prompts.files
+    reads = {
+        "xWant.txt": lambda: prompts.digest("xWant"), "seeds.txt": lambda: prompts.seeds,
+        "settings.toml": lambda: prompts.settings("events"), "chat.txt": lambda: prompts.for_chat("x", 1),
+        "examples/xWant.tsv": lambda: prompts.examples("xWant"),
+    }  # fmt: skip
+    with pytest.raises(InputError, match=re.escape(str(path))):
+        reads[name]()
+
+
+def test_a_folder_of_examples_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "xWant.tsv").write_text("a\tb")
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "examples").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "prompts" / "inside.txt").write_text("{{ event }}")
+    (tmp_path / "prompts" / "xNeed.txt").symlink_to("inside.txt")
+    prompts = Prompts(str(tmp_path / "prompts"))
+    with pytest.raises(InputError, match="is a link out of its folder"):
+        prompts.examples("xWant")
+    assert prompts.for_inferences("PersonX naps", "xNeed").text == "PersonX naps", "a link within the folder is fine"
+
+
+@pytest.mark.parametrize(
+    "line", ['max_tokens = "a lot"', "max_tokens = -1", "temperature = nan", "stop = [1]", "top_p = true"]
+)
+def test_a_setting_of_the_wrong_kind_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "settings.toml").write_text(f"[inferences]\n{line}\n")
+    name = line.partition(" ")[0]
+    with pytest.raises(InputError, match=rf"settings\.toml: {name} in table \[inferences\] cannot be"):
+        Prompts(str(tmp_path)).settings("inferences")
