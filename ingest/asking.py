@@ -267,11 +267,11 @@ class _Asker:
         except (MalformedReply, RefusedReply) as error:
             usage, lost = Usage(*error.tokens), str(error)
             if isinstance(error, MalformedReply) and usage == Usage():
-                usage = _most(request)
+                usage = request.assumed_usage
             raise
         except TeacherUnavailable as error:
             if error.billed:
-                usage, lost = _most(request), str(error)
+                usage, lost = request.assumed_usage, str(error)
             if error.busy:
                 self._flight.slow_down()
             self._flight.rest(error.wait_seconds)
@@ -294,12 +294,7 @@ class _Asker:
 
 def _reckoned(reply: Reply, request: Request) -> Reply:
     """Return a reply with what it is taken to have cost, where the server does not say."""
-    return reply if reply.usage != Usage() else replace(reply, usage=_most(request))
-
-
-def _most(request: Request) -> Usage:
-    """Return what a request is taken to have cost when nobody says."""
-    return Usage(request.about_prompt_tokens, request.most_completion_tokens)
+    return reply if reply.usage != Usage() else replace(reply, usage=request.assumed_usage)
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)

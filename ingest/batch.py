@@ -9,7 +9,8 @@ submitted it; a batch that was accepted just before a process was killed is foun
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from ingest.prompts import Prompts
 from ingest.provider import OpenAITeacher
 from ingest.replies import read_reply, read_usage
 from ingest.requests import Request
+from ingest.transport import MOST_REPLY_BYTES
 from kg.errors import MalformedReply, NotFound, RefusedReply, TeacherError
 from kg.workspace import Workspace, new_file, private_file
 
@@ -133,18 +135,16 @@ class Batches:
             for batch, state in self.refresh():
                 if batch.status not in _ENDED:
                     continue
-                kept = failed = 0
                 requests = self._sent(batch)
+                sent = len(requests)
                 for file in filter(None, (state.output_file_id, state.error_file_id)):
                     for line in self._lines(file):
                         if reason := self._keep(line, requests, cache):
-                            failed += 1
                             row = {"request": line[:200], "reason": reason}
                             failures.write(json.dumps(row, ensure_ascii=False) + "\n")
-                        else:
-                            kept += 1
+                kept = sent - len(requests)
                 done.kept += kept
-                done.failed += max(failed, batch.requests - kept)
+                done.failed += len(requests)
                 if fault := self._fault(batch, state, kept):
                     done.faults.append(fault)
                 self._save([replace(one, collected=True) if one.id == batch.id else one for one in self.known])
@@ -172,8 +172,8 @@ class Batches:
     def _endpoint(self) -> Any:
         return "/v1/completions" if self._plan.interface == "completions" else "/v1/chat/completions"
 
-    def _keep(self, line: str, requests: Mapping[str, Request], cache: ReplyCache) -> str | None:
-        """Keep the reply in a result line; return the reason why not, if so."""
+    def _keep(self, line: str, requests: dict[str, Request], cache: ReplyCache) -> str | None:
+        """Keep the reply in a result line, and take its request out; return the reason why not, if so."""
         try:
             row = json.loads(line)
             request = requests[row["custom_id"]]
@@ -192,6 +192,7 @@ class Batches:
             cache.lose(request, str(error), read_usage(body), self._run, share=SHARE)
             return str(error)
         cache.put(request, replace(reply, share=SHARE), self._run)
+        del requests[row["custom_id"]]
         return None
 
     def _fault(self, batch: Batch, state: Any, kept: int) -> str | None:
@@ -229,10 +230,19 @@ class Batches:
         rows = [json.loads(line) for line in lines if line]
         return {row["custom_id"]: Request(row["custom_id"], url, row["body"], count) for row in rows}
 
-    def _lines(self, file_id: str) -> Iterable[str]:
-        with self._teacher.translated():
-            content = self._client.files.content(file_id).content
-        return [line for line in content.decode("utf-8", "replace").split("\n") if line.strip()]
+    def _lines(self, file_id: str) -> Iterator[str]:
+        """Yield the lines of a file of the provider's, by way of the disk: it may be large."""
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            with (
+                self._teacher.translated(),
+                self._client.files.with_streaming_response.content(file_id) as response,
+            ):
+                for piece in response.iter_bytes():
+                    file.write(piece)
+            file.seek(0)
+            while line := file.readline(MOST_REPLY_BYTES):
+                if line.strip():
+                    yield self._teacher.blotted(line)
 
     def _save(self, batches: list[Batch]) -> None:
         with new_file(self._folder / "batches.json") as draft:

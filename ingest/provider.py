@@ -15,11 +15,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
+from ingest.blotting import blot, one_line, split_address
 from ingest.replies import read_reply
 from ingest.requests import Interface, Reply, Request
-from kg.errors import RefusedReply, TeacherError, TeacherUnavailable
+from kg.errors import KGError, MalformedReply, RefusedReply, TeacherError, TeacherUnavailable
 
 _CHAT_TOKENS = 512  # of a chat message besides its texts: JSON, and some thinking aloud
 _CHAT_TEXT_TOKENS = 24
@@ -87,8 +88,14 @@ class Teacher(Protocol):
 
 
 def resolve(base_url: str | None) -> str:
-    """Return the address that is meant: the given one, `OPENAI_BASE_URL`, or OpenAI's own."""
-    return base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    """Return the address that is meant: the given one, `OPENAI_BASE_URL`, or OpenAI's own.
+
+    Raises:
+        TeacherError: it is no address, or has a secret in it.
+    """
+    address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+    split_address(address)
+    return address.strip()
 
 
 class DialectLearntError(Exception):
@@ -120,13 +127,12 @@ class OpenAITeacher:
             in_flight: most connections.
 
         Raises:
-            TeacherError: there is no key.
+            TeacherError: the address is none, or has a secret in it; there is no key, or it cannot be one.
         """
-        address = resolve(base_url)
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise TeacherError(f"{address!r} is not an address like http://127.0.0.1:8000/v1; see --base-url")
-        key = api_key or os.environ.get("OPENAI_API_KEY")
+        parts = split_address(resolve(base_url))
+        key = (api_key or os.environ.get("OPENAI_API_KEY", "")).strip()
+        if not all("!" <= one <= "~" for one in key):
+            raise TeacherError("OPENAI_API_KEY has a space or another character that no key has")
         if not key and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             raise TeacherError(f"{parts.hostname} wants a key; set OPENAI_API_KEY")
         self.model = model
@@ -141,15 +147,15 @@ class OpenAITeacher:
         self._client: Any = None
 
     async def __aenter__(self) -> Self:
-        import httpx2  # noqa: PLC0415 - comes with the SDK
         import openai  # noqa: PLC0415 - takes a second
 
-        limits = httpx2.Limits(max_connections=self._in_flight, max_keepalive_connections=self._in_flight)
+        from ingest.transport import BoundedAsyncClient  # noqa: PLC0415 - imports the SDK
+
         self._openai = openai
         self._client = openai.AsyncOpenAI(
             api_key=self._key, base_url=self._base, max_retries=0, timeout=self._timeout_seconds,
             default_query=self._query, default_headers={"api-key": self._key} if self._query else None,
-            http_client=openai.DefaultAioHttpClient(limits=limits),
+            http_client=BoundedAsyncClient(self._in_flight),
         )  # fmt: skip
         return self
 
@@ -167,19 +173,30 @@ class OpenAITeacher:
         """Return a plain client for files and batches, with the SDK's own retries."""
         import openai  # noqa: PLC0415 - takes a second
 
+        from ingest.transport import BoundedClient  # noqa: PLC0415 - imports the SDK
+
         self._openai = openai
-        headers = {"api-key": self._key} if self._query else None
-        return openai.OpenAI(api_key=self._key, base_url=self._base, default_query=self._query, default_headers=headers)
+        return openai.OpenAI(
+            api_key=self._key, base_url=self._base, default_query=self._query,
+            default_headers={"api-key": self._key} if self._query else None, http_client=BoundedClient(),
+        )  # fmt: skip
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
-        """Translate what the SDK raises inside."""
+        """Translate what the SDK, and the libraries below it, raise inside."""
         try:
             yield
+        except (KGError, OSError):
+            raise
         except self._openai.APIStatusError as error:
-            raise TeacherError(f"{self._base} refuses ({error.status_code}): {_line(error.message)}") from error
+            raise self._redirected(error) or TeacherError(
+                f"{self._base} refuses ({error.status_code}): {self._said(error.message)}"
+            ) from None
         except self._openai.APIConnectionError as error:
-            raise TeacherError(f"the connection to {self._base} failed: {_line(error.__cause__ or error)}") from error
+            reason = self._said(error.__cause__ or error)
+            raise TeacherError(f"the connection to {self._base} failed: {reason}") from None
+        except Exception as error:  # noqa: BLE001 - what else a parser of answers raises
+            raise TeacherError(f"the answer of {self._base} cannot be read: {self._said(error)}") from None
 
     def request(self, name: str, text: str, count: int, settings: Mapping[str, Any]) -> Request:
         """Return the request for `count` texts that go on from a text, in the dialect learnt so far."""
@@ -218,35 +235,64 @@ class OpenAITeacher:
             RefusedReply: it will not answer this prompt.
             TeacherError: key, model or account are at fault; no other request would do better.
         """
-        import aiohttp  # noqa: PLC0415 - comes with the SDK
-        import httpx2  # noqa: PLC0415
+        import httpx2  # noqa: PLC0415 - comes with the SDK
 
-        path = request.url.removeprefix(self._base)
         try:
             async with asyncio.timeout(self._timeout_seconds):  # the SDK's own does not end a slow drip
                 response = await self._client.post(
-                    path, cast_to=httpx2.Response, body=request.body,
+                    request.url.removeprefix(self._base), cast_to=httpx2.Response, body=request.body,
                     options={"headers": {"Idempotency-Key": request.key}},
                 )  # fmt: skip
+            reply = read_reply(self.blotted(response.content), request.count, chat=self.interface == "chat")
+            return replace(reply, wait_seconds=wait_seconds(response.headers))
+        except (KGError, DialectLearntError):
+            raise
         except self._openai.APIStatusError as error:
-            raise self._refused(error, request) from error
-        except (TimeoutError, self._openai.APIConnectionError) as error:
-            cause = error.__cause__ or error
-            # the SDK's transport says ConnectTimeout also of a connection that broke after the request was sent
-            sent = not isinstance(
-                cause.__cause__ or cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError
-            )
-            if sent and isinstance(error, TimeoutError | self._openai.APITimeoutError):
-                raise TeacherUnavailable(f"no answer within {self._timeout_seconds:g} s", billed=True) from error
-            reason = str(cause) or type(cause).__name__
-            raise TeacherUnavailable(f"the connection to {self._base} failed: {reason[:200]}", billed=sent) from error
-        reply = read_reply(response.content, request.count, chat=self.interface == "chat")
-        return replace(reply, wait_seconds=wait_seconds(response.headers))
+            raise self._refused(error, request) from None
+        except Exception as error:  # noqa: BLE001 - of any library between the wire and the reply: one request fails
+            raise self._failed(error) from None
+
+    def blotted(self, content: bytes) -> str:
+        """Return the body of an answer as text, without the key if it says that back."""
+        return blot(content.decode("utf-8", "replace"), self._key)
+
+    def _failed(self, error: Exception) -> TeacherError:
+        """Return what it means that an answer did not come, or not whole."""
+        import aiohttp  # noqa: PLC0415 - comes with the SDK
+
+        from ingest.transport import BodyError  # noqa: PLC0415 - imports the SDK
+
+        if isinstance(error, BodyError):
+            return MalformedReply(str(error))
+        cause = error.__cause__ or error
+        # the SDK's transport says ConnectTimeout also of a connection that broke after the request was sent
+        sent = not isinstance(cause.__cause__ or cause, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        if sent and isinstance(error, TimeoutError | self._openai.APITimeoutError):
+            return TeacherUnavailable(f"no answer within {self._timeout_seconds:g} s", billed=True)
+        reason = self._said(cause)[:200] or type(cause).__name__
+        return TeacherUnavailable(f"the connection to {self._base} failed: {reason}", billed=sent)
+
+    def _said(self, text: object) -> str:
+        return one_line(blot(str(text), self._key))
+
+    def _redirected(self, error: Any) -> TeacherError | None:
+        """Return the fault of a server that sends us elsewhere, if it does."""
+        if not error.response.has_redirect_location and not 300 <= error.status_code < 400:  # noqa: PLR2004
+            return None
+        target = urljoin(self._base, error.response.headers.get("location", ""))
+        with contextlib.suppress(ValueError):
+            target = urlsplit(target).hostname or target
+        return TeacherError(
+            f"{self._base} redirects ({error.status_code}) to {self._said(target)[:100]}, where nothing is sent; "
+            "if you trust it, give its address with --base-url"
+        )
 
     def _refused(self, error: Any, request: Request) -> Exception:  # noqa: PLR0911 - one a case
         status = int(error.status_code)
-        message = _line(error.message)
+        message = self._said(error.message)
         code = str(getattr(error, "code", None) or "")
+        if redirected := self._redirected(error):
+            return redirected
         if _FILTERED.search(f"{code} {message}"):
             return RefusedReply(f"the provider's content filter refuses the prompt: {message}")
         if status in _STATUS_OF_KEY:
@@ -272,10 +318,6 @@ class OpenAITeacher:
                     return True
                 self.dialect = before
         return False
-
-
-def _line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:

@@ -49,6 +49,11 @@ class Request:
         limit = self.body.get("max_tokens") or self.body.get("max_completion_tokens") or 0
         return int(limit) * int(self.body.get("n") or 1)
 
+    @property
+    def assumed_usage(self) -> "Usage":
+        """What it is taken to have cost when nobody says: its prompt, and the longest answer."""
+        return Usage(self.about_prompt_tokens, self.most_completion_tokens)
+
 
 class Completion(NamedTuple):
     """One text that a teacher wrote.

@@ -25,7 +25,7 @@ ENDS = {
 """How the open end of a prompt of `paper` tells the relation; only xEffect ends with the name."""
 Body = dict[str, Any]
 Misbehaviour = Callable[[int, Body], Any]
-"""Number of the request (from 1) and its body, to None, a web.Response, or a coroutine that returns one."""
+"""Number of the request (from 1) and its body, to None, a web.Response, raw bytes, or a coroutine that returns one."""
 
 
 class Provider:
@@ -39,6 +39,9 @@ class Provider:
         most: most requests that were being answered at once.
         batches: by id.
         seconds: how long each reply takes.
+        elsewhere: status and address to which every request is sent on, if any.
+        handle: answers every request instead, if there is one.
+        asked: path and headers of every request of any kind.
         dirty: whether what it makes up about unknown events is as mixed as a model's.
     """
 
@@ -51,6 +54,9 @@ class Provider:
         self.queries: list[str] = []
         self.keys: Counter[str] = Counter()
         self.files: dict[str, bytes] = {}
+        self.handle: Callable[[web.Request], Any] | None = None
+        self.elsewhere: tuple[int, str] | None = None
+        self.asked: list[tuple[str, dict[str, str]]] = []
         self.batches: dict[str, dict[str, Any]] = {}
         self.seconds = seconds
         self.most = self._now = 0
@@ -68,7 +74,7 @@ class Provider:
         self._loop = asyncio.new_event_loop()
 
         async def start() -> None:
-            application = web.Application(client_max_size=300 * 1024**2)
+            application = web.Application(client_max_size=300 * 1024**2, middlewares=[self._send_on])
             application.add_routes([
                 web.post("/v1/completions", self._complete), web.post("/v1/chat/completions", self._complete),
                 web.post("/v1/files", self._upload), web.get("/v1/files/{id}/content", self._content),
@@ -99,6 +105,16 @@ class Provider:
         self._thread.join(20)
         self._loop.close()
 
+    @web.middleware
+    async def _send_on(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        self.asked.append((request.path, dict(request.headers)))
+        if self.elsewhere:
+            status, address = self.elsewhere
+            await request.read()
+            location = address + request.path_qs.removeprefix("/v1")
+            return web.Response(status=status, headers={"Location": location})
+        return await (self.handle or handler)(request)
+
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
@@ -117,6 +133,10 @@ class Provider:
                 return web.Response()
             if answer == "drip":
                 return await self._drip(request)
+            if isinstance(answer, bytes):  # HTTP as nobody should speak it
+                request.transport.write(answer)
+                request.transport.close()
+                return web.Response()
             if answer is not None:
                 return answer
             self.keys[request.headers.get("Idempotency-Key", "")] += 1
@@ -242,10 +262,13 @@ def numbers(text: str) -> list[float]:
     return [-(int(hashlib.sha256(word.encode()).hexdigest()[:4], 16) % 500) / 100 for word in text.split()]
 
 
-def error(status: int, message: str = "no", code: str | None = None, **headers: str) -> web.Response:
+def error(
+    status: int, message: str = "no", code: str | None = None, param: str | None = None, **headers: str
+) -> web.Response:
     """A provider's error."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    return web.json_response({"error": {"message": message, "code": code, "type": "x"}}, status=status, headers=names)
+    body = {"error": {"message": message, "code": code, "type": "x", "param": param}}
+    return web.json_response(body, status=status, headers=names)
 
 
 def said(content: str, finish: str = "stop", **message: Any) -> web.Response:

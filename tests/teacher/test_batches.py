@@ -192,6 +192,21 @@ def test_a_result_that_is_not_as_documented_fails_alone(
     assert opened().submit(cache)[0].requests == 1
 
 
+def test_junk_beside_good_results_is_no_request_and_a_result_given_twice_is_one(
+    opened: Open, cache: ReplyCache, provider: Provider
+) -> None:
+    def end(state: dict[str, Any]) -> None:
+        good = lines(provider, state)[:2]
+        junk = [b"junk\n", b"{}\n", b'{"custom_id": "x"}\n', b"[]\n", b"7\n", b'"x"\n', b'{"custom_id": []}\n']
+        provider.files[state["output_file_id"]] = b"".join([*junk, *good, *good])
+
+    provider.on_batch = end
+    opened().submit(cache)
+    done = opened().collect(cache)
+    assert (done.kept, done.failed) == (2, 3)
+    assert opened().submit(cache)[0].requests == 3
+
+
 def test_a_reply_that_cannot_be_read_fails_alone(opened: Open, cache: ReplyCache, provider: Provider) -> None:
     def end(state: dict[str, Any]) -> None:
         first, *rest = lines(provider, state)
