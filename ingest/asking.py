@@ -16,7 +16,7 @@ from tenacity.wait import wait_random_exponential
 
 from ingest.cache import ReplyCache
 from ingest.money import Budget
-from ingest.provider import DialectLearntError, Teacher
+from ingest.provider import NotUnderstoodError, Teacher
 from ingest.requests import Reply, Request, Usage
 from kg.errors import KGError, MalformedReply, RefusedReply, TeacherError, TeacherUnavailable
 
@@ -205,9 +205,9 @@ class _Asker:
 
     async def _outcome(self, request: Request) -> Outcome | None:
         """Return the outcome of a request, or None if it is not asked because the budget is spent."""
+        words: set[str] = set()  # in which the server may understand it, beside those that it is known to
         while True:
-            request = self._teacher.speak(request)
-            if reply := self._cache.get(request):
+            if reply := self._cache.get(*self._teacher.forms(request)):
                 self._tally.count(reply, asked=False)
                 return Outcome(request, reply)
             if self._kept_only or self._tally.stopped:
@@ -215,10 +215,14 @@ class _Asker:
                 return None
             try:
                 async with self._asking.setdefault(request.key, asyncio.Lock()):  # the same request is asked once
-                    if self._cache.get(request) is None:
-                        return await self._ask(request)
-            except DialectLearntError:
-                self._cache.learn(self._teacher.server, self._teacher.dialect)
+                    if self._cache.get(*self._teacher.forms(request)) is None:
+                        outcome = await self._ask(self._teacher.speak(request, words))
+                        if words and outcome and outcome.reply:
+                            self._teacher.dialect |= words
+                            self._cache.learn(self._teacher.server, words)
+                        return outcome
+            except NotUnderstoodError as error:
+                words.add(error.word)
             finally:
                 self._asking.pop(request.key, None)
 

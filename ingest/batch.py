@@ -44,6 +44,8 @@ class Batch:
         requests: how many.
         status: as the provider said last.
         collected: whether its results are in the cache.
+        words: of the server's dialect in which it was said, learnt or on trial.
+        refused: words in which what the server did not understand can be said; the next batch tries them.
     """
 
     id: str
@@ -51,6 +53,8 @@ class Batch:
     requests: int
     status: str
     collected: bool = False
+    words: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 @dataclass
@@ -85,8 +89,11 @@ class Batches:
             TeacherError: the provider has no batch interface, or refuses.
         """
         self._recover()
+        self._teacher.dialect = cache.dialect(self._teacher.server)
         sent: list[Batch] = []
-        for part in _parts(self._missing(cache), self._endpoint):
+        missing = self._missing(cache)
+        words = self._teacher.dialect | {word for batch in self.known for word in batch.refused}
+        for part in _parts((self._teacher.speak(request, words) for request in missing), self._endpoint):
             number = len(self.known) + 1
             name = f"batch-{number}.jsonl"
             with new_file(self._folder / name) as draft:
@@ -97,7 +104,7 @@ class Batches:
                     input_file_id=uploaded.id, endpoint=self._endpoint, completion_window="24h",
                     metadata={"run": self._run, "file": name},
                 )  # fmt: skip
-            batch = Batch(made.id, name, len(part), str(made.status))
+            batch = Batch(made.id, name, len(part), str(made.status), words=tuple(sorted(words)))
             self._save([*self.known, batch])
             sent.append(batch)
         return sent
@@ -136,10 +143,10 @@ class Batches:
                 if batch.status not in _ENDED:
                     continue
                 requests = self._sent(batch)
-                sent = len(requests)
+                sent, refused = len(requests), set[str]()
                 for file in filter(None, (state.output_file_id, state.error_file_id)):
                     for line in self._lines(file):
-                        if reason := self._keep(line, requests, cache):
+                        if reason := self._keep(line, requests, cache, refused):
                             row = {"request": line[:200], "reason": reason}
                             failures.write(json.dumps(row, ensure_ascii=False) + "\n")
                 kept = sent - len(requests)
@@ -147,7 +154,10 @@ class Batches:
                 done.failed += len(requests)
                 if fault := self._fault(batch, state, kept):
                     done.faults.append(fault)
-                self._save([replace(one, collected=True) if one.id == batch.id else one for one in self.known])
+                if kept and batch.words:
+                    cache.learn(self._teacher.server, set(batch.words))
+                ended = replace(batch, collected=True, refused=tuple(sorted(refused)))
+                self._save([ended if one.id == batch.id else one for one in self.known])
         return done
 
     def requests(self, cache: ReplyCache) -> Iterator[Request]:
@@ -162,9 +172,13 @@ class Batches:
 
     def _missing(self, cache: ReplyCache) -> Iterator[Request]:
         """Yield the requests that are neither paid for nor on their way, each once."""
-        taken = {key for batch in self.known if not batch.collected for key in self._sent(batch)}
+        under_way = [batch for batch in self.known if not batch.collected]
+        taken = {key for batch in under_way for key in self._sent(batch)}
+        tried = [frozenset(batch.words) for batch in under_way]
         for request in self.requests(cache):
-            if request.key not in taken and cache.get(request) is None:
+            forms = self._teacher.forms(request)
+            keys = {form.key for form in (request, *forms, *(self._teacher.speak(request, words) for words in tried))}
+            if not keys & taken and cache.get(*forms) is None:
                 taken.add(request.key)
                 yield request
 
@@ -172,17 +186,17 @@ class Batches:
     def _endpoint(self) -> Any:
         return "/v1/completions" if self._plan.interface == "completions" else "/v1/chat/completions"
 
-    def _keep(self, line: str, requests: dict[str, Request], cache: ReplyCache) -> str | None:
+    def _keep(self, line: str, requests: dict[str, Request], cache: ReplyCache, refused: set[str]) -> str | None:
         """Keep the reply in a result line, and take its request out; return the reason why not, if so."""
         try:
             row = json.loads(line)
             request = requests[row["custom_id"]]
             response = row.get("response") or {}
             if row.get("error") or response.get("status_code") != _OK:
-                said = json.dumps(row.get("error") or (response.get("body") or {}).get("error") or response)
-                if response.get("status_code") in _REFUSED and self._teacher.learn(said, request):
-                    cache.learn(self._teacher.server, self._teacher.dialect)  # the next submit says it otherwise
-                return f"the provider says: {said[:200]}"
+                said = row.get("error") or (response.get("body") or {}).get("error") or response
+                word = self._teacher.not_understood(said, request) if response.get("status_code") in _REFUSED else None
+                refused |= {word} if word else set()  # the next submit says it otherwise
+                return f"the provider says: {json.dumps(said)[:200]}"
             body = response["body"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return f"the result line is not as documented: {type(error).__name__} {error}"[:200]

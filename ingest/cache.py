@@ -8,7 +8,7 @@ is killed loses nothing, a power cut may lose the last moments and damages nothi
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,16 +61,17 @@ class ReplyCache:
         except sqlite3.DatabaseError as error:
             raise KGError(f"the kept replies {path} are damaged ({error}); move that file away") from error
 
-    def get(self, request: Request) -> Reply | None:
-        """Return the reply to just this request, if it was paid for."""
-        row = self._connection.execute(
-            "SELECT texts, raw, model, prompt_tokens, completion_tokens, share FROM replies WHERE key = ?",
-            (request.key,),
-        ).fetchone()
-        if row is None:
-            return None
-        completions = tuple(Completion(*fields) for fields in json.loads(row[0]))
-        return Reply(completions, row[1], row[2], Usage(row[3], row[4]), share=row[5])
+    def get(self, *forms: Request) -> Reply | None:
+        """Return the reply to just this request, if it was paid for; of several forms of one, to the first that was."""
+        for request in forms:
+            row = self._connection.execute(
+                "SELECT texts, raw, model, prompt_tokens, completion_tokens, share FROM replies WHERE key = ?",
+                (request.key,),
+            ).fetchone()
+            if row is not None:
+                completions = tuple(Completion(*fields) for fields in json.loads(row[0]))
+                return Reply(completions, row[1], row[2], Usage(row[3], row[4]), share=row[5])
+        return None
 
     def put(self, request: Request, reply: Reply, run: str) -> None:
         """Keep an accepted reply; when this returns, killing the process does not lose it."""
@@ -114,6 +115,7 @@ class ReplyCache:
         row = self._connection.execute("SELECT words FROM dialects WHERE server = ?", (server,)).fetchone()
         return set(row[0].split()) if row else set()
 
-    def learn(self, server: str, words: set[str]) -> None:
-        """Keep what was learnt of a server's and model's dialect."""
-        self._connection.execute("INSERT OR REPLACE INTO dialects VALUES (?, ?)", (server, " ".join(sorted(words))))
+    def learn(self, server: str, words: AbstractSet[str]) -> None:
+        """Keep what was learnt of a server's and model's dialect, beside what is known of it."""
+        known = " ".join(sorted(words | self.dialect(server)))
+        self._connection.execute("INSERT OR REPLACE INTO dialects VALUES (?, ?)", (server, known))

@@ -6,7 +6,7 @@ library has none.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -53,9 +53,13 @@ class LocalTeacher:
         kept = {key: settings[key] for key in ("temperature", "top_p", "max_tokens", "stop") if key in settings}
         return Request(name, self.server, {"prompt": text, "n": count, "seed": self._seed, **kept}, count)
 
-    def speak(self, request: Request) -> Request:
+    def speak(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:  # noqa: ARG002 - it has no dialect
         """Return the request as it is."""
         return request
+
+    def forms(self, request: Request) -> list[Request]:
+        """Return the request as it is."""
+        return [request]
 
     async def ask(self, request: Request) -> Reply:
         """Return the reply, generated together with what else is waiting.

@@ -25,8 +25,8 @@ def find_reply(workspace: Workspace, run_id: str, head: str, relation: str, tail
     request = plan.request(teacher, prompts, head, relation)
     with ReplyCache.open(workspace.folder("replies")) as cache:
         teacher.dialect = cache.dialect(teacher.server)
-        request = teacher.speak(request)
-        reply = cache.get(request)
+        found = ((form, cache.get(form)) for form in teacher.forms(request))
+        request, reply = next((pair for pair in found if pair[1]), (request, None))
     prompt = prompts.for_inferences(head, relation)
     said = reply.completions if reply else ()
     cleaned = clean_tails(said, prompt.names, event=head, prompt=prompt.text, lang=plan.lang)

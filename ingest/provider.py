@@ -2,17 +2,19 @@
 
 The `openai` SDK (asynchronous, over aiohttp) sends; its own retries are off, since `ingest.asking` bounds them and
 counts the money. Servers differ in what they accept: what one refuses (a JSON schema, a name for the limit of tokens,
-sampling parameters) is learnt from its first refusal, left out from then on, and kept in the cache as its dialect.
+sampling parameters) it names in the `param` of its refusal. The request is said otherwise then; when that succeeds, the
+word is learnt: said so from then on, and kept in the cache as the server's dialect.
 """
 
 import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import combinations
 from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import parse_qsl, urljoin, urlsplit
@@ -24,21 +26,21 @@ from kg.errors import KGError, MalformedReply, RefusedReply, TeacherError, Teach
 
 _CHAT_TOKENS = 512  # of a chat message besides its texts: JSON, and some thinking aloud
 _CHAT_TEXT_TOKENS = 24
+_LONGEST_SECONDS = 86400.0 * 366  # more than this is no time that anybody asks to be left alone for
 _STATUS_OF_KEY = (401, 403)
 _STATUS_OF_MONEY = 402
 _STATUS_OF_MODEL = 404
 _STATUS_OF_REQUEST = (400, 413, 422)
 _STATUS_BUSY = (408, 409, 425, 429)
-_DIALECT = {
-    "no-schema": re.compile(r"response_format|json_schema|structured|grammar", re.IGNORECASE),
-    "max-completion-tokens": re.compile(r"max_completion_tokens", re.IGNORECASE),
-    "no-sampling": re.compile(r"temperature|top_p|presence_penalty|frequency_penalty|\bstop\b", re.IGNORECASE),
-    "no-logprobs": re.compile(r"logprobs", re.IGNORECASE),
+_DIALECT: dict[str, frozenset[str]] = {
+    "no-schema": frozenset({"response_format", "json_schema", "guided_json", "grammar"}),
+    "max-completion-tokens": frozenset({"max_tokens"}),
+    "no-sampling": frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"}),
+    "no-logprobs": frozenset({"logprobs", "top_logprobs"}),
 }
-"""What may be learnt of a server, and how its refusal sounds; in the order in which they are tried."""
+"""What may be learnt of a server, and the parameters that it names when it refuses them."""
+_CODE_OF_SIZE = re.compile(r"length|above|too_|exceed|maximum|filter|polic|quota", re.IGNORECASE)  # means the prompt
 _FILTERED = re.compile(r"content_filter|content management policy|moderation|flagged", re.IGNORECASE)
-_TOO_LONG = re.compile(r"context length|too large|too long", re.IGNORECASE)  # it names parameters, and means the prompt
-_SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "stop")
 _SCHEMA = {
     "type": "json_schema",
     "json_schema": {
@@ -72,8 +74,12 @@ class Teacher(Protocol):
         """Return the request for `count` texts that go on from a text."""
         ...
 
-    def speak(self, request: Request) -> Request:
-        """Return a request in the dialect learnt so far."""
+    def speak(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:
+        """Return a request in the dialect learnt so far, and in further words of it."""
+        ...
+
+    def forms(self, request: Request) -> list[Request]:
+        """Return all ways in which a request may have been said and paid for: as now, as first made, and between."""
         ...
 
     async def ask(self, request: Request) -> Reply:
@@ -98,8 +104,16 @@ def resolve(base_url: str | None) -> str:
     return address.strip()
 
 
-class DialectLearntError(Exception):
-    """The server refused a word of a request that can be said otherwise."""
+class NotUnderstoodError(Exception):
+    """The server does not know a parameter of a request that can be said otherwise.
+
+    Attributes:
+        word: of the dialect in which it can.
+    """
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
 
 
 class OpenAITeacher:
@@ -199,7 +213,7 @@ class OpenAITeacher:
             raise TeacherError(f"the answer of {self._base} cannot be read: {self._said(error)}") from None
 
     def request(self, name: str, text: str, count: int, settings: Mapping[str, Any]) -> Request:
-        """Return the request for `count` texts that go on from a text, in the dialect learnt so far."""
+        """Return the request for `count` texts that go on from a text, as it is said to a server that knows all."""
         body: dict[str, Any] = {"model": self.model, **settings}
         if self.interface == "completions":
             body |= {"prompt": text, "n": count, "logprobs": 1}
@@ -210,26 +224,23 @@ class OpenAITeacher:
                 "response_format": _SCHEMA,
             }
             body.pop("stop", None)
-        return self.speak(Request(name, self.url, body, count))
+        return Request(name, self.url, body, count)
 
-    def speak(self, request: Request) -> Request:
-        """Return a request in the dialect learnt so far."""
-        body = dict(request.body)
-        if "no-schema" in self.dialect:
-            body.pop("response_format", None)
-        if "max-completion-tokens" in self.dialect and "max_tokens" in body:
-            body["max_completion_tokens"] = body.pop("max_tokens")
-        if "no-sampling" in self.dialect:
-            body = {name: value for name, value in body.items() if name not in _SAMPLING}
-        if "no-logprobs" in self.dialect:
-            body.pop("logprobs", None)
-        return Request(request.id, request.url, body, request.count)
+    def speak(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:
+        """Return a request in the dialect learnt so far, and in further words of it."""
+        return _said(request, self.dialect | words)
+
+    def forms(self, request: Request) -> list[Request]:
+        """Return all ways in which a request may have been said and paid for: as now, as first made, and between."""
+        words = sorted(self.dialect)
+        parts = (part for size in range(len(words), -1, -1) for part in combinations(words, size))
+        return list({said.key: said for said in (_said(request, set(part)) for part in parts)}.values())
 
     async def ask(self, request: Request) -> Reply:
         """Return the reply to one request.
 
         Raises:
-            DialectLearntError: the server wants it said otherwise; `speak` knows how now.
+            NotUnderstoodError: the server wants it said otherwise.
             TeacherUnavailable: it is busy, failing, out of reach, or too slow.
             MalformedReply: the answer cannot be read.
             RefusedReply: it will not answer this prompt.
@@ -245,7 +256,7 @@ class OpenAITeacher:
                 )  # fmt: skip
             reply = read_reply(self.blotted(response.content), request.count, chat=self.interface == "chat")
             return replace(reply, wait_seconds=wait_seconds(response.headers))
-        except (KGError, DialectLearntError):
+        except KGError:
             raise
         except self._openai.APIStatusError as error:
             raise self._refused(error, request) from None
@@ -302,22 +313,46 @@ class OpenAITeacher:
         if status == _STATUS_OF_MODEL:
             return TeacherError(f"{self._base} has no model {self.model!r}, or no such interface: {message}")
         if status in _STATUS_OF_REQUEST:
-            if self.learn(message, request):
-                return DialectLearntError(message)
+            if word := self.not_understood(error.body, request):
+                return NotUnderstoodError(word)
             return RefusedReply(f"the request was refused ({status}): {message}")
         wait = wait_seconds(error.response.headers)
         return TeacherUnavailable(f"status {status}: {message}", wait_seconds=wait, busy=status in _STATUS_BUSY)
 
-    def learn(self, message: str, request: Request) -> bool:
-        """Return whether a refusal is about words, so that `speak` now says the request otherwise."""
-        before = self.dialect
-        for word, sound in _DIALECT.items():
-            if sound.search(message) and not _TOO_LONG.search(message):
-                self.dialect = before | {word}
-                if self.speak(request).key != request.key:
-                    return True
-                self.dialect = before
-        return False
+    @staticmethod
+    def not_understood(body: Any, request: Request) -> str | None:
+        """Return the word of the dialect that says a refused request otherwise, if the refusal names a parameter.
+
+        Args:
+            body: what the server says: an object with `param` and `code`, or FastAPI's `detail`.
+            request: as it was said.
+        """
+        said = body if isinstance(body, Mapping) else {}
+        if _CODE_OF_SIZE.search(str(said.get("code") or "")):
+            return None
+        named = {said["param"]} if isinstance(said.get("param"), str) else set()
+        detail = said.get("detail")
+        for fault in detail if isinstance(detail, list) else []:
+            place = fault.get("loc") if isinstance(fault, Mapping) else None
+            if isinstance(place, list) and len(place) > 1 and place[0] == "body" and isinstance(place[1], str):
+                named.add(place[1])
+        names = {re.split(r"[.\[]", name, maxsplit=1)[0] for name in named}
+        words = (word for word, known in _DIALECT.items() if known & names)
+        return next((word for word in words if _said(request, {word}).key != request.key), None)
+
+
+def _said(request: Request, words: AbstractSet[str]) -> Request:
+    """Return a request in words of the dialect."""
+    body = dict(request.body)
+    if "no-schema" in words:
+        body.pop("response_format", None)
+    if "max-completion-tokens" in words and "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    if "no-sampling" in words:
+        body = {name: value for name, value in body.items() if name not in _DIALECT["no-sampling"]}
+    if "no-logprobs" in words:
+        body.pop("logprobs", None)
+    return replace(request, body=body)
 
 
 def wait_seconds(headers: Mapping[str, str]) -> float | None:
@@ -327,22 +362,40 @@ def wait_seconds(headers: Mapping[str, str]) -> float | None:
     ...     "x-ratelimit-reset-requests": "1m0.5s"})
     (3.0, 60.5)
     """
-    with contextlib.suppress(KeyError, ValueError):
-        return float(headers["retry-after-ms"]) / 1000
-    if after := headers.get("retry-after"):
-        with contextlib.suppress(ValueError):
-            return float(after)
-        with contextlib.suppress(ValueError, TypeError):
-            return max(0.0, (parsedate_to_datetime(after) - datetime.now(UTC)).total_seconds())
-    resets = [
+    waits = [_seconds(headers.get("retry-after-ms", ""), 0.001), _after(headers.get("retry-after", ""))]
+    waits += [
         _duration(headers.get(f"x-ratelimit-reset-{what}", ""))
         for what in ("requests", "tokens")
         if headers.get(f"x-ratelimit-remaining-{what}") == "0"
     ]
-    return max(resets, default=None)
+    first, second, *resets = waits
+    known = [wait for wait in resets if wait is not None]
+    return first if first is not None else second if second is not None else max(known, default=None)
 
 
-def _duration(text: str) -> float:
+def _seconds(text: str, unit: float) -> float | None:
+    """Return a number of units as seconds; None if it is no number that a clock can have."""
+    try:
+        seconds = float(text) * unit
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < _LONGEST_SECONDS else None
+
+
+def _after(text: str) -> float | None:
+    """Return the seconds of `retry-after`: a number, or a date."""
+    if (seconds := _seconds(text, 1)) is not None or not text:
+        return seconds
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _duration(text: str) -> float | None:
+    """Return the seconds of a duration like `1m0.5s`; None if it is none."""
     units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-    parts = re.findall(r"([\d.]+)(ms|[smhd])", text)
-    return float(sum(float(number) * units[unit] for number, unit in parts))
+    if not re.fullmatch(r"(\d{1,9}(\.\d{1,9})?(ms|[smhd]))+", text, re.ASCII):
+        return None
+    parts = re.findall(r"([\d.]+)(ms|[smhd])", text, re.ASCII)
+    return sum(float(number) * units[unit] for number, unit in parts)

@@ -53,7 +53,7 @@ def quote(workspace: Workspace, plan: Plan, *, batch: bool = False) -> Quote:
             nonlocal total
             for request in requests:
                 total += 1
-                if cache.get(request) is None:
+                if cache.get(*teacher.forms(request)) is None:
                     yield request
 
         needed = estimate(missing(), price_of(plan.model, workspace.root, batch=batch))

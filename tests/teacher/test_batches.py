@@ -137,7 +137,7 @@ def test_what_a_provider_refuses_is_said_otherwise_the_next_time(
         message = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
         rows = [
             {"custom_id": json.loads(line)["custom_id"], "error": None,
-             "response": {"status_code": 400, "body": {"error": {"message": message}}}}
+             "response": {"status_code": 400, "body": {"error": {"message": message, "param": "max_tokens"}}}}
             for line in lines(provider, state)
         ]  # fmt: skip
         provider.files["bad"] = "".join(json.dumps(row) + "\n" for row in rows).encode()
@@ -150,7 +150,32 @@ def test_what_a_provider_refuses_is_said_otherwise_the_next_time(
     (again,) = opened().submit(cache)
     sent = json.loads(provider.files[provider.batches[again.id]["input_file_id"]].splitlines()[0])
     assert "max_completion_tokens" in sent["body"]
+    server = opened()._teacher.server  # noqa: SLF001 - under which name it is known
+    assert cache.dialect(server) == set(), "whether that is understood is not known yet"
+    assert opened().submit(cache) == [], "it is on its way"
     assert opened().collect(cache).kept == 5
+    assert cache.dialect(server) == {"max-completion-tokens"}
+    assert opened().submit(cache) == []
+
+
+def test_prose_and_the_echo_of_a_request_teach_a_batch_nothing(
+    opened: Open, cache: ReplyCache, provider: Provider
+) -> None:
+    def end(state: dict[str, Any]) -> None:
+        sent = provider.files[state["input_file_id"]].splitlines(keepends=True)
+        rows = [
+            {"custom_id": json.loads(line)["custom_id"], "error": None,
+             "response": {"status_code": 400, "body": {"error": {"message": "stop: " + line.decode()}}}}
+            for line in sent
+        ]  # fmt: skip
+        provider.files["bad"] = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        state |= {"output_file_id": None, "error_file_id": "bad"}
+
+    provider.on_batch = end
+    opened().submit(cache)
+    opened().collect(cache)
+    opened().submit(cache)
+    assert provider.files["file-0"] == provider.files[provider.batches["batch-1"]["input_file_id"]]
 
 
 def test_a_refusal_at_validation_shows_the_line(opened: Open, cache: ReplyCache, provider: Provider) -> None:

@@ -175,11 +175,11 @@ def test_nobody_at_the_address_is_said(ask: Ask, provider: Provider) -> None:
 def test_what_a_server_does_not_know_is_left_out_and_remembered(ask: Ask, provider: Provider) -> None:
     def misbehave(_number: int, body: dict) -> Any:
         if "response_format" in body:
-            return error(400, "response_format is not supported")
+            return error(400, "no", None, "response_format.json_schema")
         if "max_tokens" in body:
-            return error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
+            return error(400, "no", "unsupported_parameter", "max_tokens")
         if "temperature" in body or "top_p" in body:
-            return error(400, "Unsupported value: 'temperature' does not support 0.7")
+            return error(422, "no", "unsupported_value", "temperature")
         return None
 
     provider.misbehave = misbehave
@@ -189,6 +189,57 @@ def test_what_a_server_does_not_know_is_left_out_and_remembered(ask: Ask, provid
     assert provider.bodies[-1].keys() == {"model", "messages", "max_completion_tokens"}
     assert ask().tally.kept == 3
     assert len(provider.bodies) == 6, "a rerun asks nothing, not even what the server knows"
+
+
+PROSE = {
+    "a sentence": lambda _body: error(400, "Please stop: your prompt is about temperature, top_p and max_tokens"),
+    "the request said back": lambda body: error(400, json.dumps(body)),
+    "the request as the error": lambda body: web.json_response({"error": body}, status=400),
+    "a parameter of the prompt": lambda _body: error(400, "response_format", None, "messages[0].content"),
+    "a length": lambda _body: error(400, "max_tokens", "context_length_exceeded", "max_tokens"),
+    "a number as the parameter": lambda _body: web.json_response({"error": {"param": 7, "code": []}}, status=400),
+    "a list": lambda _body: web.json_response(["temperature", "stop"], status=400),
+    "the parameter, of a request that fails all the same": lambda _body: error(400, "no", None, "temperature"),
+    "details about nothing": lambda _body: web.json_response(
+        {"detail": [{"loc": ["body"]}, {"loc": 1}, 2, {"loc": ["body", 3]}, {"loc": ["query", "stop"]}]}, status=422
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROSE)
+def test_one_refusal_changes_nothing_for_the_others(ask: Ask, provider: Provider, name: str) -> None:
+    ask(events=EVENTS[1:2])
+    provider.misbehave = lambda _number, body: PROSE[name](body) if "Alex naps" in json.dumps(body) else None
+    asked = ask(in_flight=1)
+    assert asked.outcomes[FIRST].failure
+    assert (asked.tally.failed, asked.tally.kept, asked.tally.asked) == (1, 1, 1)
+    last = provider.bodies[-1]
+    assert {"temperature", "top_p", "max_tokens", "response_format"} <= last.keys()
+    assert ask(events=EVENTS[1:]).tally.kept == 2, "what was paid for is found"
+
+
+def test_details_of_a_validating_server_name_the_parameter(ask: Ask, provider: Provider) -> None:
+    fault = {"detail": [{"loc": ["body", "response_format"], "msg": "extra fields not permitted"}]}
+    provider.misbehave = lambda _number, body: (
+        web.json_response(fault, status=422) if "response_format" in body else None
+    )
+    asked = ask(in_flight=1)
+    assert (asked.tally.asked, asked.tally.failed) == (3, 0)
+    assert len(provider.bodies) == 4
+
+
+def test_what_was_paid_for_before_a_word_was_learnt_is_found_again(ask: Ask, provider: Provider) -> None:
+    ask(events=EVENTS[:1])
+    words = ["response_format"]
+    provider.misbehave = lambda _number, body: next(
+        (error(400, "no", None, word) for word in words if word in body), None
+    )
+    ask(events=EVENTS[:2])
+    words.append("temperature")
+    ask(in_flight=1)
+    before = len(provider.bodies)
+    assert ask().tally.kept == 3, "as first made, in one word, and in two"
+    assert len(provider.bodies) == before
 
 
 def test_a_busy_provider_gets_fewer_requests_at_once_and_is_left_alone_as_long_as_it_asks(
