@@ -19,8 +19,8 @@ from ingest.events import first_requests
 from ingest.plan import Plan
 from ingest.prompts import Prompts
 from ingest.provider import OpenAITeacher
-from ingest.replies import read_reply, read_usage
-from ingest.requests import Request
+from ingest.replies import read_reply
+from ingest.requests import Request, Usage
 from ingest.transport import MOST_REPLY_BYTES
 from kg.errors import MalformedReply, NotFound, RefusedReply, TeacherError
 from kg.workspace import Workspace, new_file, private_file
@@ -201,11 +201,14 @@ class Batches:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return f"the result line is not as documented: {type(error).__name__} {error}"[:200]
         try:
-            reply = read_reply(json.dumps(body), request.count, chat=self._plan.interface == "chat")
+            chat = self._plan.interface == "chat"
+            reply = read_reply(json.dumps(body), request.count, chat=chat, kind=self._plan.kind)
         except (MalformedReply, RefusedReply) as error:
-            cache.lose(request, str(error), read_usage(body), self._run, share=SHARE)
+            usage = Usage(*error.tokens) if any(error.tokens) else request.assumed_usage
+            cache.lose(request, str(error), usage, self._run, share=SHARE)
             return str(error)
-        cache.put(request, replace(reply, share=SHARE), self._run)
+        usage = reply.usage if reply.usage != Usage() else request.assumed_usage
+        cache.put(request, replace(reply, share=SHARE, usage=usage), self._run)
         del requests[row["custom_id"]]
         return None
 

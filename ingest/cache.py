@@ -8,7 +8,8 @@ is killed loses nothing, a power cut may lose the last moments and damages nothi
 
 import json
 import sqlite3
-from collections.abc import Iterator, Set as AbstractSet
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 

@@ -18,6 +18,7 @@ from rich.cells import cell_len
 
 from ingest.prompts import take_names
 from ingest.requests import Completion
+from ingest.thinking import without_thinking
 from kg.errors import InputError
 from kg.model import clean_text
 
@@ -119,6 +120,8 @@ def least_likely(totals: Mapping[str, float | None]) -> set[str]:
 def _first_line(one: Completion, open_end: str) -> tuple[str, str | None]:
     """Return the first line of a completion, and the rule that drops it because of how it ended."""
     text = one.text.strip()
+    if without_thinking(text) != text:  # what a live teacher thinks is gone by now; a recorded one is not read twice
+        return text.partition("\n")[0], "thinking aloud"
     if open_end and text.startswith(open_end):
         text = text.removeprefix(open_end).strip()
     line, more, _ = text.partition("\n")

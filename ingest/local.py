@@ -6,14 +6,16 @@ library has none.
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence, Set as AbstractSet
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ingest.requests import Completion, Interface, Reply, Request, Usage
-from kg.errors import TeacherError
+from ingest.thinking import without_thinking
+from kg.errors import MalformedReply, TeacherError
 from kg.lines import file_hash
 
 _WEIGHTS = "model.safetensors"
@@ -87,8 +89,12 @@ class LocalTeacher:
                         future.set_exception(fault)
                 continue
             for (_, future), reply in zip(batch, replies, strict=True):
-                if not future.done():
+                if future.done():
+                    continue
+                if any(one.text.strip() for one in reply.completions):
                     future.set_result(reply)
+                else:
+                    future.set_exception(MalformedReply(f"{self.model} wrote nothing, thinking set aside"))
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
@@ -143,6 +149,13 @@ def _completion(tokenizer: Any, tokens: list[int], logprobs: list[float], stops:
         end = tokens.index(tokenizer.eos_token_id)
         tokens, finish = tokens[:end], "stop"
     text = tokenizer.decode(tokens, skip_special_tokens=True)
+    spelt = tokenizer.decode(tokens, skip_special_tokens=False)  # the marks of thinking may be tokens of their own
+    if without_thinking(spelt) != spelt:
+        text = without_thinking(spelt)
+        for token in tokenizer.all_special_tokens:
+            text = text.replace(token, "")
+        cut = min((text.find(stop) for stop in stops if stop in text), default=len(text))
+        return Completion(text[:cut], None, "stop" if cut < len(text) else finish)
     if found := [text.find(stop) for stop in stops if stop in text]:
         text, finish = text[: min(found)], "stop"
         while tokens and len(tokenizer.decode(tokens[:-1], skip_special_tokens=True)) >= len(text.rstrip()):

@@ -8,18 +8,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from ingest.prompts import Prompts
 from ingest.provider import OpenAITeacher, Teacher
-from ingest.requests import Interface, Request
+from ingest.requests import Interface, Kind, Request
 from kg.errors import InputError, NotFound
 from kg.model import content_hash, phrase_id
 from kg.run import Run
 from kg.vocabulary import Relation, Vocabulary
 from kg.workspace import Workspace, new_file, new_folder
-
-Kind = Literal["events", "inferences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,8 @@ class Plan:
     def _ask_for(self, teacher: Teacher, prompts: Prompts, name: str, text: str) -> Request:
         """Return the request for texts that go on from a prompt, put as the teacher's interface wants it."""
         said = prompts.for_chat(text, self.samples) if teacher.interface == "chat" else text
-        return teacher.request(name, said, self.samples, prompts.settings(self.kind))
+        request = teacher.request(name, said, self.samples, prompts.settings(self.kind))
+        return replace(request, kind=self.kind)
 
     def save(self, folder: Path) -> None:
         """Keep the plan in the folder of its run, with a copy of its prompts; one that is there is the same."""

@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Set as AbstractSet
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -254,7 +255,9 @@ class OpenAITeacher:
                     request.url.removeprefix(self._base), cast_to=httpx2.Response, body=request.body,
                     options={"headers": {"Idempotency-Key": request.key}},
                 )  # fmt: skip
-            reply = read_reply(self.blotted(response.content), request.count, chat=self.interface == "chat")
+            reply = read_reply(
+                self.blotted(response.content), request.count, chat=self.interface == "chat", kind=request.kind
+            )
             return replace(reply, wait_seconds=wait_seconds(response.headers))
         except KGError:
             raise

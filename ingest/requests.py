@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 Interface = Literal["completions", "chat", "local"]
+Kind = Literal["events", "inferences"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,14 @@ class Request:
         url: where it goes.
         body: the JSON that is sent.
         count: how many texts are asked for.
+        kind: what they are.
     """
 
     id: str
     url: str
     body: Mapping[str, Any]
     count: int
+    kind: Kind = "inferences"
 
     @cached_property
     def key(self) -> str:
