@@ -10,10 +10,12 @@ submitted it; a batch that was accepted just before a process was killed is foun
 
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ingest.blotting import one_line
 from ingest.cache import ReplyCache
 from ingest.events import first_requests
 from ingest.plan import Plan
@@ -143,16 +145,17 @@ class Batches:
                 if batch.status not in _ENDED:
                     continue
                 requests = self._sent(batch)
-                sent, refused = len(requests), set[str]()
+                sent, refused, reasons = len(requests), set[str](), Counter[str]()
                 for file in filter(None, (state.output_file_id, state.error_file_id)):
                     for line in self._lines(file):
                         if reason := self._keep(line, requests, cache, refused):
+                            reasons[reason] += 1
                             row = {"request": line[:200], "reason": reason}
                             failures.write(json.dumps(row, ensure_ascii=False) + "\n")
                 kept = sent - len(requests)
                 done.kept += kept
                 done.failed += len(requests)
-                if fault := self._fault(batch, state, kept):
+                if fault := self._fault(batch, state, kept, reasons):
                     done.faults.append(fault)
                 if kept and batch.words:
                     cache.learn(self._teacher.server, set(batch.words))
@@ -196,10 +199,11 @@ class Batches:
                 said = row.get("error") or (response.get("body") or {}).get("error") or response
                 word = self._teacher.not_understood(said, request) if response.get("status_code") in _REFUSED else None
                 refused |= {word} if word else set()  # the next submit says it otherwise
-                return f"the provider says: {json.dumps(said)[:200]}"
+                message = said.get("message") if isinstance(said, dict) else None
+                return f"the provider says: {one_line(message or json.dumps(said), 200)}"
             body = response["body"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return f"the result line is not as documented: {type(error).__name__} {error}"[:200]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return one_line(f"the result line is not as documented: {type(error).__name__} {error}", 200)
         try:
             chat = self._plan.interface == "chat"
             reply = read_reply(json.dumps(body), request.count, chat=chat, kind=self._plan.kind)
@@ -212,19 +216,32 @@ class Batches:
         del requests[row["custom_id"]]
         return None
 
-    def _fault(self, batch: Batch, state: Any, kept: int) -> str | None:
-        errors = list(state.errors.data or []) if state.errors else []
-        if errors:
-            first = errors[0]
-            shown = ""
-            if first.line:
+    def _fault(self, batch: Batch, state: Any, kept: int, reasons: Counter[str]) -> str | None:
+        """Return what a person has to know of a batch that ended: the provider's reason, or the most frequent one."""
+        errors = state.errors if isinstance(state.errors, list) else getattr(state.errors, "data", None)
+        if isinstance(errors, list) and errors:
+            first = (
+                errors[0] if isinstance(errors[0], dict) else vars(errors[0]) if hasattr(errors[0], "__dict__") else {}
+            )
+            message, number = first.get("message") or errors[0], first.get("line")
+            place = shown = ""
+            if isinstance(number, int) and number > 0:
                 lines = (self._folder / batch.file).read_text(encoding="utf-8").split("\n")
-                shown = f": {lines[first.line - 1][:300]}" if first.line <= len(lines) else ""
-            place = f"line {first.line} of {batch.file}: " if first.line else ""
-            return f"batch {batch.id} {batch.status}: {place}{first.message}{shown}"
+                shown = f": {lines[number - 1][:300]}" if number <= len(lines) else ""
+                place = f"line {number} of {batch.file}: "
+            said = one_line(self._teacher.blotted(str(message).encode("utf-8", "backslashreplace")))
+            return f"batch {batch.id} {batch.status}: {place}{said}{shown}"
         if batch.status != "completed" or not kept:
-            return f"batch {batch.id} {batch.status}: {kept:,} of {batch.requests:,} requests have a reply"
+            often = "".join(f"; most often: {reason}" for reason, _ in reasons.most_common(1))
+            return f"batch {batch.id} {batch.status}: {kept:,} of {batch.requests:,} requests have a reply{often}"
         return None
+
+    def uncollected(self) -> list[str]:
+        """Return what is the matter with each batch that ended and was not collected yet, and what to do about it."""
+        todo = f"run kg ingest batch collect {self._run}, then submit what is left"
+        ended = [(batch, state) for batch, state in self.refresh() if batch.status in _ENDED] if self.known else []
+        faults = {batch.id: self._fault(batch, state, batch.requests, Counter()) for batch, state in ended}
+        return [f"{faults[batch.id] or f'batch {batch.id} {batch.status}'}; {todo}" for batch, _ in ended]
 
     def _recover(self) -> None:
         """Enter batches that the provider has for this run and the folder does not know: a kill came between."""

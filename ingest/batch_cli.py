@@ -31,8 +31,13 @@ def submit(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not a
         sent = batches.submit(cache)
     for batch in sent:
         typer.echo(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}")
-    if not sent:
+    ended = [] if sent else batches.uncollected()
+    if not sent and not ended:
         typer.echo("Nothing was sent: all requests are paid for or on their way.")
+    for fault in ended:
+        typer.echo(f"Nothing was sent: {fault}.", err=True)
+    if ended:
+        raise typer.Exit(1)
     typer.echo(f"Next: kg ingest batch status {run}, then kg ingest batch collect {run}", err=True)
 
 

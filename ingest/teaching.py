@@ -84,9 +84,12 @@ class Teaching:
             self.cache = stack.enter_context(ReplyCache.open(self._workspace.folder("replies")))
             self._price = price_of(self.plan.model, self._workspace.root)
             self._budget = Budget(self._limit, self._price, self.cache.paid(self.run.id))
+            modes = {"dropped.jsonl": "w", "failures.jsonl": "a" if self._kept_only else "w"}  # the batch's are there
             self._dropped, self._failures = (
-                stack.enter_context(private_file(path).open("w", encoding="utf-8", errors="backslashreplace"))
-                for path in (self._folder / "dropped.jsonl", self._folder / "failures.jsonl")
+                stack.enter_context(
+                    private_file(self._folder / name).open(mode, encoding="utf-8", errors="backslashreplace")
+                )
+                for name, mode in modes.items()
             )
             self._stack = stack.pop_all()
         return self

@@ -11,6 +11,7 @@ from ingest import batch
 from ingest.batch import Batches
 from ingest.cache import ReplyCache
 from ingest.plan import Plan, open_teacher
+from ingest.teaching import Teaching
 from kg.errors import NotFound, TeacherError
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
@@ -125,6 +126,7 @@ def test_failures_only(opened: Open, cache: ReplyCache, provider: Provider, work
     done = opened().collect(cache)
     assert (done.kept, done.failed) == (0, 5)
     assert "0 of 5" in done.faults[0]
+    assert "most often: the provider says: server error" in done.faults[0]
     failures = (workspace.root / "runs" / "run-1" / "failures.jsonl").read_text().splitlines()
     assert len(failures) == 5
     assert "server error" in failures[0]
@@ -252,6 +254,40 @@ def test_a_batch_whose_process_was_killed_is_found_again(
     assert opened().submit(cache) == []
     assert opened().collect(cache).kept == 5
     assert len(provider.batches) == 1
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [[{"message": "no such model", "line": 2}], {"data": [{"message": "no such model"}]}, ["no such model"]],
+)
+def test_a_failed_batch_that_was_not_collected_says_why_and_what_to_do(
+    opened: Open, cache: ReplyCache, provider: Provider, errors: Any
+) -> None:
+    provider.on_batch = lambda state: state.update(status="failed", output_file_id=None, errors=errors)
+    opened().submit(cache)
+    assert opened().submit(cache) == []
+    (said,) = opened().uncollected()
+    assert "failed: " in said
+    assert "no such model" in said
+    assert "run kg ingest batch collect run-1" in said
+    assert "no such model" in opened().collect(cache).faults[0]
+    assert opened().uncollected() == []
+    provider.on_batch = lambda _state: None
+    assert opened().submit(cache)[0].requests == 5
+
+
+def test_what_failed_in_a_batch_is_still_listed_when_its_replies_are_written(
+    opened: Open, cache: ReplyCache, provider: Provider, workspace: Workspace
+) -> None:
+    test_failures_only(opened, cache, provider, workspace)
+    relation = Vocabulary.load("skd")["xWant"]
+    plan = Plan("inferences", "gpt-4o-mini", "chat", provider.url, "paper", "en", 3, EVENTS, relations=(relation,))
+    with Teaching(workspace, plan, kept_only=True) as teaching:
+        file = workspace.root / "runs" / teaching.run.id / "failures.jsonl"
+        file.write_text("a failure\n")
+    with Teaching(workspace, plan, kept_only=True):
+        pass
+    assert file.read_text() == "a failure\n"
 
 
 def test_nothing_submitted_is_said(opened: Open) -> None:
