@@ -50,6 +50,7 @@ class Tally:
         priced: the same, each token by its share of the price.
         models: models as the server reported them.
         stopped: why no more were asked, if that was so.
+        needed: smallest budget, in US dollars, with which the next request can be asked, if money was why.
     """
 
     asked: int = 0
@@ -61,6 +62,7 @@ class Tally:
     priced: Usage = field(default_factory=Usage)
     models: set[str] = field(default_factory=set)
     stopped: str | None = None
+    needed: float = 0.0
 
     def count(self, reply: Reply, *, asked: bool) -> None:
         """Count a reply."""
@@ -235,7 +237,11 @@ class _Asker:
             ):  # fmt: skip
                 with attempt:
                     if not await self._held(request):
-                        tally.stopped = f"the budget of ${self._budget.limit:g} is spent"
+                        tally.stopped = (
+                            f"the budget of ${self._budget.limit:g} is spent: ${self._budget.spent:,.4f} are, "
+                            "and what is left is less than the next request may cost"
+                        )
+                        tally.needed = max(tally.needed, self._budget.needed(request))
                         return None
                     tally.retries += attempt.retry_state.attempt_number > 1
                     reply = await self._send(request)

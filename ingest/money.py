@@ -4,6 +4,7 @@ A budget counts what is in flight by the most that it can cost, so a reply never
 file that the user may edit; a model that is not in it has no price, and then only tokens are counted.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable
@@ -144,6 +145,10 @@ class Budget:
         self._held += most
         self.holding += 1
         return True
+
+    def needed(self, request: Request) -> float:
+        """Return the smallest limit, in whole hundredths of a cent, with which a request could still be sent."""
+        return math.ceil((self.spent + self._most(request)) * 10_000 + 1e-6) / 10_000
 
     def settle(self, request: Request, usage: Usage) -> None:
         """Give back what was held for a request, and count what it cost."""

@@ -182,13 +182,14 @@ def report(taught: "Taught", max_failures: float, budget: float | None = None) -
         )
         raise typer.Exit(1)
     if tally.failed or tally.stopped:
-        typer.echo(f"{tally.stopped or 'not all is done'}; to go on: {_resume(taught.run, budget)}", err=True)
+        enough = budget if budget is None else max(budget, tally.needed)
+        typer.echo(f"{tally.stopped or 'not all is done'}; to go on: {_resume(taught.run, enough)}", err=True)
     if tally.stopped or tally.failed > max_failures * (answered + tally.failed):
         raise typer.Exit(1)
 
 
 def _resume(run: str, budget: float | None) -> str:
-    return f"kg ingest resume {run}" + ("" if budget is None else f" --budget {budget:g}")
+    return f"kg ingest resume {run}" + ("" if budget is None else f" --budget {budget:.10g}")
 
 
 @contextmanager

@@ -78,6 +78,16 @@ def test_a_budget_is_never_exceeded_and_a_bigger_one_goes_on(ask: Ask, provider:
     assert len(provider.bodies) == 60
 
 
+def test_the_budget_that_is_needed_is_named_and_is_enough(ask: Ask, provider: Provider) -> None:
+    first = ask(events=EVENTS[:1], budget=0.0001)
+    assert (first.tally.asked, provider.bodies) == (0, [])
+    again = ask(events=EVENTS[:1], budget=float(f"{first.tally.needed:.10g}"))
+    assert (again.tally.asked, again.tally.stopped) == (1, None)
+    more = ask(budget=first.tally.needed, in_flight=1)
+    assert more.tally.needed > first.tally.needed
+    assert ask(budget=more.tally.needed, in_flight=1).tally.asked >= 1
+
+
 def test_what_was_paid_for_nothing_counts(ask: Ask, provider: Provider) -> None:
     provider.misbehave = lambda number, _body: said("no list") if number == 1 else None
     asked = ask(in_flight=1)
