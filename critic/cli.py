@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from kg.terminal import say
 from kg.workspace import Workspace
 
 app = typer.Typer(
@@ -37,9 +38,9 @@ def import_judgements(
     with open_graph(workspace) as graph:
         done = bring(graph, workspace, file, lang)
     known = " (nothing new)" if done.offered and not done.added else ""
-    typer.echo(f"{done.offered:,} judgements read, {done.added:,} added{known} as run {done.run}")
+    say(f"{done.offered:,} judgements read, {done.added:,} added{known} as run {done.run}")
     if done.rejected:
-        typer.echo(f"{done.rejected:,} rows rejected; see {done.rejected_file}", err=True)
+        say(f"{done.rejected:,} rows rejected; see {done.rejected_file}", err=True)
         raise typer.Exit(1)
 
 
@@ -54,7 +55,7 @@ def export_judgements(
 
     with open_graph(Workspace.default()) as graph:
         count = write_published(graph.judgements(), file, format_name)
-    typer.echo(f"{count:,} judgements written to {file}")
+    say(f"{count:,} judgements written to {file}")
 
 
 @app.command()
@@ -68,8 +69,8 @@ def train(encoder: EncoderName = None, seed: Seed = 0) -> None:
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
         trained = train_critic(graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed)
-    typer.echo(format_report(trained.report))
-    typer.echo(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
+    say(*format_report(trained.report).split("\n"))
+    say(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
 
 
 @app.command()
@@ -77,10 +78,9 @@ def calibrate(
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
 ) -> None:
     """Choose the thresholds that keep a share of the good triples, on the validation events."""
-    from tqdm import tqdm
-
     from critic.stage import calibrate_critic
     from kg.connection import open_graph
+    from kg.terminal import tqdm
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
@@ -88,8 +88,8 @@ def calibrate(
             acceptance = calibrate_critic(graph, workspace, recall=recall, progress=bar.update)
         accepted = graph.statistics()["accepted"]
     for relation, threshold in sorted(acceptance.thresholds[f"{recall:g}"].items()):
-        typer.echo(f"{relation:<24} {threshold:.3f}")
-    typer.echo(f"Acceptance {acceptance.id} for recall {recall:g}; {accepted:,} edges are accepted")
+        say(f"{relation:<24} {threshold:.3f}")
+    say(f"Acceptance {acceptance.id} for recall {recall:g}; {accepted:,} edges are accepted")
 
 
 @app.command()
@@ -97,13 +97,12 @@ def score(
     every: Annotated[bool, typer.Option("--all", help="Also the edges that this critic scored before.")] = False,
 ) -> None:
     """Score the edges that the current critic has not scored yet."""
-    from tqdm import tqdm
-
     from critic.stage import score_edges
     from kg.connection import open_graph
+    from kg.terminal import tqdm
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph, tqdm(unit=" edges", desc="score", disable=None) as bar:
         scored = score_edges(graph, workspace, every=every, progress=bar.update)
         counts = graph.statistics()
-    typer.echo(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")
+    say(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")

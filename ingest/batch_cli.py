@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kg.errors import InputError
+from kg.terminal import ask, say
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -23,22 +24,22 @@ def submit(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not a
 
     workspace = Workspace.default()
     offer = quote(workspace, open_plan(workspace, run), batch=True)
-    typer.echo(f"Run {run}: {offer.estimate}", err=True)
+    say(f"Run {run}: {offer.estimate}", err=True)
     if offer.estimate.requests and not yes:
-        typer.confirm("Send the batch?", abort=True, err=True)
+        ask("Send the batch?")
     batches = _batches(workspace, run)
     with ReplyCache.open(workspace.folder("replies")) as cache:
         sent = batches.submit(cache)
     for batch in sent:
-        typer.echo(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}")
+        say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}")
     ended = [] if sent else batches.uncollected()
     if not sent and not ended:
-        typer.echo("Nothing was sent: all requests are paid for or on their way.")
+        say("Nothing was sent: all requests are paid for or on their way.")
     for fault in ended:
-        typer.echo(f"Nothing was sent: {fault}.", err=True)
+        say(f"Nothing was sent: {fault}.", err=True)
     if ended:
         raise typer.Exit(1)
-    typer.echo(f"Next: kg ingest batch status {run}, then kg ingest batch collect {run}", err=True)
+    say(f"Next: kg ingest batch status {run}, then kg ingest batch collect {run}", err=True)
 
 
 @app.command()
@@ -47,7 +48,7 @@ def status(run: RunId) -> None:
     for batch, state in _batches(Workspace.default(), run).refresh():
         counts = state.request_counts
         done = f", {counts.completed:,} done, {counts.failed:,} failed" if counts else ""
-        typer.echo(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}{done}")
+        say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}{done}")
 
 
 @app.command()
@@ -62,9 +63,9 @@ def collect(run: RunId) -> None:
     workspace = Workspace.default()
     with ReplyCache.open(workspace.folder("replies")) as cache:
         done = _batches(workspace, run).collect(cache)
-    typer.echo(f"{done.kept:,} replies collected, {done.failed:,} requests without one")
+    say(f"{done.kept:,} replies collected, {done.failed:,} requests without one")
     for fault in done.faults:
-        typer.echo(fault, err=True)
+        say(fault, err=True)
     plan = open_plan(workspace, run)
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
     with open_graph(workspace) as graph:

@@ -8,6 +8,7 @@ import typer
 from ingest import batch_cli, teacher_cli
 from kg.errors import InputError
 from kg.model import Split
+from kg.terminal import say
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ def load(
 
     Snapshots and RDF keep the runs that they have.
     """
-    from tqdm import tqdm
-
     from ingest.load import load_file
     from kg.connection import open_graph
     from kg.exchange.rdf import is_rdf
+    from kg.terminal import tqdm
 
     workspace = Workspace.default()
     is_whole = format_name in ("snapshot", "rdf") or (format_name == "auto" and (file.is_dir() or is_rdf(file)))
@@ -71,13 +71,13 @@ def load(
             licence=licence, progress=bar.update,
         )  # fmt: skip
     if format_name == "auto":
-        typer.echo(f"Read as {loaded.format_name}.", err=True)
+        say(f"Read as {loaded.format_name}.", err=True)
     known = " (nothing new)" if loaded.offered and not loaded.added else ""
-    typer.echo(f"{loaded.offered:,} rows read, {loaded.added:,} edges added{known} as run {loaded.run}")
+    say(f"{loaded.offered:,} rows read, {loaded.added:,} edges added{known} as run {loaded.run}")
     for rule, count in loaded.dropped.most_common():
-        typer.echo(f"{count:,} dropped: {rule}")
+        say(f"{count:,} dropped: {rule}")
     if loaded.rejected:
-        typer.echo(f"{loaded.rejected:,} rows rejected; see {loaded.rejected_file}", err=True)
+        say(f"{loaded.rejected:,} rows rejected; see {loaded.rejected_file}", err=True)
         raise typer.Exit(1)
 
 
@@ -98,8 +98,8 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
     if os.environ.get("NEO4J_URI"):
         with open_graph(workspace) as graph:
             if importer.is_empty(graph):
-                typer.echo(importer.import_command(snapshot, os.environ.get("NEO4J_DATABASE") or "neo4j"))
-                typer.echo("Stop the database, run this on its machine, start it, and repeat this command.", err=True)
+                say(importer.import_command(snapshot, os.environ.get("NEO4J_DATABASE") or "neo4j"))
+                say("Stop the database, run this on its machine, start it, and repeat this command.", err=True)
                 return
             importer.complete(graph, snapshot)
     else:
@@ -108,11 +108,10 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
 
 
 def _load_snapshot(folder: Path, workspace: Workspace) -> None:
-    from tqdm import tqdm
-
     from kg.connection import open_graph
     from kg.exchange.snapshot import open_snapshot
     from kg.restoring import restore_snapshot
+    from kg.terminal import tqdm
 
     snapshot = open_snapshot(folder)
     with open_graph(workspace) as graph, tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
@@ -121,22 +120,21 @@ def _load_snapshot(folder: Path, workspace: Workspace) -> None:
 
 
 def _load_rdf(file: Path, workspace: Workspace) -> None:
-    from tqdm import tqdm
-
     from ingest.load import load_rdf
     from kg.connection import open_graph
+    from kg.terminal import tqdm
 
     with open_graph(workspace) as graph, tqdm(unit=" edges", desc=file.name, disable=None) as bar:
         loaded = load_rdf(graph, workspace, file, bar.update)
-    typer.echo(f"{loaded.edges:,} edges of {file}, with the runs that asserted them")
+    say(f"{loaded.edges:,} edges of {file}, with the runs that asserted them")
     if loaded.rejected:
-        typer.echo(f"{loaded.rejected:,} statements not understood; see {loaded.rejected_file}", err=True)
+        say(f"{loaded.rejected:,} statements not understood; see {loaded.rejected_file}", err=True)
         raise typer.Exit(1)
 
 
 def _say_loaded(snapshot: "Snapshot") -> None:
     counts = snapshot.manifest["counts"]
-    typer.echo(
+    say(
         f"{counts['phrases']:,} phrases, {counts['edges']:,} edges and {counts['judgements']:,} judgements of "
         f"{snapshot.folder}, whose content hash is {snapshot.manifest['content_hash']}"
     )
@@ -158,11 +156,9 @@ def dedupe(
     with open_graph(workspace) as graph:
         found = find(graph, workspace, soft=soft, near=near, apply=apply)
     for rule, number in found.rules.most_common():
-        typer.echo(f"{number:,} edges: {rule}")
+        say(f"{number:,} edges: {rule}")
     left = found.edges - found.rules.total()
     share = left / found.edges if found.edges else 1
-    typer.echo(f"{found.edges:,} edges, {'size (div)' if soft else 'left'} {left:,} ({share:.1%}); see {found.file}")
+    say(f"{found.edges:,} edges, {'size (div)' if soft else 'left'} {left:,} ({share:.1%}); see {found.file}")
     if found.rules:
-        typer.echo(
-            f"{found.deleted:,} edges deleted" if apply else "Nothing is deleted; --apply does it.", err=not apply
-        )
+        say(f"{found.deleted:,} edges deleted" if apply else "Nothing is deleted; --apply does it.", err=not apply)

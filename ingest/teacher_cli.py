@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kg.errors import InputError
+from kg.terminal import ask, say
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -129,18 +130,16 @@ def _teach(
 
     workspace = Workspace.default()
     offer = quote(workspace, plan)
-    typer.echo(f"Run {offer.run}: {offer.estimate}", err=not dry_run)
+    say(f"Run {offer.run}: {offer.estimate}", err=not dry_run)
     if plan.kind == "events" and offer.estimate.requests:
-        typer.echo(
-            "That is one round; if too few events are new, more follow, six times as much at most.", err=not dry_run
-        )
+        say("That is one round; if too few events are new, more follow, six times as much at most.", err=not dry_run)
     if offer.kept:
-        typer.echo(f"{offer.kept:,} more are paid for already.", err=not dry_run)
+        say(f"{offer.kept:,} more are paid for already.", err=not dry_run)
     if dry_run:
-        typer.echo(f"Nothing was asked. To go on: kg ingest resume {offer.run}, or kg ingest batch submit {offer.run}")
+        say(f"Nothing was asked. To go on: kg ingest resume {offer.run}, or kg ingest batch submit {offer.run}")
         return
     if offer.estimate.requests and plan.interface != "local" and not yes:
-        typer.confirm("Ask the teacher?", abort=True, err=True)
+        ask("Ask the teacher?")
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
     try:
         with open_graph(workspace) as graph, _bar(offer.estimate.requests + offer.kept) as tell:
@@ -151,7 +150,7 @@ def _teach(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_resume(offer.run, budget)) from None
     if plan.kind == "events" and taught.offered < plan.count and not (taught.tally.stopped or taught.tally.failed):
-        typer.echo(
+        say(
             f"Only {taught.offered:,} of {plan.count:,} events: the teacher repeats itself; give it more --seeds.",
             err=True,
         )
@@ -162,20 +161,20 @@ def report(taught: "Taught", max_failures: float, budget: float | None = None) -
     """Say what a run did; exit with 1 if it stopped early, or too many requests failed."""
     tally = taught.tally
     answered = tally.asked + tally.kept
-    typer.echo(
+    say(
         f"Run {taught.run}: {answered:,} replies ({tally.kept:,} of them kept from before), {taught.offered:,} texts "
         f"kept after cleaning, {taught.added:,} new in the graph"
     )
-    typer.echo(
+    say(
         f"{tally.tokens.prompt_tokens:,.0f} prompt and {tally.tokens.completion_tokens:,.0f} completion tokens"
         + ("" if taught.spent is None else f", ${taught.spent:,.4f} spent by this run in all")
     )
     for rule, number in taught.rules.most_common():
-        typer.echo(f"{number:,} dropped in cleaning: {rule}")
+        say(f"{number:,} dropped in cleaning: {rule}")
     if tally.failed:
-        typer.echo(f"{tally.failed:,} requests failed; see {taught.folder / 'failures.jsonl'}", err=True)
+        say(f"{tally.failed:,} requests failed; see {taught.folder / 'failures.jsonl'}", err=True)
     if tally.missing:
-        typer.echo(
+        say(
             f"{tally.missing:,} requests have no reply yet: collect again when their batch has ended, send them by "
             f"kg ingest batch submit {taught.run}, or ask at once, at the full price, by kg ingest resume {taught.run}",
             err=True,
@@ -183,7 +182,7 @@ def report(taught: "Taught", max_failures: float, budget: float | None = None) -
         raise typer.Exit(1)
     if tally.failed or tally.stopped:
         enough = budget if budget is None else max(budget, tally.needed)
-        typer.echo(f"{tally.stopped or 'not all is done'}; to go on: {_resume(taught.run, enough)}", err=True)
+        say(f"{tally.stopped or 'not all is done'}; to go on: {_resume(taught.run, enough)}", err=True)
     if tally.stopped or tally.failed > max_failures * (answered + tally.failed):
         raise typer.Exit(1)
 
@@ -195,7 +194,7 @@ def _resume(run: str, budget: float | None) -> str:
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[..., Any]]:
     """Yield what keeps the live line: requests, rate, time left, tokens, money, failures."""
-    from tqdm import tqdm
+    from kg.terminal import tqdm
 
     with tqdm(total=total, unit=" requests", disable=None) as bar:
 

@@ -12,6 +12,7 @@ with interrupts.at_once():
     import errno
     import os
     import shutil
+    from functools import partial
     from pathlib import Path
     from typing import Annotated
 
@@ -24,6 +25,7 @@ with interrupts.at_once():
     from kg.commands import export, query, runs, server
     from kg.errors import KGError
     from kg.model import Split
+    from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
@@ -54,7 +56,7 @@ def root(
 ) -> None:
     """Options of every command."""
     if version:
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit
     if debug:
         os.environ["KG_DEBUG"] = "1"
@@ -77,8 +79,8 @@ def distill_all(
             shutil.rmtree(workspace.root / name, ignore_errors=True)
     with open_graph(workspace) as graph:
         encoder = Encoder(None, workspace.folder("embeddings"))
-        report, folder = distill(graph, workspace, encoder, recall=recall, seed=seed, say=_say)
-    typer.echo(f"{report}\n\nThe report is in {folder}\n\n{_TRY_NEXT}")
+        report, folder = distill(graph, workspace, encoder, recall=recall, seed=seed, say=partial(say, err=True))
+    say(*report.split("\n"), "", f"The report is in {folder}", "", *_TRY_NEXT.split("\n"))
 
 
 @runs.app.command("show")
@@ -98,7 +100,7 @@ def show_run(
 
         request, reply = find_reply(Workspace.default(), run_id, *triple)
         content = {"at": request.url, "key": request.key, "request": request.body, "reply": json.loads(reply.raw)}
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        say_json(content, indent=2)
 
 
 @student.cli.app.command("evaluate")
@@ -124,11 +126,7 @@ def evaluate_student(
         verdicts = list(read_judgements(judgements, graph.vocabulary())) if judgements else []
         judges = Encoder(encoder, workspace.folder("embeddings"))
         report, folder = evaluate(graph, workspace, judges, [chosen], split=split, verdicts=verdicts, seed=seed)
-    typer.echo(f"{report}\n\nThe report is in {folder}")
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    say(*report.split("\n"), "", f"The report is in {folder}")
 
 
 def main() -> None:
@@ -143,20 +141,22 @@ def main() -> None:
 
 
 def _run() -> None:
+    guard()
     sys.unraisablehook = interrupts.unraisable
     try:
         app()
     except SystemExit as stop:
         if stop.code == interrupts.STATUS:  # typer has turned the interrupt into this
-            _say(_interrupted(stop.__context__ and stop.__context__.__cause__))
+            say(_interrupted(stop.__context__ and stop.__context__.__cause__), err=True)
         raise
     except BaseException as error:
         if interrupts.is_behind(error):
-            _say(_interrupted(error))
+            say(_interrupted(error), err=True)
             sys.exit(interrupts.STATUS)
         if os.environ.get("KG_DEBUG"):
             raise
-        sys.exit(f"kg: {_told(error)}")
+        say(f"kg: {_told(error)}", err=True)
+        sys.exit(1)
 
 
 def _interrupted(error: BaseException | None) -> str:

@@ -5,13 +5,13 @@ private Neo4j of the workspace, which is started when it is not running.
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kg.errors import StoreError, StoreUnavailable
 from kg.graph import KnowledgeGraph
 from kg.store import Store, check_address, shown_address
+from kg.terminal import say
 from kg.workspace import Workspace
 
 _PRIVATE_RETRY_SECONDS = 10  # a private server that died comes back with the next command only
@@ -56,14 +56,14 @@ def _private_store(workspace: Workspace) -> Iterator[Store]:
     server = Server(workspace.folder("server"))
     address = server.start()
     if address.started:
-        sys.stderr.write(f"Started the private Neo4j at {address.uri} (kg server stop ends it).\n")
+        say(f"Started the private Neo4j at {address.uri} (kg server stop ends it).", err=True)
     try:
         for left in range(_RESTARTS, -1, -1):
             with Store(address.uri, address.username, address.password, retry_seconds=_PRIVATE_RETRY_SECONDS) as store:
                 if _serves(store, must=not left):
                     yield store
                     return
-            sys.stderr.write("The private Neo4j runs but its database has stopped; starting it again.\n")
+            say("The private Neo4j runs but its database has stopped; starting it again.", err=True)
             address = server.restart(address)
     except StoreUnavailable as error:
         raise StoreUnavailable(server.fault()) from error

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from kg.errors import InputError, KGError, NotReady
 from kg.lines import file_hash
+from kg.terminal import tqdm
 from kg.workspace import private_file, private_folder
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kg.errors import ServerError
+from kg.terminal import say, tqdm
 
 VERSION = "5.26.30"
 
@@ -127,9 +127,8 @@ def _fetch(jars: list[Jar], cache: Path, title: str) -> None:
     from jgo.config import GlobalSettings  # noqa: PLC0415
     from jgo.constants import MAVEN_CENTRAL_URL  # noqa: PLC0415
     from jgo.maven import MavenContext  # noqa: PLC0415
-    from tqdm import tqdm  # noqa: PLC0415
 
-    sys.stderr.write(title + "\n")
+    say(title, err=True)
     own = GlobalSettings.load().repositories
     repositories = {**own, "central": own.get("central", MAVEN_CENTRAL_URL)}
     cache.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ the graph. `kg.neo4j_home` draws the folder, `kg.neo4j_process` knows the proces
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from kg.errors import ServerError
 from kg.jars import VERSION
 from kg.neo4j_home import Home, write_private
 from kg.neo4j_process import Neo4jProcess, find_process, free_port
+from kg.terminal import say
 from kg.workspace import private_file, private_folder
 
 USERNAME = "neo4j"
@@ -108,9 +108,10 @@ class Server:
                 found.kill()
             cut_log = self._home.has_torn_log()
             if cut_log:
-                sys.stderr.write(
+                say(
                     "The private Neo4j was cut off in the middle of a write, as on a full disk; that write, which was "
-                    f"never confirmed, is left out (the log as it was: {self.folder / 'torn-log'}).\n"
+                    f"never confirmed, is left out (the log as it was: {self.folder / 'torn-log'}).",
+                    err=True,
                 )
             return self._address(self._bring_up(cut_log=cut_log), started=True)
 
@@ -180,7 +181,7 @@ class Server:
             port = self._choose_port()
             command = self._home.prepare(port)
             server = self._record(os.getpid(), port)
-            sys.stderr.write(f"Neo4j {VERSION} at {server.uri}, user {USERNAME}, password in {self.password_file}\n")
+            say(f"Neo4j {VERSION} at {server.uri}, user {USERNAME}, password in {self.password_file}", err=True)
             os.chdir(self.folder)
             os.umask(0o077)
             # No descriptor of the lock is inherited, so this ends it as well.
@@ -194,7 +195,7 @@ class Server:
             try:
                 lock.acquire(timeout=2)
             except Timeout:
-                sys.stderr.write("Waiting for another command that starts or stops the private Neo4j\n")
+                say("Waiting for another command that starts or stops the private Neo4j", err=True)
                 lock.acquire()
             try:
                 yield

@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,12 +93,27 @@ def new_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def is_stream(path: Path) -> bool:
+    """Tell whether a path is a pipe, a device, or a name of what this process has open, such as /dev/stdout."""
+    places = (str(path.absolute()), str(path.readlink()) if path.is_symlink() else "")
+    is_open = any(place.startswith(("/dev/std", "/dev/fd/", "/proc/")) for place in places)
+    return is_open or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 @contextmanager
 def new_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
     """Yield a temporary path that becomes the file `path` when the block ends well, and vanishes when not.
 
-    Only the owner reads it, unless it is `shared`: then the umask decides.
+    Only the owner reads it, unless it is `shared`: then the umask decides. A pipe or a device at `path`, such as
+    /dev/stdout, stays what it is, and is sent what the file would hold.
     """
+    if is_stream(path):
+        with tempfile.TemporaryDirectory(prefix="kg-") as folder:
+            draft = Path(folder, "draft")
+            yield draft
+            with draft.open("rb") as source, path.open("ab") as target:
+                shutil.copyfileobj(source, target)
+        return
     _make_parents(path, shared=shared)
     draft = _draft(path)
     draft.touch(mode=0o666 if shared else 0o600, exist_ok=False)

@@ -7,6 +7,7 @@ import typer
 
 from kg.errors import InputError
 from kg.model import Split
+from kg.terminal import say
 from kg.workspace import Workspace
 
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
@@ -59,7 +60,7 @@ def train(
             graph, workspace, kind, chosen, Encoder(encoder, workspace.folder("embeddings")), base=base,
             epochs=epochs, seed=seed,
         )  # fmt: skip
-    typer.echo(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
+    say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
 
 
 @app.command()
@@ -69,9 +70,8 @@ def predict(
     student: StudentId = None,
 ) -> None:
     """Write what a student infers about events as predicted edges; kg critic score scores them."""
-    from tqdm import tqdm
-
     from kg.connection import open_graph
+    from kg.terminal import tqdm
     from student.prediction import predict as infer
     from student.stage import open_student
 
@@ -79,4 +79,4 @@ def predict(
     with open_graph(workspace) as graph, tqdm(unit=" events", desc="predict", disable=None) as bar:
         student_id, model = open_student(graph, workspace, student)
         run, added = infer(graph, model, student_id, split=split, count=count, progress=bar.update)
-    typer.echo(f"{added:,} predicted edges added by {student_id} as run {run.id}; next: kg critic score")
+    say(f"{added:,} predicted edges added by {student_id} as run {run.id}; next: kg critic score")

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 from transformers import AutoModelForCausalLM, GenerationConfig
 
 from kg.errors import InputError
 from kg.model import NOTHING, Triple
+from kg.terminal import tqdm
 from student.checkpoint import read_settings
 from student.interface import Kind, Prediction, check_request
 from student.tokens import MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from kg.errors import InputError
 from kg.model import Triple, content_hash
+from kg.terminal import tqdm
 from kg.workspace import new_file
 from student.generator import Generator, Row, device, encode_row, tail_losses
 from student.tokens import MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, Codec

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from kg.errors import InputError
 from kg.model import Triple
+from kg.terminal import tqdm
 from student.checkpoint import read_settings
 from student.interface import Encode, Kind, Prediction, check_request
 

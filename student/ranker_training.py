@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from kg.model import Triple
+from kg.terminal import tqdm
 from student.interface import Encode
 from student.ranker import Ranker, Towers
 

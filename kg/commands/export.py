@@ -8,7 +8,8 @@ import typer
 
 from kg.errors import InputError, NotReady
 from kg.model import Edge, Split
-from kg.workspace import Workspace
+from kg.terminal import say
+from kg.workspace import Workspace, is_stream
 
 if TYPE_CHECKING:
     from kg.exchange.rdf_lines import Form
@@ -67,13 +68,13 @@ def export(
             count = _write_pages(format_name, graph, file, filters, base, form)
         else:
             count = _write(format_name, graph, filters, file)
-    typer.echo(f"{count:,} edges written to {file}")
+    say(f"{count:,} edges written to {file}", err=is_stream(file))
 
 
 def _write(  # noqa: PLR0911 - one for each format
     format_name: FormatName, graph: "KnowledgeGraph", filters: dict[str, Any], file: Path
 ) -> int:
-    from tqdm import tqdm
+    from kg.terminal import tqdm
 
     watermark = graph.watermark()
     still = graph.unchanged_since(watermark, graph.edges(**filters))
@@ -133,11 +134,10 @@ def _write_pages(
     base: str | None,
     form: "Form | None",
 ) -> int:
-    from tqdm import tqdm
-
     from kg.exchange.parquet import write_parquet
     from kg.exchange.rdf import write_rdf
     from kg.exchange.rdf_names import BASE
+    from kg.terminal import tqdm
 
     watermark = graph.watermark()
     whole = not any(value is not None for value in filters.values())
@@ -163,16 +163,15 @@ def _write_shapes(file: Path, base: str | None) -> None:
     from kg.exchange.rdf_names import BASE
 
     write_shapes(file, base or BASE)
-    typer.echo(f"The shapes of RDF under {base or BASE} are in {file}")
+    say(f"The shapes of RDF under {base or BASE} are in {file}")
 
 
 def _write_snapshot(graph: "KnowledgeGraph", folder: Path, filters: dict[str, Any]) -> None:
-    from tqdm import tqdm
-
     from kg.exchange.snapshot import write_snapshot
+    from kg.terminal import tqdm
 
     if any(value is not None for value in filters.values()):
         raise InputError("a snapshot holds the whole graph; leave out the filters, or export parquet")
     with tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
         manifest = write_snapshot(graph, folder, bar.update).manifest
-    typer.echo(f"{manifest['counts']['edges']:,} edges written to {folder}; hash {manifest['content_hash']}")
+    say(f"{manifest['counts']['edges']:,} edges written to {folder}; hash {manifest['content_hash']}")

@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from kg import strict_json
 from kg.errors import InputError
+from kg.terminal import say, say_json, visible
 from kg.workspace import Workspace
 
 
@@ -42,11 +44,11 @@ def query(
         answer = adhoc.run(graph.store, chosen.text, parameters, limit_rows=limit, timeout_seconds=timeout)
     if as_json:
         for row in answer.rows:
-            typer.echo(_json(dict(zip(answer.columns, row, strict=True))))
+            say_json(dict(zip(answer.columns, row, strict=True)), default=_plain)
     else:
         print_table(answer.columns, answer.rows)
     if answer.cut:
-        typer.echo(f"Cut after {limit:,} rows; there are more (--limit).", err=True)
+        say(f"Cut after {limit:,} rows; there are more (--limit).", err=True)
 
 
 def stats(
@@ -56,10 +58,9 @@ def stats(
     ] = False,
 ) -> None:
     """Count what is in the graph."""
-    from tqdm import tqdm
-
     from kg.connection import open_graph
     from kg.content import hash_graph
+    from kg.terminal import tqdm
 
     with open_graph(Workspace.default()) as graph:
         counts = graph.statistics()
@@ -67,7 +68,7 @@ def stats(
             with tqdm(total=counts["edges"], unit=" edges", desc="hash", disable=None) as bar:
                 counts["content_hash"] = hash_graph(graph, bar.update)
     if as_json:
-        typer.echo(_json(counts))
+        say_json(counts, default=_plain)
         return
     relations = counts.pop("relations")
     print_table(
@@ -82,7 +83,7 @@ def _parameter(text: str) -> tuple[str, Any]:
     if not equals or not name:
         raise InputError(f"--param {text!r} is not of the form name=value")
     try:
-        return name, json.loads(value)
+        return name, strict_json.read(value)
     except ValueError:
         return name, value
 
@@ -99,7 +100,7 @@ def _described(name: str) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return strict_json.write(value, default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -115,9 +116,9 @@ def print_table(columns: list[str], rows: list[list[Any]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(visible(column)), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(visible(_cell(value))) for value in row))
     Console(highlight=False).print(table)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kg.terminal import ask, say, say_json
 from kg.workspace import Workspace
 
 app = typer.Typer(help="See who asserted what, and take it back.", no_args_is_help=True)
@@ -24,7 +25,7 @@ def list_runs(
         runs = graph.runs()
     if as_json:
         for run in runs:
-            typer.echo(json.dumps({name: run.get(name) for name in _SHOWN} | run, ensure_ascii=False))
+            say_json({name: run.get(name) for name in _SHOWN} | run)
     else:
         print_table(list(_SHOWN), [[run.get(name) for name in _SHOWN] for run in runs])
 
@@ -37,10 +38,10 @@ def show(run_id: str) -> None:
     with open_graph(workspace) as graph:
         run = graph.run(run_id)
     run["parameters"] = json.loads(run.get("parameters") or "{}")
-    typer.echo(json.dumps({name: run.get(name) for name in _SHOWN} | run, indent=2, ensure_ascii=False))
+    say_json({name: run.get(name) for name in _SHOWN} | run, indent=2)
     folder = workspace.root / "runs" / run_id
     if folder.is_dir():
-        typer.echo(
+        say(
             f"Its files are in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}",
             err=True,
         )
@@ -52,21 +53,20 @@ def undo(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take back what a run asserted: its evidence goes, and what is left without any goes with it."""
-    from tqdm import tqdm
-
     from kg.connection import open_graph
+    from kg.terminal import tqdm
 
     with open_graph(Workspace.default()) as graph:
         run = graph.run(run_id)
         if not yes:
             what = f"{run['kind']} of {run.get('dataset') or run.get('model')}, {run.get('added', 0):,} added"
-            typer.confirm(f"Undo run {run_id} ({what})?", abort=True, err=True)
+            ask(f"Undo run {run_id} ({what})?")
         before = graph.statistics()
         with tqdm(unit=" edges", desc="undo", disable=None) as bar:
             touched = graph.undo(run_id, bar.update)
         after = graph.statistics()
     gone = {name: before[name] - after[name] for name in ("edges", "judgements", "phrases")}
-    typer.echo(
+    say(
         f"Run {run_id} undone: {touched:,} lost its evidence; "
         f"{gone['edges']:,} edges, {gone['judgements']:,} judgements and {gone['phrases']:,} phrases deleted"
     )

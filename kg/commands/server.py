@@ -1,11 +1,11 @@
 """`kg server`: the private Neo4j of the workspace."""
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kg.terminal import say, say_json
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,18 +18,18 @@ app = typer.Typer(help="Start, stop and watch the private Neo4j.", no_args_is_he
 def start() -> None:
     """Start the private Neo4j; it runs until it is stopped."""
     if uri := _own_address():
-        typer.echo(f"Nothing to start: NEO4J_URI is set, so your own server at {uri} is used")
+        say(f"Nothing to start: NEO4J_URI is set, so your own server at {uri} is used")
         return
     server = _server()
     address = server.start()
     verb = "Started" if address.started else "Running already:"
-    typer.echo(f"{verb} Neo4j at {address.uri}, user {address.username}, password in {server.password_file}")
+    say(f"{verb} Neo4j at {address.uri}, user {address.username}, password in {server.password_file}")
 
 
 @app.command()
 def stop() -> None:
     """Stop the private Neo4j; the graph stays."""
-    typer.echo("Stopped" if _server().stop() else "Not running")
+    say("Stopped" if _server().stop() else "Not running")
 
 
 @app.command()
@@ -54,16 +54,16 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
             "log": str(server.log),
             "used_instead": uri,
         }
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        say_json(facts)
         return
     if uri:
-        typer.echo(f"NEO4J_URI is set: your own server at {uri} is used instead of the private one")
+        say(f"NEO4J_URI is set: your own server at {uri} is used instead of the private one")
     if now.state == "stopped":
-        typer.echo(f"Not running (its folder is {server.folder})")
+        say(f"Not running (its folder is {server.folder})")
     else:
         doing = "Running" if now.state == "running" else "Busy starting, recovering or stopping"
-        typer.echo(f"{doing}: Neo4j {VERSION} at {now.uri}, process {now.pid}, since {now.since:%Y-%m-%d %H:%M} UTC")
-        typer.echo(f"User {USERNAME}, password in {server.password_file}, log in {server.log}")
+        say(f"{doing}: Neo4j {VERSION} at {now.uri}, process {now.pid}, since {now.since:%Y-%m-%d %H:%M} UTC")
+        say(f"User {USERNAME}, password in {server.password_file}, log in {server.log}")
 
 
 @app.command()
