@@ -57,7 +57,7 @@ def train_critic(
     }
     run = Run("train-critic", model=kind, parameters=parameters)
     critic_id = f"{kind}-{run.id.removeprefix('train-critic-')}"
-    folder = workspace.root / "critics" / critic_id
+    folder = workspace.place("critics", critic_id)
     graph.begin(run)
     if not (folder / "report.json").is_file():
         critic = train(judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, kind=kind, splits=splits)
@@ -83,7 +83,7 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
         NotReady: none has been trained, or it was trained in another workspace.
     """
     critic_id = str(graph.current_critic()["id"])
-    folder = workspace.root / "critics" / critic_id
+    folder = workspace.place("critics", critic_id)
     if not (folder / "manifest.json").is_file():
         raise NotReady(f"the current critic {critic_id} is not in {folder}; set KG_HOME, or run kg critic train")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -93,8 +93,10 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
     from kg import bulk as importer
     from kg.connection import open_graph
     from kg.exchange.snapshot import open_snapshot
+    from kg.exchange.verifying import verify
 
     snapshot, workspace = open_snapshot(folder), Workspace.default()
+    verify(snapshot)
     if os.environ.get("NEO4J_URI"):
         with open_graph(workspace) as graph:
             if importer.is_empty(graph):

@@ -106,7 +106,7 @@ def open_plan(workspace: Workspace, run_id: str) -> Plan:
     Raises:
         NotFound: there is none.
     """
-    folder = workspace.root / "runs" / run_id
+    folder = workspace.place("runs", run_id)
     try:
         content = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
         with (folder / "texts.jsonl").open(encoding="utf-8") as file:

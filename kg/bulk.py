@@ -7,6 +7,7 @@ runs, critics, acceptances and judgements in the ordinary way.
 import shlex
 
 from kg.connection import open_graph
+from kg.content import hash_assertions
 from kg.errors import InputError
 from kg.exchange.snapshot import Snapshot
 from kg.graph import KnowledgeGraph
@@ -48,6 +49,15 @@ def complete(graph: KnowledgeGraph, snapshot: Snapshot) -> None:
             f"the database holds {found['phrases']:,} phrases and {found['edges']:,} edges, {snapshot.folder} "
             f"{counts['phrases']:,} and {counts['edges']:,}; bulk import is for an empty database"
         )
+    content = hash_assertions(graph)
+    for batch in snapshot.judgements():
+        for row in batch:
+            content.add_judgement(row["id"], row["value"], row["runs"])
+    if str(content) != snapshot.manifest["content_hash"]:
+        raise InputError(
+            f"the database does not hold the phrases and edges of {snapshot.folder}: with its judgements the content "
+            f"hash would be {content}, not {snapshot.manifest['content_hash']}"
+        )
     restore_descriptions(
         graph, snapshot.vocabulary, runs=snapshot.manifest["runs"], critics=snapshot.manifest["critics"],
         acceptances=snapshot.manifest["acceptances"],
@@ -56,10 +66,10 @@ def complete(graph: KnowledgeGraph, snapshot: Snapshot) -> None:
 
 
 def import_privately(workspace: Workspace, snapshot: Snapshot) -> None:
-    """Fill the private server's empty database: stop it, import, start it, complete.
+    """Fill the private server's empty database: stop it, import, start it, complete; on an error it is empty again.
 
     Raises:
-        InputError: the database is not empty.
+        InputError: the database is not empty, or holds something else than the snapshot after the import.
         ServerError: the importer does not accept the files.
     """
     with open_graph(workspace) as graph:
@@ -68,9 +78,14 @@ def import_privately(workspace: Workspace, snapshot: Snapshot) -> None:
                 "the graph is not empty, and a bulk import would overwrite it; kg ingest load adds a snapshot to it, "
                 "or set KG_HOME to another workspace"
             )
-    Server(workspace.folder("server")).import_offline(import_arguments(snapshot))
-    with open_graph(workspace) as graph:
-        complete(graph, snapshot)
+    server = Server(workspace.folder("server"))
+    server.import_offline(import_arguments(snapshot))
+    try:
+        with open_graph(workspace) as graph:
+            complete(graph, snapshot)
+    except BaseException:
+        server.empty()
+        raise
 
 
 def is_empty(graph: KnowledgeGraph) -> bool:

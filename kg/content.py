@@ -57,20 +57,26 @@ class ContentHash:
         self._total += int.from_bytes(digest, "big")
 
 
-def hash_graph(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> str:
-    """Return the content hash of a graph.
-
-    Raises:
-        GraphChanged: something was written to it meanwhile.
-    """
+def hash_assertions(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> ContentHash:
+    """Return the hash of a graph's phrases and edges, to which its judgements are still to be added."""
     content = ContentHash()
-    watermark = graph.watermark()
     for phrase in graph.phrases(every=True):
         content.add_phrase(phrase)
     for page in graph.edge_pages():
         for row in page:
             content.add_edge_row(row[1], row[4], row[2], row[11:])
         progress(len(page))
+    return content
+
+
+def hash_graph(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> str:
+    """Return the content hash of a graph.
+
+    Raises:
+        GraphChanged: something was written to it meanwhile.
+    """
+    watermark = graph.watermark()
+    content = hash_assertions(graph, progress)
     for judgement in graph.judgement_rows():
         content.add_judgement(judgement["id"], judgement["value"], judgement["runs"])
     graph.check_unchanged(watermark)

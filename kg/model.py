@@ -275,7 +275,13 @@ def triple_key(head: str, relation: str, tail: str) -> str:
 
 def judgement_id(judgement: Judgement) -> str:
     """Return the key of a judgement, which is that of its triple and its annotator."""
-    content = f"{triple_id(judgement.triple)}\0{judgement.annotator}"
+    triple = judgement.triple
+    return judgement_key(head_id(triple), triple.relation, tail_id(triple), judgement.annotator)
+
+
+def judgement_key(head: str, relation: str, tail: str, annotator: str) -> str:
+    """Return the key of a judgement on a triple whose ends have these keys."""
+    content = f"{triple_key(head, relation, tail)}\0{annotator}"
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

@@ -131,7 +131,7 @@ class Home:
         if not self.is_born():
             self._bear(java, environment)
         if self._importing.exists():
-            self._empty_database()
+            self.empty_database()
         self.password()
         flags = [*_JVM_FLAGS, f"-Xmx{heap}m", f"{PORT_FLAG}{port}", *([_JAVA_25_FLAG] if major == 25 else [])]  # noqa: PLR2004
         paths = [f"{HOME_FLAG}{self.folder}", f"--config-dir={conf}"]
@@ -155,11 +155,11 @@ class Home:
                 stdin=subprocess.DEVNULL, umask=0o077,
             )  # fmt: skip
         if done.returncode:
-            self._empty_database()
+            self.empty_database()
             raise ServerError(f"Neo4j's importer failed: {self.reason()} (log: {self.log})")
         self._importing.unlink()
 
-    def _empty_database(self) -> None:
+    def empty_database(self) -> None:
         """Remove what an import left that did not finish; the server makes an empty database in its place."""
         for folder in (self.data / "databases" / "neo4j", self.data / "transactions" / "neo4j"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from kg import queries, writing
 from kg.content import SAID
 from kg.exchange.snapshot import Snapshot
+from kg.exchange.verifying import verify
 from kg.graph import KnowledgeGraph, Progress
 from kg.model import NOTHING, Edge, Phrase, head_id, own_uri, tail_id
 from kg.store import Row, Transaction
@@ -151,8 +152,9 @@ def restore_snapshot(graph: KnowledgeGraph, snapshot: Snapshot, progress: Progre
     """Add a whole snapshot.
 
     Raises:
-        InputError: a file of it is damaged.
+        InputError: a file of it is damaged, or a row is not valid; nothing is written then.
     """
+    verify(snapshot)
     descriptions = {name: snapshot.manifest[name] for name in ("runs", "critics", "acceptances")}
     restore_descriptions(graph, snapshot.vocabulary, **descriptions)
     restore_phrases(graph, snapshot.phrases())

@@ -159,6 +159,13 @@ class Server:
                 self._end(self._bring_up())
             self._home.import_offline(arguments)
 
+    def empty(self) -> None:
+        """Stop the server and remove what an import filled its database with; the next start makes an empty one."""
+        with self._locked():
+            if found := self._process():
+                self._end(found)
+            self._home.empty_database()
+
     def status(self) -> Status:
         """Return what the server does now, and change nothing."""
         found = self._process()

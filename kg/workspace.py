@@ -12,6 +12,7 @@ whatever the umask: `_tighten` decides that. What a user exports has the user's 
 """
 
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -23,6 +24,7 @@ from pathlib import Path
 from kg.errors import InputError
 
 _FOLDERS = ("server", "embeddings", "replies", "critics", "students", "runs")
+_ID = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
 
 
 class Workspace:
@@ -45,9 +47,17 @@ class Workspace:
         """Return `$KG_HOME`, or `.kg` in the current directory."""
         return cls(Path(os.environ.get("KG_HOME") or ".kg"))
 
+    def place(self, *parts: str) -> Path:
+        """Return where a folder below the root is, or would be.
+
+        Raises:
+            InputError: a part is no id, so that it could lead out of the workspace.
+        """
+        return self.root.joinpath(*map(check_id, parts))
+
     def folder(self, *parts: str) -> Path:
-        """Return a folder below the root, created if it is absent."""
-        return private_folder(self.root.joinpath(*parts))
+        """Return a folder below the root, created if it is absent; errors as of `place`."""
+        return private_folder(self.place(*parts))
 
 
 def private_folder(path: Path) -> Path:
@@ -64,6 +74,20 @@ def private_file(path: Path) -> Path:
     path.touch(mode=0o600)
     _tighten(path)
     return path
+
+
+def check_id(name: object) -> str:
+    """Return the id of a run, critic or student, which names its folder.
+
+    Raises:
+        InputError: it is none.
+
+    >>> check_id("load-0123456789ab")
+    'load-0123456789ab'
+    """
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        raise InputError(f"{repr(name)[:80]} is no id: up to 128 letters, digits, _, - and ., not beginning with a dot")
+    return name
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def train_student(
     }
     run = Run(_KIND, model=kind, parameters=manifest)
     student_id = f"{kind}-{run.id.removeprefix(f'{_KIND}-')}"
-    folder = workspace.root / "students" / student_id
+    folder = workspace.place("students", student_id)
     graph.begin(run)
     if not (folder / "student.json").is_file():
         train(
@@ -88,6 +88,6 @@ def open_student(graph: KnowledgeGraph, workspace: Workspace, student_id: str | 
         if not trained:
             raise NotReady("no student has been trained; run kg student train")
         student_id = str(trained[0])
-    folder = workspace.root / "students" / student_id
+    folder = workspace.place("students", student_id)
     encoder = Encoder.described(read_manifest(folder)["encoder"], workspace.folder("embeddings"))
     return student_id, load(folder, encoder.encode)

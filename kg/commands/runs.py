@@ -39,7 +39,7 @@ def show(run_id: str) -> None:
         run = graph.run(run_id)
     run["parameters"] = json.loads(run.get("parameters") or "{}")
     say_json({name: run.get(name) for name in _SHOWN} | run, indent=2)
-    folder = workspace.root / "runs" / run_id
+    folder = workspace.place("runs", run_id)
     if folder.is_dir():
         say(
             f"Its files are in {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}",

@@ -10,22 +10,37 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import unquote
 
-import orjson
 import pyoxigraph as ox
 
+from kg import strict_json
+from kg.checking import LABELS, check_phrase, check_relation, check_run, check_said
+from kg.content import SAID
 from kg.errors import InputError
 from kg.exchange.rdf import rdf_format
 from kg.exchange.rdf_names import JSON, RELATION_FIELDS, term
 from kg.lines import Rejected, read_lines
-from kg.model import NOTHING, SPLITS, Edge, Phrase, Split, Triple, clean_text, phrase_id, split_of, triple_key
+from kg.model import (
+    NOTHING,
+    SPLITS,
+    Edge,
+    Phrase,
+    Split,
+    Triple,
+    clean_text,
+    own_uri,
+    phrase_id,
+    split_of,
+    triple_key,
+)
 from kg.vocabulary import Relation, Vocabulary
+from kg.workspace import check_id
 
-_LABELS = ("Event", "Inference", "Concept")
 _FAULTS = (InputError, AttributeError, TypeError, ValueError)  # a literal where an IRI should be, and the like
 _GZIP = b"\x1f\x8b"
 _WELL_KNOWN = {
@@ -92,13 +107,25 @@ class RdfGraph:
         self._base = self._find_base(path)
         self.vocabulary = Vocabulary(self._relations(), str(path))
         self._phrase = lru_cache(maxsize=100_000)(self._read_phrase)
+        self._refused: dict[str, str] = {}
+        self._good_runs = list(self._read_runs())
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the runs as maps, also those that are named only."""
+        return self._good_runs
+
+    def _read_runs(self) -> Iterator[dict[str, Any]]:
         named = {quad.object for quad in self._store.quads_for_pattern(None, term("prov:wasGeneratedBy"), None, None)}
         named |= {graph for graph in self._store.named_graphs() if graph.value.startswith(f"{self._base}run/")}
         nodes = [*self._subjects("prov:Activity"), *(node for node in named if isinstance(node, ox.NamedNode))]
-        return [self._run(node) for node in dict.fromkeys(nodes)]
+        for node in dict.fromkeys(nodes):
+            try:
+                run = self._run(node)
+                check_run(run)
+            except _FAULTS as error:
+                self._refused[node.value] = f"the run cannot be used: {error}"
+            else:
+                yield run
 
     def phrases(self) -> Iterator[Phrase]:
         """Yield the phrases."""
@@ -131,6 +158,8 @@ class RdfGraph:
                 reason = self._fault_of_plain(quad)
             elif predicate == term("rdf:type") and not self._is_known_class(quad.object):
                 reason = "the class is of another vocabulary"
+            elif predicate == term("rdf:type") and quad.object == term("prov:Activity"):
+                reason = self._refused.get(quad.subject.value, "")
             elif predicate == term("skos:prefLabel") and quad.subject.value.startswith(f"{self._base}phrase/"):
                 reason = self._fault(partial(self._phrase, quad.subject))
             if reason:
@@ -190,7 +219,9 @@ class RdfGraph:
             symmetric = bool(self._one(node, term("rdf:type"), term("owl:SymmetricProperty")))
             name, phrase = self._value(node, term("skos:notation")), self._value(node, term("skos:prefLabel"))
             if name is not None and phrase is not None:
-                yield Relation(name.value, phrase.value, symmetric=symmetric, **fields)
+                row = {"name": name.value, "phrase": phrase.value, "symmetric": symmetric, **fields}
+                check_relation(row)
+                yield Relation(**row)
 
     def _run(self, node: ox.NamedNode) -> dict[str, Any]:
         run: dict[str, Any] = {"id": self._run_name(node), "kind": "unknown", "status": "finished", "added": 0}
@@ -215,15 +246,20 @@ class RdfGraph:
         split = self._property(node, "split")
         if split is not None and split not in SPLITS:
             raise InputError(f"{node.value} has the split {split!r}, which is none")
-        return Phrase(
+        phrase = Phrase(
             clean_text(label.value),
             lang.value if lang else label.language or "en",
-            tuple(name for name in _LABELS if f"{self._base}{name}" in types),
+            tuple(name for name in LABELS if f"{self._base}{name}" in types),
             split,
             self._property(node, "uri") or "",
             self._runs(node),
             self._property(node, "logprob"),
         )
+        if "Event" in phrase.labels and split is None:
+            phrase = replace(phrase, split=split_of(phrase.id))
+        row = {field.name: getattr(phrase, field.name) for field in fields(Phrase)}
+        check_phrase(row | {"id": phrase.id, "uri": own_uri(phrase.text, phrase.lang, phrase.uri) or None})
+        return phrase
 
     def _statements(self) -> Iterator[tuple[Any, Any, Any, Any]]:
         for node in self._subjects("rdf:Statement"):
@@ -248,13 +284,15 @@ class RdfGraph:
         split: Split = head.split or split_of(phrase_id(head.text, head.lang, head.uri))
         sources = self._store.quads_for_pattern(node, ox.NamedNode(f"{self._base}property/sources"), None, None)
         named = partial(self._property, node)
-        return Edge(
+        edge = Edge(
             Triple(head.text, relation, tail.text, head.lang, "" if tail.lang == head.lang else tail.lang, head.uri,
                    tail_uri),
             split, runs, predicted=bool(named("predicted")), logprob=named("logprob"), score=named("score"),
             critic=named("critic"), accepted=named("accepted"), weight=named("weight"),
             sources=tuple(sorted(quad.object.value for quad in sources)), details=named("details"),
         )  # fmt: skip
+        check_said({name: getattr(edge, name) for name in SAID})
+        return edge
 
     def _runs(self, node: Any) -> tuple[str, ...]:
         found = self._store.quads_for_pattern(node, term("prov:wasGeneratedBy"), None, None)
@@ -269,7 +307,9 @@ class RdfGraph:
         return _beginning_with(self._run_name(own.graph_name) if own and runs else None, runs)
 
     def _run_name(self, node: Any) -> str:
-        return unquote(str(node.value).removeprefix(f"{self._base}run/"))
+        if node.value in self._refused:
+            raise InputError(self._refused[node.value])
+        return check_id(unquote(str(node.value).removeprefix(f"{self._base}run/")))
 
     def _subjects(self, kind: str) -> Iterator[Any]:
         for quad in self._store.quads_for_pattern(None, term("rdf:type"), term(kind), None):
@@ -296,7 +336,7 @@ def _python(value: Any) -> Any:
         term("xsd:boolean"): lambda text: text in ("true", "1"),
         term("xsd:integer"): int,
         term("xsd:double"): float,
-        JSON: orjson.loads,
+        JSON: strict_json.read,
     }
     try:
         return kinds.get(value.datatype, str)(value.value)

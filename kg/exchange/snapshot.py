@@ -10,10 +10,10 @@ The columns with a colon are named as Neo4j's offline importer wants them, so th
 (`kg ingest bulk`). A newer version reads what an older one wrote: `FORMAT` counts changes that a reader must know of.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kg import __version__
+from kg import __version__, strict_json
+from kg.checking import check_acceptance, check_critic, check_relation, check_run
 from kg.content import ContentHash
 from kg.errors import InputError
 from kg.exchange.target import export_folder
@@ -47,9 +48,12 @@ JUDGEMENTS = pa.schema([
     ("id", pa.string()), ("head", pa.string()), ("relation", pa.string()), ("tail", pa.string()),
     ("annotator", pa.string()), ("value", pa.int64()), ("at", pa.string()), ("runs", _LIST),
 ])  # fmt: skip
+NOTHING_NODE = pa.schema([("id:ID", pa.string())])
+_LARGE = {"large_string": "string", "large_list<item: large_string>": "list<item: string>",
+          "list<element: string>": "list<item: string>"}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """A snapshot on disk.
 
@@ -61,7 +65,12 @@ class Snapshot:
     folder: Path
     manifest: Mapping[str, Any]
 
-    @property
+    @cached_property
+    def runs(self) -> frozenset[str]:
+        """Ids of the runs of the graph."""
+        return frozenset(row["id"] for row in self.manifest["runs"])
+
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """The relations of the graph."""
         return Vocabulary((Relation(**row) for row in self.manifest["relations"]), str(self.folder))
@@ -90,26 +99,31 @@ class Snapshot:
         """Yield batches of judgements as rows."""
         return self._batches("judgements.parquet")
 
+    def nothing(self) -> list[Any]:
+        """Return the keys of the node that stands for "no effect": one."""
+        return [row["id:ID"] for batch in self._batches("nothing.parquet") for row in batch[:2]]
+
     def _batches(self, name: str) -> Iterator[list[dict[str, Any]]]:
         path = self.folder / name
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(20_000):
                     yield batch.to_pylist()
-        except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
+        except (OSError, pa.ArrowException, ValueError) as error:  # a text that is not UTF-8, too
+            raise InputError(f"cannot read {path}: {_line(error)}") from error
 
 
 def open_snapshot(folder: Path) -> Snapshot:
     """Return the snapshot in a folder.
 
     Raises:
-        InputError: there is none, or one that a newer version wrote.
+        InputError: there is none, or one that a newer version wrote, or what the manifest says is not valid. Rows
+            are for `kg.exchange.verifying`.
     """
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
-        number = int(manifest["format"])
+        manifest = strict_json.read(path.read_bytes())
+        number = range(1, 1_000_000)[range(1, 1_000_000).index(manifest["format"])]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder} is no snapshot: {path} is missing or damaged") from error
     if number > FORMAT:
@@ -119,12 +133,18 @@ def open_snapshot(folder: Path) -> Snapshot:
         counts, edges = manifest["counts"], dict(manifest["edges"])
         expected = {
             "phrases.parquet": (PHRASES, counts["phrases"]), "judgements.parquet": (JUDGEMENTS, counts["judgements"]),
+            "nothing.parquet": (NOTHING_NODE, 1),
             **{f"edges/{name}.parquet": (EDGES, count) for name, count in edges.items()},
         }  # fmt: skip
         unknown = edges.keys() - snapshot.vocabulary.names
+        absent = ({"content_hash", "runs", "critics", "acceptances"} - manifest.keys()) | (
+            expected.keys() ^ set(manifest["files"])
+        )
         missing = [name for name in manifest["files"] if not (folder / name).is_file()]
-        absent = {"content_hash", "runs", "critics", "acceptances"} - manifest.keys()
-    except (AttributeError, KeyError, TypeError) as error:
+        _check_descriptions(manifest)
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
     if unknown or absent:
         raise InputError(f"{path} is damaged: it does not describe {min(unknown or absent)}")
@@ -135,13 +155,43 @@ def open_snapshot(folder: Path) -> Snapshot:
     return snapshot
 
 
+def _check_descriptions(manifest: Mapping[str, Any]) -> None:
+    if manifest["counts"]["edges"] != sum(manifest["edges"].values()):
+        raise InputError("its number of edges is not the sum of those of the relations")
+    for what, check in (
+        ("relations", check_relation), ("runs", check_run), ("critics", check_critic),
+        ("acceptances", check_acceptance),
+    ):  # fmt: skip
+        if not isinstance(manifest[what], list):
+            raise InputError(f"{what} is no list")
+        names: set[str] = set()
+        for number, row in enumerate(manifest[what], 1):
+            if not isinstance(row, dict):
+                raise InputError(f"{what}, number {number}: no JSON object")
+            try:
+                check(row)
+            except InputError as error:
+                raise InputError(f"{what}, number {number}: {error}") from None
+            name = row["name" if what == "relations" else "id"]
+            if name in names:
+                raise InputError(f"{what}, number {number}: {name!r} is there twice")
+            names.add(name)
+
+
 def _check(path: Path, schema: pa.Schema, count: int) -> None:
     try:
         metadata = pq.read_metadata(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"cannot read {path}: {str(error).splitlines()[0]}") from error
-    if absent := set(schema.names) - set(metadata.schema.to_arrow_schema().names):
+        found = metadata.schema.to_arrow_schema()
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise InputError(f"cannot read {path}: {_line(error)}") from error
+    if absent := set(schema.names) - set(found.names):
         raise InputError(f"{path} lacks the column {min(absent)}")
+    if len(found.names) != len(schema.names):
+        raise InputError(f"{path} has a column too many: {', '.join(found.names)}")
+    for field in schema:
+        kind = found.field(field.name).type
+        if _LARGE.get(str(kind), str(kind)) != str(field.type):
+            raise InputError(f"{path}: column {field.name} is of type {kind}, not {field.type}")
     if metadata.num_rows != count:
         raise InputError(f"{path} has {metadata.num_rows:,} rows where the manifest says {count:,}")
 
@@ -181,7 +231,7 @@ def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int]
             "files": ["phrases.parquet", "nothing.parquet", "judgements.parquet",
                       *(f"edges/{name}.parquet" for name in relations)],
         }  # fmt: skip
-        (draft / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (draft / MANIFEST).write_text(strict_json.write(manifest, indent=1) + "\n", encoding="utf-8")
         graph.check_unchanged(watermark)
     return Snapshot(folder, manifest)
 
@@ -225,6 +275,10 @@ def _phrase_row(phrase: Phrase) -> tuple[Any, ...]:
         phrase.id, ";".join(phrase.labels), phrase.text, phrase.lang, phrase.uri or None, phrase.split,
         phrase.runs or None, phrase.logprob,
     )  # fmt: skip
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _batch(rows: Any, schema: pa.Schema) -> pa.RecordBatch:

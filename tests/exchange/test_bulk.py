@@ -45,7 +45,7 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     content = path.read_bytes()
     table = pq.read_table(path)
     pq.write_table(table.set_column(1, ":END_ID", pa.array(["nobody"])), path)
-    assert "Neo4j's importer failed" in kg("ingest", "bulk", str(folder), status=1)
+    assert "its tail 'nobody' is not in phrases.parquet" in kg("ingest", "bulk", str(folder), status=1)
     path.write_bytes(content)
 
     # As a kill in the midst of an import leaves it: a store that no server can open, and the mark.

@@ -1,0 +1,219 @@
+"""Rows that come from another graph, in a snapshot or in RDF, are checked like those of any file before one is written.
+
+Each check raises `InputError` with what is wrong, to which value; its caller adds file and row. An id names a folder
+of the workspace, so it is letters, digits, `_`, `.` and `-` (`kg.workspace.check_id`).
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from kg import strict_json
+from kg.errors import InputError
+from kg.model import JUDGEMENT_VALUES, NOTHING, SPLITS, clean_text, judgement_key, own_uri, phrase_id
+from kg.workspace import check_id
+
+Row = Mapping[str, Any]
+
+LABELS = ("Event", "Inference", "Concept")
+_TEXTS = ("kind", "status")
+_MAYBE_TEXTS = ("model", "dataset", "licence", "version", "started", "finished", "undone")
+_COUNTS = ("added", "offered", "rejected")
+_LARGEST = 2**63
+
+
+def check_phrase(row: Row) -> None:
+    """Check id, text, lang, uri, labels, split, runs and logprob of a phrase."""
+    text, lang, uri = _text(row, "text"), _plain(row, "lang"), row["uri"]
+    if uri is not None and (not isinstance(uri, str) or own_uri(text, lang, clean_text(uri)) != uri):
+        raise InputError(f"uri {_shown(uri)} is none of its own")
+    if row["id"] != phrase_id(text, lang, uri or ""):
+        raise InputError(f"id {_shown(row['id'])} is not the key of text {_shown(text)} in {_shown(lang)}")
+    labels, split = row["labels"], row["split"]
+    if len(set(labels)) != len(labels) or not set(labels) <= set(LABELS):
+        raise InputError(f"labels {_shown(labels)} are not of {', '.join(LABELS)}")
+    if split is not None and split not in SPLITS:
+        raise InputError(f"split {_shown(split)} is not one of {', '.join(SPLITS)}")
+    if "Event" in labels and split is None:
+        raise InputError("an event has a split")
+    _check_runs(row["runs"])
+    _check_number(row, "logprob")
+
+
+def check_said(said: Row) -> None:
+    """Check what is said about an edge: the fields of `Edge` from `runs` on, of which some may be absent."""
+    if not said.get("runs"):
+        raise InputError("no run is named that asserted it")
+    _check_runs(said["runs"])
+    if not isinstance(said.get("predicted"), bool):
+        raise InputError(f"predicted {_shown(said.get('predicted'))} is neither true nor false")
+    for name in ("logprob", "score", "weight"):
+        _check_number(said, name)
+    if (score := said.get("score")) is not None and not 0 <= score <= 1:
+        raise InputError(f"score {score} is not from 0 to 1")
+    if not isinstance(said.get("accepted"), bool | None):
+        raise InputError(f"accepted {_shown(said['accepted'])} is neither true nor false")
+    if said.get("critic") is not None:
+        _plain(said, "critic")
+    sources = said.get("sources") or []
+    if not isinstance(sources, list | tuple) or not all(_is_text(source) for source in sources):
+        raise InputError(f"sources {_shown(sources)} are no list of texts")
+    if (details := said.get("details")) is not None:
+        _check_object(details, "details")
+
+
+def check_judgement(row: Row, relations: Collection[str]) -> None:
+    """Check a judgement, whose relation is one of `relations`; its ends are for the caller."""
+    if row["relation"] not in relations:
+        raise InputError(f"relation {_shown(row['relation'])} is none of the snapshot")
+    annotator = _text(row, "annotator")
+    if row["tail"] == NOTHING:
+        raise InputError("its tail is 'none', which says that there is no effect; only phrases are judged")
+    if row["value"] not in JUDGEMENT_VALUES or isinstance(row["value"], bool):
+        raise InputError(f"value {_shown(row['value'])} is not one of {', '.join(map(str, JUDGEMENT_VALUES))}")
+    if row["id"] != judgement_key(row["head"], row["relation"], row["tail"], annotator):
+        raise InputError(f"id {_shown(row['id'])} is not the key of its triple and annotator")
+    _text(row, "at")
+    _check_runs(row["runs"])
+
+
+def check_run(row: Row) -> None:
+    """Check the properties of a run."""
+    _check_properties(row)
+    for name in _TEXTS:
+        _text(row, name)
+    for name in _MAYBE_TEXTS:
+        if row.get(name) is not None:
+            _plain(row, name)
+    for name in _COUNTS:
+        if (count := row.get(name)) is not None and (
+            not isinstance(count, int) or isinstance(count, bool) or count < 0
+        ):
+            raise InputError(f"{name} {_shown(count)} is not a number from 0 on")
+    if row.get("parameters") is not None:
+        _check_object(row["parameters"], "parameters")
+    for name in ("student", "critic"):
+        if row.get(name) is not None:
+            check_id(row[name])
+
+
+def check_critic(row: Row) -> None:
+    """Check the properties of a critic."""
+    _check_properties(row)
+    if row.get("metrics") is not None:
+        _check_object(row["metrics"], "metrics")
+
+
+def check_acceptance(row: Row) -> None:
+    """Check the properties of an acceptance: its critic, its recall, and thresholds that go with it."""
+    _check_properties(row)
+    check_id(row.get("critic"))
+    recall = row.get("recall")
+    if not isinstance(recall, int | float) or isinstance(recall, bool) or not 0 < recall <= 1:
+        raise InputError(f"recall {_shown(recall)} is not above 0 and up to 1")
+    thresholds = _check_object(row.get("thresholds"), "thresholds")
+    chosen = thresholds.get(f"{recall:g}")
+    if not isinstance(chosen, dict) or "overall" not in chosen:
+        raise InputError(f"thresholds have none for recall {recall:g} overall")
+    for by_relation in thresholds.values():
+        if not isinstance(by_relation, dict) or not all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in by_relation.values()
+        ):
+            raise InputError("thresholds are no numbers by recall and relation")
+
+
+def check_relation(row: Row) -> None:
+    """Check what describes a relation; `Relation` checks its name."""
+    for name in ("phrase", "question", "source"):
+        if not isinstance(row.get(name, ""), str):
+            raise InputError(f"{name} {_shown(row[name])} is not a text")
+    for name in ("symmetric", "about_person"):
+        if not isinstance(row.get(name, False), bool):
+            raise InputError(f"{name} {_shown(row[name])} is neither true nor false")
+    _check_properties({name: value for name, value in row.items() if name != "name"} | {"id": "relation"})
+
+
+def _check_properties(row: Row) -> None:
+    """Check that a map has an id, and that Neo4j can keep each value: a scalar, or a list of scalars of one type."""
+    check_id(row.get("id"))
+    if not isinstance(row.get("current", False), bool):
+        raise InputError(f"current {_shown(row['current'])} is neither true nor false")
+    for name, value in row.items():
+        if not name.isidentifier() or not name.isascii():
+            raise InputError(f"property {_shown(name)} is not an identifier")
+        if value is None:
+            continue
+        values = value if isinstance(value, list) else [value]
+        if not all(_is_scalar(one) for one in values) or len({type(one) for one in values}) > 1:
+            raise InputError(f"{name} {_shown(value)} is neither a scalar nor a list of scalars of one type")
+
+
+def _is_scalar(value: Any) -> bool:
+    match value:
+        case bool():
+            return True
+        case int():
+            return -_LARGEST <= value < _LARGEST
+        case float():
+            return math.isfinite(value)
+    return _is_text(value)
+
+
+def _is_text(value: Any) -> bool:
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(row: Row, name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str):
+        raise InputError(f"{name} {_shown(value)} is not a text")
+    try:
+        clean = clean_text(value)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+    if clean != value and name == "text":
+        raise InputError(f"{name} {_shown(value)} is not in Unicode's form NFC")
+    return value
+
+
+def _plain(row: Row, name: str) -> str:
+    """Return a text that may be blank."""
+    value = row.get(name)
+    if not _is_text(value):
+        raise InputError(f"{name} {_shown(value)} is not a text")
+    return str(value)
+
+
+def _check_runs(runs: Any) -> None:
+    if not isinstance(runs, Sequence) or isinstance(runs, str) or len(set(runs)) != len(runs):
+        raise InputError(f"runs {_shown(runs)} are no list of ids, each once")
+    for run in runs:
+        check_id(run)
+
+
+def _check_number(row: Row, name: str) -> None:
+    value = row.get(name)
+    if value is not None and (
+        not isinstance(value, float | int) or isinstance(value, bool) or not math.isfinite(value)
+    ):
+        raise InputError(f"{name} {_shown(value)} is not a number that can be kept")
+
+
+def _check_object(text: Any, name: str) -> dict[str, Any]:
+    try:
+        found = strict_json.read(text) if _is_text(text) else None
+    except ValueError as error:
+        raise InputError(f"{name} {_shown(text)} is not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{name} {_shown(text)} is not a JSON object")
+    return found
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:80]
