@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from critic.features import SCORES, Floats, Indices, Score, Vectors
 from critic.verdicts import KINDS, Kind
+from kg import strict_json
 from kg.errors import InputError, NotFound
 from kg.model import NOTHING, Triple, head_id
 
@@ -92,7 +93,7 @@ class Critic:
                     arrays[f"{fold}.{type(score).__name__}.{name}"] = np.ascontiguousarray(array)
         save_file(arrays, folder / "critic.safetensors")
         about = {"format": _FORMAT, "kind": self.kind, "relations": self.relations}
-        (folder / "critic.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        (folder / "critic.json").write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, encode: Encode) -> "Critic":

@@ -10,7 +10,7 @@ from critic.metrics import report
 from critic.model import Critic
 from critic.training import train
 from critic.verdicts import Kind, split_verdicts
-from kg import __version__
+from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph import KnowledgeGraph, Progress
@@ -142,4 +142,4 @@ def _splits(graph: KnowledgeGraph, judgements: list[Judgement]) -> dict[str, Spl
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(strict_json.write(content, indent=1) + "\n", encoding="utf-8")

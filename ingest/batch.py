@@ -24,6 +24,7 @@ from ingest.provider import OpenAITeacher
 from ingest.replies import read_reply
 from ingest.requests import Request, Usage
 from ingest.transport import MOST_REPLY_BYTES
+from kg import strict_json
 from kg.errors import MalformedReply, NotFound, RefusedReply, TeacherError
 from kg.workspace import Workspace, new_file, private_file
 
@@ -151,7 +152,7 @@ class Batches:
                         if reason := self._keep(line, requests, cache, refused):
                             reasons[reason] += 1
                             row = {"request": line[:200], "reason": reason}
-                            failures.write(json.dumps(row, ensure_ascii=False) + "\n")
+                            failures.write(strict_json.write(row) + "\n")
                 kept = sent - len(requests)
                 done.kept += kept
                 done.failed += len(requests)
@@ -200,13 +201,13 @@ class Batches:
                 word = self._teacher.not_understood(said, request) if response.get("status_code") in _REFUSED else None
                 refused |= {word} if word else set()  # the next submit says it otherwise
                 message = said.get("message") if isinstance(said, dict) else None
-                return f"the provider says: {one_line(message or json.dumps(said), 200)}"
+                return f"the provider says: {one_line(message or strict_json.write(said), 200)}"
             body = response["body"]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return one_line(f"the result line is not as documented: {type(error).__name__} {error}", 200)
         try:
             chat = self._plan.interface == "chat"
-            reply = read_reply(json.dumps(body), request.count, chat=chat, kind=self._plan.kind)
+            reply = read_reply(strict_json.write(body), request.count, chat=chat, kind=self._plan.kind)
         except (MalformedReply, RefusedReply) as error:
             usage = Usage(*error.tokens) if any(error.tokens) else request.assumed_usage
             cache.lose(request, str(error), usage, self._run, share=SHARE)
@@ -280,7 +281,7 @@ class Batches:
 
     def _save(self, batches: list[Batch]) -> None:
         with new_file(self._folder / "batches.json") as draft:
-            draft.write_text(json.dumps([asdict(batch) for batch in batches], indent=1) + "\n", encoding="utf-8")
+            draft.write_text(strict_json.write([asdict(batch) for batch in batches], indent=1) + "\n", encoding="utf-8")
 
 
 def _parts(requests: Iterable[Request], endpoint: str) -> Iterator[list[bytes]]:
@@ -289,7 +290,7 @@ def _parts(requests: Iterable[Request], endpoint: str) -> Iterator[list[bytes]]:
     size = 0
     for request in requests:
         row = {"custom_id": request.key, "method": "POST", "url": endpoint, "body": request.body}
-        line = (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        line = (strict_json.write(row) + "\n").encode()
         if len(line) > MOST_BYTES:
             raise TeacherError(
                 f"request {request.id} alone has {len(line):,} bytes; a batch file may have {MOST_BYTES:,}"

@@ -7,7 +7,6 @@ differ). Of several edges the one with the highest score stays, then the one wit
 its key.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from ingest.diversity import soft_duplicates
 from ingest.near import first_alike, near_pairs
+from kg import strict_json
 from kg.graph import KnowledgeGraph
 from kg.model import Edge, Triple, content_hash, triple_id
 from kg.run import Run, write_record
@@ -79,7 +79,7 @@ def dedupe(
     with new_file(file) as draft, draft.open("w", encoding="utf-8") as out:
         for duplicate in found:
             row = {"rule": duplicate.rule, "like": duplicate.like, **asdict(duplicate.edge)}
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+            out.write(strict_json.write(row) + "\n")
     deleted = 0
     if apply and found:
         graph.begin(run)

@@ -90,9 +90,13 @@ def load_file(
     dropped: Counter[str] = Counter()
     if reader in (read_completions, read_atomic2019):
         reader = partial(reader, dropped=dropped)
-    elif reader is read_kgx:
-        reader, path = partial(read_kgx, nodes=read_nodes(path, lang)), pair_of(path)[1]
+    bad_nodes: list[Rejected] = []
+    if reader is read_kgx:
+        nodes, bad_nodes = read_nodes(path, lang)
+        reader, path = partial(read_kgx, nodes=nodes), pair_of(path)[1]
     with RejectedFile(folder / "rejected.jsonl") as rejected:
+        for node in bad_nodes:
+            rejected.add(node)
         graph.add_vocabulary(relations)
         graph.begin(run)
         offered, added = graph.add(_accepted(reader, path, relations, lang, split, rejected), run, progress)

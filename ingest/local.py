@@ -5,7 +5,6 @@ library has none.
 """
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Any, Self
 
 from ingest.requests import Completion, Interface, Reply, Request, Usage
 from ingest.thinking import without_thinking
+from kg import strict_json
 from kg.errors import MalformedReply, TeacherError
 from kg.lines import file_hash
 
@@ -137,7 +137,7 @@ class LocalTeacher:
                 _completion(tokenizer, written[row], logprobs[row].tolist(), body.get("stop") or ()) for row in rows
             )
             usage = Usage(int(tokens["attention_mask"][place].sum()), sum(len(written[row]) for row in rows))
-            raw = json.dumps({"model": self.model, "choices": completions}, ensure_ascii=False)
+            raw = strict_json.write({"model": self.model, "choices": completions})
             replies.append(Reply(completions, raw, self.model, usage))
         return replies
 

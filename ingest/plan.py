@@ -12,6 +12,7 @@ from pathlib import Path
 from ingest.prompts import Prompts
 from ingest.provider import OpenAITeacher, Teacher
 from ingest.requests import Interface, Kind, Request
+from kg import strict_json
 from kg.errors import InputError, NotFound
 from kg.model import content_hash, phrase_id
 from kg.run import Run
@@ -93,11 +94,11 @@ class Plan:
                 (draft / name).parent.mkdir(parents=True, exist_ok=True)
                 (draft / name).write_text(text, encoding="utf-8")
         with new_file(folder / "texts.jsonl") as draft:
-            lines = (json.dumps(text, ensure_ascii=False) + "\n" for text in self.texts)
+            lines = (strict_json.write(text) + "\n" for text in self.texts)
             draft.write_text("".join(lines), encoding="utf-8")
         content = {name: value for name, value in asdict(self).items() if name != "texts"}
         with new_file(folder / "plan.json") as draft:
-            draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            draft.write_text(strict_json.write(content, indent=2) + "\n", encoding="utf-8")
 
 
 def open_plan(workspace: Workspace, run_id: str) -> Plan:

@@ -1,6 +1,5 @@
 """Teaching: what generating events and generating inferences have in common, from opening a run to its last numbers."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from ingest.money import Budget, price_of
 from ingest.plan import Plan, open_teacher
 from ingest.prompts import Prompts
 from ingest.requests import Request
+from kg import strict_json
 from kg.graph import KnowledgeGraph
 from kg.run import write_record
 from kg.workspace import Workspace, private_file
@@ -128,7 +128,7 @@ class Teaching:
             "completion_tokens": int(self.tally.tokens.completion_tokens),
             "reported_model": ", ".join(sorted(self.tally.models)) or None,
             "dialect": ", ".join(sorted(self.teacher.dialect)) or None,
-            "dropped": json.dumps(dict(sorted(self._rules.items()))),
+            "dropped": strict_json.write(dict(sorted(self._rules.items()))),
         }
         if self._price:
             numbers["cost_usd"] = round(self._price.of(self.tally.priced), 6)
@@ -144,4 +144,4 @@ class Teaching:
 
     @staticmethod
     def _note(file: Any, **values: Any) -> None:
-        file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        file.write(strict_json.write(values) + "\n")

@@ -14,7 +14,7 @@ from critic.judgements import import_judgements
 from critic.metrics import format_report as format_critic
 from critic.stage import calibrate_critic, score_edges, train_critic
 from ingest.load import load_file
-from kg import queries
+from kg import queries, strict_json
 from kg.encoder import Encoder
 from kg.errors import InputError, NotReady
 from kg.graph import KnowledgeGraph
@@ -148,7 +148,7 @@ def evaluate(
     text = format_report(content)
     folder = workspace.folder("runs", run.id)
     graph.begin(run)
-    for name, body in (("report.md", text), ("report.json", json.dumps(content, indent=1, ensure_ascii=False))):
+    for name, body in (("report.md", text), ("report.json", strict_json.write(content, indent=1))):
         with new_file(folder / name) as draft:
             draft.write_text(body + "\n", encoding="utf-8")
     graph.finish(run, offered=sum(len(triples) for triples in sets.values()))

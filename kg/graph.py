@@ -11,7 +11,7 @@ from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from kg import queries, writing
+from kg import queries, strict_json, writing
 from kg.errors import GraphChanged, NotFound, NotReady
 from kg.model import (
     NOTHING,
@@ -439,7 +439,7 @@ class KnowledgeGraph:
 
 
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in properties.items()}
+    return {name: strict_json.write(value) if isinstance(value, dict) else value for name, value in properties.items()}
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

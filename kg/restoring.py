@@ -4,13 +4,12 @@ What is there already stays; runs are joined. Doing it again changes nothing, an
 by the next one. The runs come first, so that what was restored can be undone run by run.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
-from kg import queries, writing
+from kg import queries, strict_json, writing
 from kg.content import SAID
 from kg.exchange.snapshot import Snapshot
 from kg.exchange.verifying import verify
@@ -144,7 +143,8 @@ def _counted(transaction: Transaction, name: str, rows: Sequence[Row], relation:
 
 def _flat(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [
-        {name: json.dumps(value) if isinstance(value, dict) else value for name, value in row.items()} for row in rows
+        {name: strict_json.write(value) if isinstance(value, dict) else value for name, value in row.items()}
+        for row in rows
     ]
 
 

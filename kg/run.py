@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kg import __version__
+from kg import __version__, strict_json
 from kg.workspace import new_file
 
 STUDENT_KIND = "predict"
@@ -49,7 +49,7 @@ class Run:
             "model": self.model,
             "dataset": self.dataset,
             "licence": self.licence,
-            "parameters": json.dumps(dict(self.parameters), sort_keys=True, ensure_ascii=False),
+            "parameters": strict_json.write(dict(self.parameters), sort_keys=True),
             "version": __version__,
         }
 
@@ -58,4 +58,4 @@ def write_record(folder: Path, run: Run, numbers: Mapping[str, Any]) -> None:
     """Write `run.json`, the run's own record in its folder: what it is, and what came of it."""
     content = {"id": run.id, **run.properties(), "parameters": dict(run.parameters), **numbers}
     with new_file(folder / "run.json") as draft:
-        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(strict_json.write(content, indent=2) + "\n", encoding="utf-8")

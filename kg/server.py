@@ -18,6 +18,7 @@ from typing import Any, Literal, NoReturn
 import psutil
 from filelock import FileLock, Timeout
 
+from kg import strict_json
 from kg.errors import ServerError
 from kg.jars import VERSION
 from kg.neo4j_home import Home, write_private
@@ -298,5 +299,5 @@ class Server:
     def _record(self, pid: int, port: int) -> Neo4jProcess:
         process = psutil.Process(pid)
         record = {"pid": pid, "created": process.create_time(), "port": port}
-        write_private(self._record_file, json.dumps(record))
+        write_private(self._record_file, strict_json.write(record))
         return Neo4jProcess(process, port)

@@ -5,7 +5,6 @@ are batched by equal length of the event: events need no padding, tails are padd
 does not look, so neither masks nor position numbers are needed.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
 
+from kg import strict_json
 from kg.errors import InputError
 from kg.model import NOTHING, Triple
 from kg.terminal import tqdm
@@ -75,7 +75,7 @@ class Generator:
         self.model.save_pretrained(folder)
         self.codec.save(folder)
         settings = {"kind": self.kind, "relations": list(self.relations)}
-        (folder / "student.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        (folder / "student.json").write_text(strict_json.write(settings, indent=1) + "\n", encoding="utf-8")
 
     @torch.inference_mode()
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from kg import strict_json
 from kg.errors import InputError
 from kg.model import Triple
 from kg.terminal import tqdm
@@ -124,9 +125,9 @@ class Ranker:
         save_file(self.towers.state_dict(), folder / "model.safetensors")
         save_file({"vectors": self.vectors, **self.known}, folder / "tails.safetensors")
         with (folder / "tails.jsonl").open("w", encoding="utf-8") as lines:
-            lines.writelines(json.dumps(tail, ensure_ascii=False) + "\n" for tail in self.tails)
+            lines.writelines(strict_json.write(tail) + "\n" for tail in self.tails)
         settings = {"kind": self.kind, "relations": list(self.relations)}
-        (folder / "student.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+        (folder / "student.json").write_text(strict_json.write(settings, indent=1) + "\n", encoding="utf-8")
 
     @torch.inference_mode()
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from ingest.readers.rows import Rows, as_details, as_json, clean_part, json_object, parse_rows
+from ingest.readers.rows import Rows, as_details, as_json, clean_part, json_object, parse_rows, read_number
 from kg.errors import InputError
 from kg.exchange.conceptnet import assertion_uri, plain_uri, relation_name, unescape
 from kg.lines import Line, Rejected
@@ -23,8 +23,8 @@ def read_conceptnet(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, la
         uri, relation, start, end, text = cells
         said = json_object(text)
         weight, sources = said.pop("weight", None), said.pop("sources", [])
-        if isinstance(weight, bool) or not isinstance(weight, int | float | None):
-            raise InputError(f"weight {weight!r} is not a number")
+        if isinstance(weight, str):
+            raise InputError(f"weight {weight[:40]!r} is not a number")
         if not isinstance(sources, list):
             raise InputError("sources is not a list")
         if uri != assertion_uri(relation, start, end):
@@ -36,7 +36,7 @@ def read_conceptnet(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, la
                 head, vocabulary[relation_name(relation)].name, tail, head_lang,
                 "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri,
             ),
-            weight=None if weight is None else float(weight),
+            weight=None if weight is None else read_number(weight, "weight"),
             sources=tuple(map(as_json, sources)),
             details=as_details(said),
         )  # fmt: skip

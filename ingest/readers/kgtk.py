@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from ingest.readers.rows import Rows, as_details, clean_part, parse_rows
+from ingest.readers.rows import Rows, as_details, clean_part, parse_rows, read_number
 from kg.errors import InputError
 from kg.exchange.conceptnet import relation_name
 from kg.exchange.kgtk import node_name, read_label, usual_cells
@@ -44,10 +44,7 @@ def read_kgtk(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: st
             head, relation, tail, head_lang, "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri
         )
         weight = row.pop("weight", "")
-        try:
-            number = float(weight) if weight else None
-        except ValueError:
-            raise InputError(f"weight {weight[:40]!r} is not a number") from None
+        number = read_number(weight, "weight") if weight else None
         usual = usual_cells(triple, vocabulary)
         other = {name: value for name, value in row.items() if value != usual.get(name, "")}
         yield Assertion(triple, weight=number, details=as_details({"kgtk": other} if other else {}))

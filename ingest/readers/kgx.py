@@ -11,6 +11,7 @@ from ingest.readers.rows import (
     clean_part,
     json_object,
     parse_rows,
+    read_number,
     read_split,
     text_of,
 )
@@ -27,26 +28,35 @@ _OWN = {
 Node = tuple[str, str, str]
 
 
-def read_nodes(path: Path, lang: str) -> dict[str, Node]:
-    """Return text, language and URI of each node in the file beside one of edges; all of them are held in memory.
+def read_nodes(path: Path, lang: str) -> tuple[dict[str, Node], list[Rejected]]:
+    """Return text, language and URI of each node in the file beside one of edges, and the lines that are no node.
+
+    All of them are held in memory.
 
     Raises:
-        InputError: the file is missing, or a line of it is no node.
+        InputError: the file is missing.
     """
     nodes: dict[str, Node] = {}
+    bad: list[Rejected] = []
+    name = pair_of(path)[0].name
     for line in read_lines(pair_of(path)[0]):
         if isinstance(line, Rejected):
-            raise InputError(f"{pair_of(path)[0]}, line {line.line}: {line.reason}")
+            bad.append(Rejected(line.line, f"{name}: {line.reason}", line.text))
+            continue
         try:
             row = json_object(line.text)
             key = clean_part(text_of(row, "id"), "id")
             text = clean_part(text_of(row, "name") if row.get("name") else key, "name")
             own = clean_part(str(row.get("lang") or lang), "lang")
             uri = row.get("uri") or ("" if key in (NOTHING, phrase_id(text, own)) else key)
-            nodes[key] = (text, own, clean_part(str(uri), "uri") if uri else "")
+            node = (text, own, clean_part(str(uri), "uri") if uri else "")
         except InputError as error:
-            raise InputError(f"{pair_of(path)[0]}, line {line.number}: {error}") from None
-    return nodes
+            bad.append(Rejected(line.number, f"{name}: {error}", line.text))
+            continue
+        if nodes.setdefault(key, node) != node:
+            reason = f"{name}: id {key[:80]!r} is that of an earlier line, which says something else"
+            bad.append(Rejected(line.number, reason, line.text))
+    return nodes, bad
 
 
 def read_kgx(
@@ -100,9 +110,4 @@ def read_kgx(
 
 def _number(row: dict[str, Any], name: str) -> float | None:
     value = row.get(name)
-    if value is None:
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{name} {value!r} is not a number") from None
+    return None if value is None else read_number(value, name)

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from kg import strict_json
 from kg.errors import InputError
 from kg.lines import Line, Rejected
 from kg.model import Assertion, Split, Triple, clean_text
@@ -63,6 +65,21 @@ def read_split(name: str) -> Split:
         raise InputError(f"split {name[:80]!r} is not one of {', '.join(_SPLITS)}") from None
 
 
+def read_number(value: object, name: str) -> float:
+    """Return a number that a source gives, as a number or as text.
+
+    Raises:
+        InputError: it is none, or not finite.
+    """
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    except (OverflowError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} {repr(value)[:40]} is not a number that can be kept")
+    return number
+
+
 def text_of(row: dict[str, Any], name: str) -> str:
     """Return a field that must be a text."""
     value = row.get(name)
@@ -90,8 +107,8 @@ def text_list(text: str, name: str) -> list[str]:
 def read_json(text: str, name: str) -> Any:
     """Return the JSON value that a text is."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return strict_json.read(text)
+    except ValueError as error:
         raise InputError(f"{name} is not valid JSON: {error}") from None
 
 

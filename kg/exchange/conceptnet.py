@@ -7,7 +7,6 @@ percent-encoded, and decoded when they come back. Weights that are not known bec
 objects become contributors. Splits, runs and all that a critic said are left out. There is no place for "no effect".
 """
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
+from kg import strict_json
 from kg.errors import InputError
 from kg.exchange.target import export_file, open_text
 from kg.model import Edge, concept_uri
@@ -81,7 +81,7 @@ def _cells(edge: Edge) -> tuple[str, ...]:
     uri = said.pop("uri", None) or assertion_uri(relation, start, end)
     said["sources"] = [_source(source) for source in edge.sources]
     said["weight"] = 1.0 if edge.weight is None else edge.weight
-    return uri, relation, start, end, json.dumps(said, ensure_ascii=False, sort_keys=True)
+    return uri, relation, start, end, strict_json.write(said, sort_keys=True)
 
 
 def plain_uri(text: str, lang: str) -> str:

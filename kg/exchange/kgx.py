@@ -82,4 +82,4 @@ def _edge(edge: Edge, models: Mapping[str, Any]) -> dict[str, Any]:
         **{name: value for name in _SAID if (value := getattr(edge, name)) is not None and value != ()},
     }  # fmt: skip
     row |= edge.said.get("kgx") or {}
-    return {name: str(value) if value in (float("inf"), float("-inf")) else value for name, value in row.items()}
+    return row

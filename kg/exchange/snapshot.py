@@ -121,6 +121,8 @@ def open_snapshot(folder: Path) -> Snapshot:
             are for `kg.exchange.verifying`.
     """
     path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder} is no snapshot: {path} is missing")
     try:
         manifest = strict_json.read(path.read_bytes())
         number = range(1, 1_000_000)[range(1, 1_000_000).index(manifest["format"])]
