@@ -34,7 +34,7 @@ RELATIONS = Vocabulary(
         Relation("oEffect", "so others"),
     ]
 )
-RUNS = ["load-1", "predict-2", "-a_b..c", "load.3."]
+RUNS = ["load-1", "predict-2", "a_b..c-4", "load.3."]
 
 texts = st.one_of(
     st.sampled_from([*HOSTILE, "to rest", NOTHING]),

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kg.bulk import import_arguments
-from kg.errors import InputError
-from kg.exchange.snapshot import open_snapshot
+from kg.bulk import import_arguments, import_privately, is_empty
+from kg.connection import open_graph
+from kg.errors import InputError, ServerError
+from kg.exchange.snapshot import Snapshot, open_snapshot
 from kg.graph import KnowledgeGraph
 from kg.server import Address, Server
+from kg.workspace import Workspace
 from tests import command
 from tests.conftest import Kg
 
@@ -47,9 +49,11 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     pq.write_table(table.set_column(1, ":END_ID", pa.array(["nobody"])), path)
     assert "its tail 'nobody' is not in phrases.parquet" in kg("ingest", "bulk", str(folder), status=1)
     path.write_bytes(content)
+    server = Server(Path(private["KG_HOME"]) / "server")
+    with pytest.raises(ServerError, match="Neo4j's importer failed"):
+        server.import_offline(["--input-type=parquet", f"--nodes=Phrase={tmp_path / 'absent.parquet'}"])
 
     # As a kill in the midst of an import leaves it: a store that no server can open, and the mark.
-    server = Server(Path(private["KG_HOME"]) / "server")
     server.stop()
     for file in (server.folder / "data" / "databases" / "neo4j").rglob("*store*"):
         if file.is_file():
@@ -59,6 +63,16 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     assert expected in kg("ingest", "bulk", str(folder))
     assert json.loads(kg("stats", "--hash", "--json").splitlines()[0])["content_hash"] == expected
     assert "not empty" in kg("ingest", "bulk", str(folder), status=1)
+
+
+def test_an_import_that_holds_something_else_in_the_end_leaves_an_empty_graph(private: dict[str, str]) -> None:
+    """As if the files had changed after they were checked."""
+    home, snapshot = Workspace(Path(private["KG_HOME"])), open_snapshot(FIXTURE)
+    with pytest.raises(InputError, match="does not hold the phrases and edges"):
+        import_privately(home, Snapshot(FIXTURE, {**snapshot.manifest, "content_hash": "0" * 32}))
+    assert Server(home.root / "server").status().state == "stopped"
+    with open_graph(home) as graph:
+        assert is_empty(graph)
 
 
 @pytest.mark.usefixtures("graph")
