@@ -21,6 +21,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from kg.cypher_text import check_condition
 from kg.errors import InputError, NotFound
 from kg.vocabulary import Relation
 
@@ -57,11 +58,15 @@ class Query:
         """Return the statement with a user's Cypher condition over `head`, `r` and `tail` in place of its own.
 
         The line breaks keep a comment in the condition from swallowing what follows. Run it in read mode only.
+
+        Raises:
+            UnsafeQuery: the condition does not stay within its brackets.
         """
         if condition is None:
             return self
         if not _WHERE.search(self.text):
             raise InputError(f"query {self.name} takes no condition")
+        check_condition(condition)
         return replace(self, text=_WHERE.sub(lambda _: f"(\n{condition}\n)", self.text))
 
 
