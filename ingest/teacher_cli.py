@@ -222,6 +222,7 @@ def _events(source: str | None, lang: str) -> tuple[str, ...]:
     """Return the events of a file, of a query, or of the whole graph, in the order of file, query or keys."""
     from ingest.prompts import read_events
     from kg import adhoc
+    from kg.commands.query import print_notes
     from kg.connection import open_graph
 
     if source and Path(source).is_file():
@@ -229,7 +230,8 @@ def _events(source: str | None, lang: str) -> tuple[str, ...]:
     with open_graph(Workspace.default()) as graph:
         if source is None:
             return _some(event.text for event in graph.events() if event.lang == lang)
-        answer = adhoc.run(graph.store, source, {}, limit_rows=10_000_000, timeout_seconds=600)
+        answer = adhoc.run(graph.store, source, {}, limit_rows=None, timeout_seconds=600)
+    print_notes(answer.notes)
     if "event" not in answer.columns:
         raise InputError(f"--events: a file, or a query with a column event; it has {', '.join(answer.columns)}")
     place = answer.columns.index("event")

@@ -7,12 +7,16 @@ private Neo4j of the workspace, which is started when it is not running.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from kg.errors import StoreError, StoreUnavailable
 from kg.graph import KnowledgeGraph
 from kg.store import Store, check_address, shown_address
 from kg.terminal import say
 from kg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kg.server import Address
 
 _PRIVATE_RETRY_SECONDS = 10  # a private server that died comes back with the next command only
 _RESTARTS = 2  # after a full disk the first may find a torn log, which the second one cuts
@@ -59,7 +63,7 @@ def _private_store(workspace: Workspace) -> Iterator[Store]:
         say(f"Started the private Neo4j at {address.uri} (kg server stop ends it).", err=True)
     try:
         for left in range(_RESTARTS, -1, -1):
-            with Store(address.uri, address.username, address.password, retry_seconds=_PRIVATE_RETRY_SECONDS) as store:
+            with _open_private(address) as store:
                 if _serves(store, must=not left):
                     yield store
                     return
@@ -77,3 +81,7 @@ def _serves(store: Store, *, must: bool) -> bool:
             raise
         return False
     return True
+
+
+def _open_private(address: "Address") -> Store:
+    return Store(address.uri, address.username, address.password, retry_seconds=_PRIVATE_RETRY_SECONDS, private=True)

@@ -7,9 +7,12 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import neo4j
 from neo4j import exceptions
@@ -27,9 +30,37 @@ _STOPPED = ("DatabaseUnavailable", "Could not append transaction", "critical err
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
 _CLOSE_SECONDS = 60.0
+_GRACE_SECONDS = 3.0  # Neo4j looks every 2 s for what is past its time
 _LOST_COMMITS = 3  # how often a commit whose answer was lost is sent again; every statement is idempotent
 
+_ENDING = "there, SHOW TRANSACTIONS lists it, and TERMINATE TRANSACTION 'its id' or a restart of the server ends it"
+_RETURN = "start it again"
+_PRIVATE_ENDING = "`kg server stop` ends it, and the next command starts the server again"
+_PRIVATE_RETURN = "the next command starts it again"
+
+_REASONS = {
+    "TransactionTimedOut": "the statement was ended at its time limit; narrow it, or raise --timeout",
+    "OutOfMemory": "the statement wants more memory than the server gives to one; narrow it",
+    "AccessMode": "the statement writes, and only reading is allowed here",
+}
+"""Part of an error's code to what it means for a statement."""
+
 logging.getLogger("neo4j").setLevel(logging.CRITICAL)  # errors are translated and raised, not logged
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the server would do for a statement.
+
+    Attributes:
+        kind: `r` reads, `rw` and `w` write, `s` changes the schema or administers.
+        operators: name and details of each step; what is nested in expressions is not among them.
+        unknown: a sentence for each label, type or property that the graph does not have.
+    """
+
+    kind: str
+    operators: list[Row]
+    unknown: list[str]
 
 
 class Transaction:
@@ -54,14 +85,35 @@ class Store:
 
     Attributes:
         uri: where it is, for messages, without what may be secret.
+        private: whether the server is the one that this software starts and stops.
     """
 
     def __init__(
-        self, uri: str, username: str, password: str, database: str = "neo4j", *, retry_seconds: float = 60
+        self,
+        uri: str,
+        username: str,
+        password: str,
+        database: str = "neo4j",
+        *,
+        retry_seconds: float = 60,
+        private: bool = False,
     ) -> None:
-        """Connect to one database; the driver repeats a transaction for `retry_seconds` after transient errors."""
+        """Connect to one database.
+
+        Args:
+            uri: where it is.
+            username: of whom the password is.
+            password: not kept.
+            database: its name.
+            retry_seconds: for how long the driver repeats a transaction after transient errors.
+            private: whether this software starts and stops the server.
+        """
         check_address(uri)
         self.uri = shown_address(uri)
+        self.private = private
+        self._ending = _PRIVATE_ENDING if private else _ENDING
+        self._return = _PRIVATE_RETURN if private else _RETURN
+        self._left_behind = False
         self._database = database
         self._retry_seconds = retry_seconds
         self._idle = threading.Condition()
@@ -83,7 +135,7 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._idle:  # another thread may still read ahead, or write behind
-            self._idle.wait_for(lambda: not self._calls, _CLOSE_SECONDS)
+            self._idle.wait_for(lambda: not self._calls or self._left_behind, _CLOSE_SECONDS)
         self._driver.close()
 
     def verify(self) -> None:
@@ -133,29 +185,73 @@ class Store:
         )
         return repeated(once)
 
-    def explain(self, text: str, parameters: Mapping[str, Any]) -> tuple[str, list[Row]]:
-        """Return a statement's type (`r`, `rw`, `w` or `s`) and its plan's operators, without running it."""
-        with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
-            summary = session.run(f"EXPLAIN {text}", dict(parameters)).consume()
-        return str(summary.query_type), list(_operators(summary.plan or {}))
+    def explain(self, text: str, parameters: Mapping[str, Any], *, timeout_seconds: float) -> Plan:
+        """Return what the server would do for a statement, without running it."""
+        query = neo4j.Query(f"EXPLAIN {text}", timeout=timeout_seconds)
+        summary = self._limited(timeout_seconds, lambda session: session.run(query, dict(parameters)).consume())
+        unknown = [
+            status.status_description.partition(". ")[2]
+            for status in summary.gql_status_objects
+            if status.raw_classification == "UNRECOGNIZED"
+        ]
+        return Plan(str(summary.query_type), list(_operators(summary.plan or {})), unknown)
 
-    @contextmanager
-    def stream(
-        self, text: str, parameters: Mapping[str, Any], timeout_seconds: float
-    ) -> Iterator[tuple[list[str], Iterator[list[Any]]]]:
-        """Yield columns and rows of a reading statement, ended by the server after `timeout_seconds`."""
+    def ask(
+        self, text: str, parameters: Mapping[str, Any], *, limit_rows: int | None, timeout_seconds: float
+    ) -> tuple[list[str], list[list[Any]]]:
+        """Return columns and first rows of a reading statement that may be anything: the server may not survive it.
+
+        Raises:
+            QueryError: it is not valid, or not done in time: the server ends it after `timeout_seconds`. A server that
+                is too busy to do that is given up a little later.
+            StoreUnavailable: the server ended meanwhile.
+        """
         query = neo4j.Query(text, timeout=timeout_seconds)
-        with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
+
+        def work(session: neo4j.Session) -> tuple[list[str], list[list[Any]]]:
             result = session.run(query, dict(parameters))
-            yield list(result.keys()), (record.values() for record in result)
+            return list(result.keys()), [record.values() for record in islice(result, limit_rows)]
+
+        return self._limited(timeout_seconds, work)
+
+    def _limited(self, timeout_seconds: float, work: Callable[[neo4j.Session], T]) -> T:
+        """Return what `work` returns, in a thread that is left behind when it takes too long."""
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                with _translated(self.uri), self._session(neo4j.READ_ACCESS, severity="WARNING") as session:
+                    answer.set_result(work(session))
+            except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
+                if not answer.done():
+                    answer.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        try:
+            return answer.result(timeout_seconds + _GRACE_SECONDS)
+        except TimeoutError as error:
+            raise QueryError(
+                f"given up: the server is still busy with the statement {_GRACE_SECONDS:g} s after its time limit of "
+                f"{timeout_seconds:g} s; {self._ending}"
+            ) from error
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"Neo4j at {self.uri} went away while it worked on the statement, which may want more memory than it "
+                f"has; {self._return}"
+            ) from error
+        finally:
+            self._left_behind |= not answer.done()
 
     @contextmanager
-    def _session(self, mode: str) -> Iterator[neo4j.Session]:
+    def _session(self, mode: str, severity: Literal["OFF", "WARNING"] = "OFF") -> Iterator[neo4j.Session]:
         with self._idle:
             self._calls += 1
         try:
             with self._driver.session(
-                database=self._database, default_access_mode=mode, fetch_size=_FETCH_ROWS
+                database=self._database,
+                default_access_mode=mode,
+                fetch_size=_FETCH_ROWS,
+                notifications_min_severity=severity,
             ) as session:
                 yield session
         finally:
@@ -234,10 +330,9 @@ def _refused(uri: str, error: exceptions.Neo4jError) -> StoreError:
     code = error.code or ""
     if isinstance(error, exceptions.AuthError):
         return StoreError(f"{uri} refuses the credentials; set NEO4J_USERNAME and NEO4J_PASSWORD to the server's own")
-    if "TransactionTimedOut" in code:
-        return QueryError("the statement was ended at its time limit; narrow it, or raise --timeout")
-    if "AccessMode" in code:
-        return QueryError("the statement writes, and only reading is allowed here")
+    for sign, reason in _REASONS.items():
+        if sign in code:
+            return QueryError(reason)
     if "DatabaseNotFound" in code:
         return StoreError(f"{uri} has no such database; set NEO4J_DATABASE to one of its own")
     if any(sign in f"{code} {error.message}" for sign in _STOPPED):

@@ -43,7 +43,8 @@ def train(
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
-    from kg import queries
+    from kg import adhoc, queries
+    from kg.commands.query import print_notes
     from kg.connection import open_graph
     from kg.encoder import Encoder
     from student.stage import train_student
@@ -56,6 +57,9 @@ def train(
         chosen = queries.load(query) if query in queries.named() else queries.load_file(Path(query))
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
+        if where is not None or query not in (None, *queries.named()):
+            notes = adhoc.check(graph.store, chosen.text, chosen.defaults)
+            print_notes(notes if where is None else adhoc.of_condition(notes, where))
         trained = train_student(
             graph, workspace, kind, chosen, Encoder(encoder, workspace.folder("embeddings")), base=base,
             epochs=epochs, seed=seed,

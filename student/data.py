@@ -10,6 +10,8 @@ from kg.graph import KnowledgeGraph
 from kg.model import NOTHING, Triple, content_hash, head_id, triple_id
 from kg.queries import Query
 
+_QUERY_SECONDS = 3600.0  # millions of triples take minutes
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
@@ -33,8 +35,8 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
         NotReady: it returns nothing.
     """
     values = query.defaults | dict(parameters or {})
-    adhoc.check(graph.store, query.text, values)
-    rows = graph.store.read(query.text, **values)
+    answer = adhoc.run(graph.store, query.text, values, limit_rows=None, timeout_seconds=_QUERY_SECONDS)
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     if not rows:
         raise NotReady(
             "no triple to train on: load some, then kg critic train, calibrate and score; "

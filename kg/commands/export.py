@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kg.commands.query import print_notes
 from kg.errors import InputError, NotReady
 from kg.model import Edge, Split
 from kg.terminal import say
@@ -62,8 +63,11 @@ def export(
         if format_name == "snapshot":
             _write_snapshot(graph, file, filters)
             return
-        query = queries.load("graph/edges").where(where)
-        adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
+        if where is not None:
+            for name in ("graph/edges", "graph/phrases"):  # the condition goes into either
+                query = queries.load(name).where(where)
+                notes = adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
+            print_notes(adhoc.of_condition(notes, where))
         if format_name in ("rdf", "parquet"):
             count = _write_pages(format_name, graph, file, filters, base, form)
         else:

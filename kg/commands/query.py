@@ -1,15 +1,28 @@
 """`kg query` and `kg stats`: what the graph says."""
 
+import csv
 import json
+import math
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kg import strict_json
 from kg.errors import InputError
-from kg.terminal import say, say_json, visible
+from kg.terminal import data, say, say_json, visible
 from kg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kg.queries import Query
+
+_ROWS = 100
+_MOST_ROWS = 1_000_000_000
+_LEAST_SECONDS = 0.001
+_MOST_SECONDS = 1_000_000
+_MOST_DEPTH = 100
+_INTEGER_DIGITS = 20
 
 
 def query(
@@ -17,38 +30,42 @@ def query(
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter, k=v; v is JSON, or else a text. Repeatable.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Most rows printed.")] = 100,
-    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds after which the server ends it.")] = 30.0,
+    limit: Annotated[int | None, typer.Option(help=f"Most rows printed.  [default: {_ROWS}]")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds after which the server ends it.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header.")] = False,
+    as_tsv: Annotated[bool, typer.Option("--tsv", help="Tab-separated values, with a header.")] = False,
 ) -> None:
     """Ask the graph: a shipped query by its name, a file, or reading Cypher. Without any, list the shipped ones."""
     from kg import adhoc, queries
     from kg.connection import open_graph
 
+    if as_json + as_csv + as_tsv > 1:
+        raise InputError("--json, --csv and --tsv: give one of them")
+    _check_bounds(limit, timeout)
     if not cypher:
         print_table(["name", "what it returns", "parameters"], [_described(name) for name in queries.named()])
         return
-    if cypher in queries.named():
-        chosen = queries.load(cypher)
-    elif cypher.endswith(".cypher"):
-        chosen = queries.load_file(Path(cypher))
-    elif cypher.replace("_", "").isalnum():
-        raise InputError(f"no query {cypher!r}; there are {', '.join(queries.named())}")
-    else:
-        chosen = queries.Query("ad hoc", cypher)
-    parameters = chosen.defaults | dict(_parameter(text) for text in param or ())
+    chosen = _chosen(cypher)
+    parameters = chosen.defaults | dict(parse_parameter(text) for text in param or ())
     missing = [f"{name} ({text})" for name, text in chosen.parameters.items() if name not in parameters]
     if missing:
         raise InputError(f"query {chosen.name} wants --param {missing[0].partition(' ')[0]}=…: {'; '.join(missing)}")
     with open_graph(Workspace.default()) as graph:
-        answer = adhoc.run(graph.store, chosen.text, parameters, limit_rows=limit, timeout_seconds=timeout)
+        answer = adhoc.run(graph.store, chosen.text, parameters, limit_rows=limit or _ROWS, timeout_seconds=timeout)
     if as_json:
         for row in answer.rows:
-            say_json(dict(zip(answer.columns, row, strict=True)), default=_plain)
+            say_json(_plain(dict(zip(answer.columns, row, strict=True))))
+    elif as_csv or as_tsv:
+        writer = csv.writer(data(), delimiter="\t" if as_tsv else ",", lineterminator="\n")
+        writer.writerow(answer.columns)
+        writer.writerows([_cell(value) for value in row] for row in answer.rows)
     else:
         print_table(answer.columns, answer.rows)
-    if answer.cut:
-        say(f"Cut after {limit:,} rows; there are more (--limit).", err=True)
+    if cypher not in queries.named():  # a shipped query names what a young graph does not have yet
+        print_notes(answer.notes)
+    if answer.cut and limit is None:
+        say(f"Cut after {_ROWS:,} rows; there are more (--limit).", err=True)
 
 
 def stats(
@@ -78,14 +95,65 @@ def stats(
         print_table(["relation", "edges"], [[name, f"{count:,}"] for name, count in relations.items()])
 
 
-def _parameter(text: str) -> tuple[str, Any]:
+def _check_bounds(limit: int | None, timeout: float) -> None:
+    if limit is not None and not 1 <= limit <= _MOST_ROWS:
+        raise InputError(f"--limit {limit} is not between 1 and {_MOST_ROWS:,}")
+    if not _LEAST_SECONDS <= timeout <= _MOST_SECONDS:
+        raise InputError(f"--timeout {timeout:g} is not between {_LEAST_SECONDS} and {_MOST_SECONDS:,} seconds")
+
+
+def _chosen(cypher: str) -> "Query":
+    from kg import queries
+
+    if cypher in queries.named():
+        return queries.load(cypher)
+    if cypher.endswith(".cypher"):
+        return queries.load_file(Path(cypher))
+    if cypher.replace("_", "").isalnum():
+        raise InputError(f"no query {cypher!r}; there are {', '.join(queries.named())}")
+    return queries.Query("ad hoc", cypher)
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """Return the name and the value of `k=v`; v is JSON, or else a text.
+
+    Raises:
+        InputError: it has no name, or a value that Neo4j has no place for.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InputError(f"--param {text!r} is not of the form name=value")
+        raise InputError(f"--param {text[:80]!r} is not of the form name=value")
     try:
-        return name, strict_json.read(value)
+        found = json.loads(value, parse_int=_integer, parse_constant=_no_constant)
+        _check_value(found, 0)
+    except RecursionError as error:
+        raise InputError(f"--param {name} is nested deeper than {_MOST_DEPTH} levels") from error
+    except InputError as error:
+        raise InputError(f"--param {name[:80]} {error}") from error
     except ValueError:
-        return name, value
+        found = value
+    try:
+        (name + _json(found)).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"--param {name[:80]!a} holds half of a surrogate pair, which is no text") from error
+    return name, found
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _INTEGER_DIGITS or not -(2**63) <= int(digits) < 2**63:
+        raise InputError(f"is an integer of {len(digits.lstrip('-'))} digits; Neo4j's have 64 bits (quote a text)")
+    return int(digits)
+
+
+def _no_constant(word: str) -> None:
+    raise ValueError(word)  # NaN and Infinity are no JSON: a text
+
+
+def _check_value(value: Any, depth: int) -> None:
+    if depth > _MOST_DEPTH:
+        raise InputError(f"is nested deeper than {_MOST_DEPTH} levels")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_value(item, depth + 1)
 
 
 def _described(name: str) -> list[str]:
@@ -100,12 +168,28 @@ def _described(name: str) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    return strict_json.write(value, default=_plain)
+    return strict_json.write(_plain(value))
 
 
 def _plain(value: Any) -> Any:
-    """Return nodes and relationships as their properties, and all else that JSON lacks as text."""
-    return dict(value.items()) if hasattr(value, "items") else str(value)
+    """Return what JSON can say: nodes as their properties, NaN and infinity as null, times and all else as text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if hasattr(value, "iso_format"):  # dates, times and durations; a duration is a tuple besides
+        return value.iso_format()
+    if hasattr(value, "items"):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what the user should know of a statement, each once, a line each, on stderr."""
+    for note in dict.fromkeys(notes):
+        say(f"Note: {note}", err=True)
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
@@ -125,4 +209,7 @@ def print_table(columns: list[str], rows: list[list[Any]]) -> None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else _json(value).strip('"')
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    plain = _plain(value)
+    return plain if isinstance(plain, str) else _json(plain)

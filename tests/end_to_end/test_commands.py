@@ -1,5 +1,7 @@
 """The commands as a new user types them, on a real Neo4j."""
 
+import csv
+import io
 import json
 import shlex
 from collections.abc import Callable
@@ -78,6 +80,24 @@ MISTAKES = {
     "query why --param event": "is not of the form",
     "query 'MATCH (n) DETACH DELETE n'": "only reading statements",
     "query absent.cypher": "cannot read",
+    "query hubs --timeout inf": "--timeout inf is not between",
+    "query hubs --timeout nan": "--timeout nan is not between",
+    "query hubs --timeout 0": "--timeout 0 is not between",
+    "query hubs --timeout=-1": "--timeout -1 is not between",
+    "query hubs --timeout 1e300": "is not between",
+    "query hubs --limit 0": "--limit 0 is not between",
+    "query hubs --limit 9223372036854775807": "is not between 1 and",
+    "query hubs --json --csv": "give one of them",
+    "query hubs --param x=12345678901234567890123": "integer of 23 digits",
+    "query hubs --param 'x=[{\"a\": 9223372036854775808}]'": "integer of 19 digits",
+    "query hubs --param 'x=\"\\ud800\"'": "half of a surrogate pair",
+    "query 'RETURN [x IN [1] | COLLECT { LOAD CSV FROM \"file:/etc/passwd\" AS l RETURN l }] AS x'": "LOAD CSV opens",
+    "query 'RETURN 1 AS `a'": "has no end",
+    "query hostile.cypher": "only reading statements",
+    "export tsv out.tsv --where 'COUNT { LOAD CSV FROM \"file:///etc/passwd\" AS l RETURN l } > 0'": "LOAD CSV opens",
+    "student train --where 'EXISTS { CALL db.ping() YIELD success RETURN success }'": "procedure db.ping",
+    "student train --query hostile.cypher": "only reading statements",
+    "ingest inferences --model m --events 'RETURN COLLECT { CALL db.info() YIELD id RETURN id } AS event'": "db.info",
     "export rdf out.xml": ".ttl",
     "export tsv out.tsv --where 'r.score >'": "does not accept",
     "export tsv out.tsv --where 'true) WITH head, r, tail SET r.score = 1 WITH * WHERE (true'": "only reading",
@@ -95,8 +115,11 @@ MISTAKES = {
 }
 
 
-def test_a_mistake_is_one_line(kg: Kg, loaded: str) -> None:
+def test_a_mistake_is_one_line(kg: Kg, loaded: str, environment: dict[str, str]) -> None:
     assert loaded
+    Path(environment["KG_HOME"]).parent.joinpath("hostile.cypher").write_text(
+        "// x.\nMATCH (n)\nRETURN CASE WHEN true THEN COLLECT { CALL db.stats.clear('x') RETURN 1 } END AS head"
+    )
     for arguments, message in MISTAKES.items():
         done = kg(*shlex.split(arguments), status=1)
         assert message in done.stderr, (arguments, done.stderr)
@@ -141,9 +164,39 @@ def test_questions_are_answered_as_table_and_as_json(kg: Kg, loaded: str) -> Non
     assert "to hire someone else" in kg(*asked).stdout
     done = kg("query", "MATCH (e:Event) RETURN e.text AS event ORDER BY event", "--limit", "1", "--json")
     assert lines(done.stdout) == [{"event": "PersonX fires PersonY"}]
-    assert "Cut after 1 rows" in done.stderr
+    assert done.stderr == ""  # as many as were asked for
+    assert "Cut after 100 rows; there are more" in kg("query", "UNWIND range(1, 101) AS n RETURN n", "--json").stderr
     assert "hubs" in kg("query").stdout
     assert lines(kg("query", "MATCH (e:Event {text: 'PersonX naps'}) RETURN e", "--json").stdout)[0]["e"]["split"]
+
+
+def test_rows_come_as_separated_values_and_as_valid_json(kg: Kg) -> None:
+    text = "RETURN 'a, \"b\"\\t' AS `[/x]`, [1, 'é'] AS l, {k: null} AS m, 0.0 / 0.0 AS nan, null AS n, true AS t"
+    (row,) = csv.DictReader(io.StringIO(kg("query", text, "--csv").stdout))
+    expected = {"[/x]": 'a, "b"\t', "l": '[1, "é"]', "m": '{"k": null}', "nan": "nan", "n": "", "t": "true"}
+    assert row == expected
+    (row,) = csv.DictReader(io.StringIO(kg("query", text, "--tsv").stdout), delimiter="\t")
+    assert row == expected
+    odd = "RETURN [1.0 / 0, {a: -1.0 / 0}] AS x, duration('P1DT2S') AS d, date('2026-11-27') AS e, 0.0 / 0 AS `n\"`"
+    (line,) = kg("query", odd, "--json").stdout.splitlines()
+    assert json.loads(line, parse_constant=pytest.fail) == {
+        "x": [None, {"a": None}], "d": "P1DT2S", "e": "2026-11-27", 'n"': None,
+    }  # fmt: skip
+
+
+def test_names_and_values_are_no_markup(kg: Kg) -> None:
+    said = kg("query", "RETURN '[bold]x[/bold]' AS `[/x]`, '[red]' AS `[bold]`").stdout
+    assert said.split() == ["[/x]", "[bold]", "[bold]x[/bold]", "[red]"]
+
+
+def test_a_misspelt_name_is_noted_but_not_in_shipped_queries(kg: Kg, loaded: str) -> None:
+    assert loaded
+    asked = kg("query", "MATCH ()-[r]->() WHERE r.accepted2 RETURN r.weight", "--json")
+    assert asked.stdout == ""
+    assert [line for line in asked.stderr.splitlines() if "`accepted2` does not exist" in line]
+    exported = kg("export", "tsv", "none.tsv", "--where", "r.accepted2")
+    assert [line.split()[3] for line in exported.stderr.splitlines() if "Note" in line] == ["`accepted2`"]
+    assert "Note" not in kg("query", "acceptance").stderr
 
 
 def test_a_query_file_has_parameters_with_defaults(kg: Kg, loaded: str, tmp_path: Path) -> None:
