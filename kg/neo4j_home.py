@@ -5,6 +5,7 @@ server/
 ├── password        of the user `neo4j`, made before the first start; mode 0600
 ├── lock            held while a command starts or stops the server
 ├── conf, data, logs
+├── import          empty: where LOAD CSV would look, were it allowed
 └── neo4j.log       what the process printed since its last start
 """
 
@@ -26,7 +27,8 @@ from kg.workspace import private_file, private_folder
 _FIRST_BYTES = 1_000_000_000  # the jars, a store and its transaction logs
 _LATER_BYTES = 200_000_000
 
-# No path appears here: those that the server uses are below its home, so none has to be escaped.
+# The paths that the server uses are below its home, so none has to be escaped. The last three lines are the wall behind
+# `kg.adhoc`: no Cypher opens a file or an address.
 CONFIGURATION = """\
 server.default_listen_address={host}
 server.bolt.listen_address={host}:{port}
@@ -40,6 +42,10 @@ db.tx_log.rotation.size=16m
 db.tx_log.rotation.retention_policy=keep_none
 db.lock.acquisition.timeout=30s
 internal.server.bolt.thread_pool_shutdown_wait_time=100ms
+db.transaction.monitor.check.interval=500ms
+dbms.security.allow_csv_import_from_file_urls=false
+internal.dbms.cypher_ip_blocklist=0.0.0.0/0,::/0
+server.directories.import=import
 """
 
 _CUT_LOG = "internal.dbms.tx_log.fail_on_corrupted_log_files=false\n"
@@ -89,6 +95,7 @@ class Home:
         self.password_file = self.folder / "password"
         self.log = self.folder / "neo4j.log"
         self.data = self.folder / "data"
+        self._conf = self.folder / "conf" / "neo4j.conf"
         self._unborn = self.folder / "unborn"
         self._importing = self.folder / "importing"
         self._log_folder = self.data / "transactions" / "neo4j"
@@ -100,6 +107,13 @@ class Home:
     def confirm_birth(self) -> None:
         """Note that a server has answered from these data."""
         self._unborn.unlink(missing_ok=True)
+
+    def is_configured(self, port: int) -> bool:
+        """Tell whether the last start had the configuration that a start on this port would have now."""
+        try:
+            return self._conf.read_text(encoding="ascii").removesuffix(_CUT_LOG) == _configuration(port)
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def prepare(self, port: int, *, cut_log: bool = False) -> Command:
         """Make the folder ready for a start on a port. Nothing may run in it.
@@ -114,14 +128,14 @@ class Home:
         self.check_disk()
         java, major = find_java()
         jars = fetch_jars()
-        heap, page_cache = _memory()
-        conf = self.folder / "conf"
-        private_folder(conf)
-        configuration = CONFIGURATION.format(host=HOST, port=port, page_cache=page_cache)
+        heap, _ = _memory()
+        conf = private_folder(self._conf.parent)
+        private_folder(self.folder / "import")
+        configuration = _configuration(port)
         if cut_log:
             configuration += _CUT_LOG
             shutil.copytree(self._log_folder, self.folder / "torn-log", dirs_exist_ok=True)
-        private_file(conf / "neo4j.conf").write_text(configuration, encoding="ascii")
+        private_file(self._conf).write_text(configuration, encoding="ascii")
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
             "CLASSPATH": os.pathsep.join(map(str, jars)),
             "LC_ALL": "C.UTF-8",  # in the C locale Java refuses paths that are not ASCII
@@ -264,6 +278,10 @@ def _memory() -> tuple[int, int]:
     """Return the largest heap and the page cache in MB: each an eighth of the machine, within bounds."""
     eighth = psutil.virtual_memory().total // 8 // 2**20
     return min(max(eighth, 512), 2048), min(max(eighth, 128), 2048)
+
+
+def _configuration(port: int) -> str:
+    return CONFIGURATION.format(host=HOST, port=port, page_cache=_memory()[1])
 
 
 def _reason(log: str) -> str:

@@ -88,7 +88,17 @@ class Server:
         with self._locked():
             found = self._process()
             if found and self._comes_up(found):
+                if not self._home.is_configured(found.port):
+                    say(
+                        "The private Neo4j runs with the configuration of another version: kg server stop, and the "
+                        "next command starts it with this one's",
+                        err=True,
+                    )
                 return self._address(found, started=False)
+            if "pid" in self._last():
+                why = self._home.why_it_ended()
+                reason = f" ({why})" if why else ""
+                say(f"The private Neo4j had ended without kg server stop{reason}; it is started again", err=True)
             return self._address(self._bring_up(), started=True)
 
     def restart(self, broken: Address) -> Address:
@@ -235,6 +245,7 @@ class Server:
                 f"Neo4j (process {server.pid}) still runs {_STOP_SECONDS} s after it was told to stop; wait, or "
                 f"`kill -9 {server.pid}`, which loses nothing that was committed (log: {self.log})"
             ) from error
+        write_private(self._record_file, json.dumps({"port": server.port}))  # it was stopped, and did not just end
 
     def _comes_up(self, server: Neo4jProcess) -> bool:
         try:

@@ -18,8 +18,9 @@ from neo4j import GraphDatabase
 
 from kg import neo4j_home
 from kg import server as server_module
-from kg.errors import ServerError
+from kg.errors import ServerError, StoreUnavailable
 from kg.server import Address, Server
+from kg.store import Store
 
 START = "import sys; from pathlib import Path; from kg.server import Server; print(Server(Path(sys.argv[1])).start())"
 
@@ -96,13 +97,51 @@ def test_two_commands_at_the_same_moment_start_one_server_even_in_the_c_locale(s
     assert not server.start().started
 
 
-def test_a_killed_server_starts_again_with_all_that_was_committed(server: Server) -> None:
+def test_a_killed_server_starts_again_with_all_that_was_committed(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     address = server.start()
     query(address, "CREATE (:Committed)")
     os.kill(pid_of(server), signal.SIGKILL)
     again = server.start()
     assert again.started
     assert query(again, "MATCH (n:Committed) DELETE n RETURN count(*)") == [1]
+    assert "had ended without kg server stop; it is started again" in capsys.readouterr().err
+
+
+def test_a_server_that_a_statement_killed_comes_back_and_says_so(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = server.start()
+    greedy = "RETURN size(reduce(s = 'xxxxxxxx', i IN range(1, 28) | s + s)) AS x"
+    said = r"went away .* more memory .*; the next command starts it again"
+    with (
+        Store(address.uri, address.username, address.password, private=True) as store,
+        pytest.raises(StoreUnavailable, match=said),
+    ):
+        store.ask(greedy, {}, limit_rows=1, timeout_seconds=120)
+    assert query(server.start(), "RETURN 1") == [1]
+    assert "ended without kg server stop (out of memory); it is started again" in capsys.readouterr().err
+
+
+def test_a_stop_is_no_surprise_to_the_next_start(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.start()
+    server.stop()
+    capsys.readouterr()
+    server.start()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_server_that_runs_with_an_older_configuration_is_named(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.start()
+    capsys.readouterr()
+    server.start()
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(neo4j_home, "CONFIGURATION", neo4j_home.CONFIGURATION + "db.lock.acquisition.timeout=31s\n")
+    assert not server.start().started
+    assert "configuration of another version: kg server stop" in capsys.readouterr().err
 
 
 def test_a_server_whose_record_was_lost_is_found_again(server: Server) -> None:
