@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kg.cypher_text import ALLOWED_PROCEDURES, check_reading
+from kg.cypher_text import ALLOWED_PROCEDURES, check_reading, tokens
 from kg.errors import QueryError, UnsafeQuery
 from kg.store import Store
 
@@ -77,7 +77,8 @@ def check(
 
 def of_condition(notes: Iterable[str], condition: str) -> list[str]:
     """Return those notes on a statement that are about a condition in it, rather than what we wrote around it."""
-    return [note for note in notes if not (named := _NAMED.search(note)) or named[1] in condition]
+    words = {token.text for token in tokens(condition)}
+    return [note for note in notes if not (named := _NAMED.search(note)) or named[1] in words]
 
 
 def run(

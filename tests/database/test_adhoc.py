@@ -109,9 +109,9 @@ def test_a_misspelt_name_is_said(graph: KnowledgeGraph, begun: Run) -> None:
     ]  # fmt: skip
     assert len(notes) == 3
     assert adhoc.check(graph.store, "MATCH (:Event)-[r:xWant]->() RETURN r.score", {}) == []
-    assert adhoc.of_condition(["The property `a` does not exist.", "The property `b` does not exist."], "r.b > 1") == [
-        "The property `b` does not exist."
-    ]
+    assert adhoc.of_condition(
+        ["The property `a` does not exist.", "The property `b` does not exist."], "r.b > r.ab"
+    ) == ["The property `b` does not exist."]
 
 
 def test_an_open_server_of_the_users_own_is_warned_of(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
