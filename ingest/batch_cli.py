@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ingest.batch import Batches
 
 app = typer.Typer(help="Send a run as batches: half the price, within a day.", no_args_is_help=True)
-RunId = Annotated[str, typer.Argument(metavar="RUN", show_default=False)]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Its id, which --dry-run names.", show_default=False)]
 
 
 @app.command()

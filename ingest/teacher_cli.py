@@ -106,7 +106,7 @@ def generate_inferences(
 
 
 def resume(
-    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id, as kg runs list names it.", show_default=False)],
     budget: Budget = None,
     in_flight: InFlight = 64,
     timeout: Timeout = 120,

@@ -85,7 +85,7 @@ def distill_all(
 
 @runs.app.command("show")
 def show_run(
-    run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run, as kg runs list names it.", show_default=False)],
     triple: Annotated[
         tuple[str, str, str] | None,
         typer.Option(metavar="HEAD RELATION TAIL", help="Show the teacher's raw reply that this triple came from."),

@@ -12,7 +12,6 @@ import typer.main
 from kg.cli import app
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 
 
@@ -24,25 +23,67 @@ def tracked(*patterns: str) -> list[str]:
     return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
 
 
-def test_the_file_tree_names_every_module() -> None:
-    tree = README.split("## Files", 1)[1]
-    for name in tracked("kg/*.py", "ingest/*.py", "critic/*.py", "student/*.py"):
-        if not name.endswith("__init__.py"):
-            assert re.search(rf"\b{re.escape(Path(name).name)}\b", tree), f"{name} is not in the README's file tree"
+def section(heading: str) -> str:
+    """The part of README or CONTRIBUTING below a heading, whichever has it."""
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")]
+    (found,) = [text.split(f"\n## {heading}\n", 1)[1] for text in texts if f"\n## {heading}\n" in text]
+    return found.split("\n## ", 1)[0]
 
 
-def test_every_function_in_the_way_of_a_record_exists() -> None:
-    table = README.split("## The way of a record", 1)[1].split("\n## ", 1)[0]
-    names = re.findall(r"\| `((?:kg|ingest|critic|student)\.[\w.]+)` \|", table)
-    assert len(names) >= 9
+def tree() -> set[str]:
+    """Paths that the file tree names: folders by two blanks a level; names before two blanks and what is said."""
+    paths: set[str] = set()
+    folders: list[str] = []
+    for line in section("Files").split("```", 2)[1].strip("\n").splitlines():
+        names = re.split(r"\s{2,}", line.strip(), maxsplit=1)[0]
+        level = (len(line) - len(line.lstrip())) // 2
+        parents = "".join(folders[:level])
+        paths |= {parents + name for name in re.split(r",?\s", names)}
+        if names.endswith("/"):
+            folders[level:] = [names]
+    return paths
+
+
+def test_the_file_tree_names_every_module_where_it_is_and_nothing_else() -> None:
+    named = tree()
+    modules = {name for name in tracked("kg/*.py", "ingest/*.py", "critic/*.py", "student/*.py")
+               if not name.endswith("__init__.py")}  # fmt: skip
+    assert len(modules) > 50
+    assert {name for name in named if name.endswith(".py")} == modules
+    assert not {name for name in named if not (ROOT / name).exists()}
+
+
+NO_STEP = {"ingest resume", "ingest batch", "ingest bulk", "critic export-judgements"}
+"""Commands of the stages that are another way to a step of the table, or out of it."""
+
+
+def test_the_way_of_a_record_names_every_step_and_only_functions_that_exist() -> None:
+    rows = [row.strip("| ").split(" | ") for row in section("The way of a record").splitlines() if row.startswith("| ")]
+    names = [row[2].strip("`") for row in rows[1:]]
+    assert names
     for name in names:
-        module, *path = name.rsplit(".", 1)
+        assert re.fullmatch(r"(kg|ingest|critic|student)\.[\w.]+", name), name
+        assert callable(found(name)), f"{name} does not exist"
+    shown = re.findall(r"`kg (ingest|critic|student) ([\w-]+)", section("The way of a record"))
+    stages = typer.main.get_command(app).commands
+    steps = {f"{stage} {name}" for stage in ("ingest", "critic", "student") for name in stages[stage].commands}
+    assert {" ".join(pair) for pair in shown} == steps - NO_STEP
+    assert steps >= NO_STEP
+
+
+def found(name: str) -> object:
+    """What a dotted name stands for; AssertionError if nothing."""
+    parts = name.split(".")
+    for place in range(len(parts) - 1, 0, -1):
         try:
-            found = importlib.import_module(module)
-        except ModuleNotFoundError:  # a method: module.Class.method
-            module, cls = module.rsplit(".", 1)
-            found = getattr(importlib.import_module(module), cls)
-        assert hasattr(found, path[0]), f"{name} does not exist"
+            at: object = importlib.import_module(".".join(parts[:place]))
+        except ModuleNotFoundError:  # a class: module.Class.method
+            continue
+        for part in parts[place:]:
+            assert hasattr(at, part), f"{name} does not exist"
+            at = getattr(at, part)
+        return at
+    raise AssertionError(f"{name} does not exist")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

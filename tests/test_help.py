@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer.main
@@ -26,13 +27,23 @@ def commands() -> list[tuple[str, ...]]:
     return found
 
 
+def command_at(path: tuple[str, ...]) -> Any:
+    command: Any = typer.main.get_command(app)
+    for name in path:
+        command = command.commands[name]
+    return command
+
+
 @pytest.mark.parametrize("path", commands(), ids=" ".join)
-def test_a_command_explains_itself(path: tuple[str, ...]) -> None:
-    result = CliRunner().invoke(app, [*path, "--help"], prog_name="kg")
+def test_a_command_explains_itself_and_each_of_its_parameters(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"], prog_name="kg", env={"COLUMNS": "1000"})
     assert result.exit_code == 0
     assert "Usage: kg" in result.output
-    shown = result.output.split("Usage:", 1)[1]
-    assert len(shown.split()) > 8, "there is a sentence about it"
+    shown = " ".join(result.output.split())
+    command = command_at(path)
+    for name, text in [("it", command.help), *((" ".join(one.opts), one.help) for one in command.params)]:
+        assert len((text or "").split()) > 1, f"kg {' '.join(path)}: nothing is said about {name}"
+        assert " ".join(text.split())[:60] in shown, f"kg {' '.join(path)}: its help leaves out {name}"
 
 
 def test_all_help_pages_together_load_nothing_heavy() -> None:

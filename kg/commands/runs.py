@@ -49,7 +49,7 @@ def show(run_id: str) -> None:
 
 @app.command()
 def undo(
-    run_id: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="The run, as kg runs list names it.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take back what a run asserted: its evidence goes, and what is left without any goes with it."""

@@ -1,11 +1,13 @@
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import InputError
-from kg.model import Triple, clean_text, content_hash, half_of, phrase_id, split_of, triple_id
+from kg.model import Triple, clean_text, content_hash, half_of, phrase_id, split_of, triple_id, triple_key
 from kg.run import Run
 
 
@@ -19,13 +21,29 @@ def test_splits_are_eight_to_one_to_one_and_independent_of_the_halves() -> None:
     splits = Counter(split_of(key) for key in ids)
     assert splits["train"] == pytest.approx(4000, abs=150)
     assert splits["test"] == pytest.approx(500, abs=75)
-    halves = Counter(half_of(key) for key in ids if split_of(key) == "train")
-    assert sum(halves.values()) == splits["train"]
-    assert len(halves) == 2
+    for split, count in splits.items():
+        half = sum(half_of(key) for key in ids if split_of(key) == split)
+        assert half / count == pytest.approx(0.5, abs=2 / count**0.5), f"four standard deviations, of {split}"
 
 
-def test_the_parts_of_a_triple_cannot_run_into_one_another() -> None:
-    assert triple_id(Triple("a", "xWant", "b")) != triple_id(Triple("b", "xWant", "a"))
+@pytest.mark.parametrize(("identity", "one", "other"), [
+    (phrase_id, ("nap", "en"), ("nnap", "e")),
+    (phrase_id, ("nap/n", "en"), ("nap", "en", "/n")),
+    (triple_key, ("ab", "xWant", "c"), ("a", "bxWant", "c")),
+    (triple_key, ("a", "xWant", "none"), ("a", "xWantn", "one")),
+])  # fmt: skip
+def test_the_parts_of_an_identity_cannot_run_into_one_another(
+    identity: Callable[..., str], one: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    assert identity(*one) != identity(*other)
+
+
+def test_each_part_of_a_triple_counts_in_its_place() -> None:
+    triple = Triple("a", "xWant", "b", "en", "fr", "/c/en/a/n", "/c/fr/b/v")
+    others = [replace(triple, **{field.name: getattr(triple, field.name) + "x"}) for field in fields(Triple)]
+    swapped = Triple(triple.tail, triple.relation, triple.head, "fr", "en", triple.tail_uri, triple.head_uri)
+    assert len(others) == 7
+    assert len({triple_id(one) for one in (triple, swapped, *others)}) == 9
 
 
 @given(st.lists(st.text(), max_size=8), st.randoms())
