@@ -10,4 +10,4 @@ LIMIT 1
 MATCH (head)-[r]->(tail:Phrase|Nothing)
 RETURN head.text AS event, type(r) AS relation, coalesce(tail.text, "none") AS tail, round(r.score, 3) AS score,
   r.accepted AS accepted, r.predicted AS predicted
-ORDER BY relation, score DESC, tail
+ORDER BY relation, coalesce(score, -1.0) DESC, tail

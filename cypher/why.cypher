@@ -20,4 +20,4 @@ RETURN type(r) AS relation, tail.text AS tail, run.id AS claimed_by, run.model A
     WHERE j.relation = type(r)
     RETURN j.value
   } AS judged
-ORDER BY relation, score DESC, tail, claimed_by
+ORDER BY relation, coalesce(score, -1.0) DESC, tail, claimed_by

@@ -59,9 +59,14 @@ def only_loopback() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    fetch = "from kg.jars import fetch_jars; fetch_jars()"  # in a process that may reach the registries
+def jars() -> None:
+    """The private server's jars, fetched by a process that may reach the registries."""
+    fetch = "from kg.jars import fetch_jars; fetch_jars()"
     subprocess.run([sys.executable, "-c", fetch], check=True, timeout=250)
+
+
+@pytest.fixture(scope="session")
+def address(jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:  # noqa: ARG001
     server = Server(tmp_path_factory.mktemp("server"))
     try:
         yield server.start()

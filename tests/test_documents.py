@@ -121,5 +121,7 @@ def test_no_document_is_missing() -> None:
 
 
 def test_the_lock_names_no_address() -> None:
-    for name in tracked("*.lock", "kg/*.lock*", "kg/*.toml"):
+    locks = tracked("*.lock", "kg/*.lock*", "kg/*.toml")
+    assert {"requirements.lock", "neo4j.lock.toml"} <= {Path(name).name for name in locks}
+    for name in locks:
         assert "://" not in (ROOT / name).read_text(encoding="utf-8"), f"{name} names an address"

@@ -19,7 +19,7 @@ def test_a_higher_recall_never_gives_a_higher_threshold(
     rows: list[tuple[float, bool, str]], one: float, other: float
 ) -> None:
     lower, higher = (choose_thresholds(*zip(*rows, strict=True), recall) for recall in sorted((one, other)))
-    assert lower.keys() == higher.keys()
+    assert OVERALL in lower.keys() == higher.keys()
     assert all(higher[relation] <= lower[relation] for relation in lower)
 
 
@@ -38,6 +38,7 @@ def test_a_threshold_is_a_score_that_good_triples_have_around_it(
 ) -> None:
     scores = [score for score, good, _ in rows if good]
     thresholds = choose_thresholds(*zip(*rows, strict=True), recall)
+    assert OVERALL in thresholds
     assert all(min(scores) - 1e-9 <= value <= max(scores) + 1e-9 for value in thresholds.values())
 
 

@@ -24,7 +24,7 @@ FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
 
 
 @pytest.fixture
-def private(address: Address, tmp_path: Path) -> Iterator[dict[str, str]]:  # noqa: ARG001 - it fetches the jars
+def private(jars: None, tmp_path: Path) -> Iterator[dict[str, str]]:  # noqa: ARG001
     """An environment with a private server in a workspace of its own."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NEO4J_")}
     home = tmp_path / "home"

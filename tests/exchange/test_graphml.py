@@ -64,6 +64,8 @@ def test_gephi_finds_declared_keys_labels_and_nodes_before_their_edges(
             assert {element.get("source"), element.get("target")} <= seen
         for data in element.findall(f"{NAMESPACE}data"):
             assert (element.tag.removeprefix(NAMESPACE), data.get("key")) in keys
+    assert len(seen) == len(phrases) + 1, "and no effect"
+    assert len(list(root.iter(f"{NAMESPACE}data"))) > 2 * len(edges)
 
 
 def test_no_edges_make_an_empty_graph(folder: Path) -> None:

@@ -116,6 +116,7 @@ def test_a_format_brings_back_what_it_can_hold(
     edges = list({edge.triple: edge for edge in map(fit, edges)}.values())
     graph = fill(store, edges)
     before = list(graph.edges())
+    assert {edge.triple for edge in before} == {edge.triple for edge in edges}
     path = tmp_path / name
     try:
         write(graph, path)

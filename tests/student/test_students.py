@@ -44,7 +44,9 @@ def test_predictions_are_distinct_and_the_most_probable_come_first(
 ) -> None:
     student, _ = memorised[kind]
     pairs = [*pairs_of(eight), ("PersonX sees something new", "xWant")]
-    for answer in student.predict(pairs, 4):
+    answers = student.predict(pairs, 4)
+    assert len(answers) == len(pairs) == 9
+    for answer in answers:
         assert 1 <= len(answer) <= 4
         assert len({prediction.tail for prediction in answer}) == len(answer)
         logprobs = [prediction.logprob for prediction in answer]

@@ -55,7 +55,7 @@ def test_what_is_sent_comes_back_and_is_not_sent_again(opened: Open, cache: Repl
     done = opened().collect(cache)
     assert (done.kept, done.failed, done.faults) == (5, 0, [])
     requests = list(opened().requests(cache))
-    assert all(len(cache.get(request).completions) == 3 for request in requests)
+    assert [len(cache.get(request).completions) for request in requests] == [3] * 5
     assert opened().submit(cache) == []
     full = sum(cache.get(request).usage.prompt_tokens for request in requests)
     assert cache.paid("run-1").prompt_tokens == full / 2
@@ -80,8 +80,7 @@ def test_files_stay_within_the_providers_bytes(
     assert len(sent) > 1
     assert sum(one.requests for one in sent) == 5
     monkeypatch.setattr(batch, "MOST_BYTES", 100)
-    for one in opened().known:
-        assert one.requests
+    assert [one.requests for one in opened().known] == [one.requests for one in sent]
     with pytest.raises(TeacherError, match="alone has"):
         list(batch._parts(opened().requests(cache), "/v1/chat/completions"))  # noqa: SLF001 - a limit that no real prompt reaches
 

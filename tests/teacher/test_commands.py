@@ -95,7 +95,9 @@ def test_completions_give_logprobs_and_lose_the_least_likely_fifth(
     said = kg("ingest", "events", "--count", "40", "--interface", "completions", *at).stdout
     assert "among the least likely fifth" in said
     kg("ingest", "inferences", "--events", str(events), "--interface", "completions", "--relations", "xWant", *at)
-    assert all(edge.logprob is not None and -5 < edge.logprob <= 0 for edge in graph.edges())
+    edges = list(graph.edges())
+    assert edges
+    assert all(edge.logprob is not None and -5 < edge.logprob <= 0 for edge in edges)
 
 
 def test_it_asks_before_it_spends(kg: Kg, provider: Provider, at: list[str], events: Path) -> None:

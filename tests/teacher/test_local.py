@@ -86,7 +86,7 @@ def test_its_inferences_land_in_the_graph(folder: Path, graph: KnowledgeGraph, w
     plan = Plan("inferences", str(folder), "local", None, "paper", "en", 8, ("PersonX naps",), relations=(relation,))
     taught = generate_inferences(graph, workspace, plan)
     edges = list(graph.edges())
-    assert len(edges) == taught.added
+    assert len(edges) == taught.added > 0
     assert taught.tally.asked == 1
     assert all(edge.logprob < 0 for edge in edges)
 
