@@ -59,7 +59,7 @@ class ReplyCache:
                 connection.close()
         except (sqlite3.OperationalError, OSError) as error:
             raise KGError(f"cannot use the kept replies {path}: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             raise KGError(f"the kept replies {path} are damaged ({error}); move that file away") from error
 
     def get(self, *forms: Request) -> Reply | None:

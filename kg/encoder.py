@@ -196,7 +196,7 @@ class Encoder:
                 yield cache
         except (sqlite3.OperationalError, OSError) as error:
             raise KGError(f"cannot use the kept embeddings {path}: {error}") from error
-        except (sqlite3.DatabaseError, _DamagedError) as error:
+        except (sqlite3.Error, _DamagedError) as error:
             raise KGError(f"the kept embeddings {path} are damaged ({error}); delete that file") from error
 
 
