@@ -32,7 +32,7 @@ def import_judgements(
 ) -> None:
     """Bring annotators' verdicts into the graph. Doing it again changes nothing."""
     from critic.judgements import import_judgements as bring
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
@@ -51,7 +51,7 @@ def export_judgements(
 ) -> None:
     """Write verdicts as labels 0 and 1, in the form of a published data set."""
     from critic.published import write_published
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
 
     with open_graph(Workspace.default()) as graph:
         count = write_published(graph.judgements(), file, format_name)
@@ -62,9 +62,9 @@ def export_judgements(
 def train(encoder: EncoderName = None, seed: Seed = 0) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
     from critic.metrics import format_report
-    from critic.stage import train_critic
-    from kg.connection import open_graph
+    from critic.runs import train_critic
     from kg.encoder import Encoder
+    from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
@@ -78,8 +78,8 @@ def calibrate(
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
 ) -> None:
     """Choose the thresholds that keep a share of the good triples, on the validation events."""
-    from critic.stage import calibrate_critic
-    from kg.connection import open_graph
+    from critic.runs import calibrate_critic
+    from kg.graph.connection import open_graph
     from kg.terminal import tqdm
 
     workspace = Workspace.default()
@@ -97,8 +97,8 @@ def score(
     every: Annotated[bool, typer.Option("--all", help="Also the edges that this critic scored before.")] = False,
 ) -> None:
     """Score the edges that the current critic has not scored yet."""
-    from critic.stage import score_edges
-    from kg.connection import open_graph
+    from critic.runs import score_edges
+    from kg.graph.connection import open_graph
     from kg.terminal import tqdm
 
     workspace = Workspace.default()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from critic.published import VOCABULARIES, guess_format, read_published
 from kg.errors import InputError
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.lines import Line, Rejected, RejectedFile, file_hash, read_lines
 from kg.model import JUDGEMENT_VALUES, NOTHING, Judgement, Triple, clean_text
 from kg.run import Run, write_record

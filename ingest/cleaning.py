@@ -16,8 +16,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from ingest.prompts import take_names
-from ingest.requests import Completion
+from ingest.teacher.messages import Completion
+from ingest.teacher.prompts import take_names
 from ingest.thinking import without_thinking
 from kg.errors import InputError
 from kg.model import clean_text

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingest import batch_cli, teacher_cli
+from ingest.teacher import batch_cli
+from ingest.teacher import cli as teacher_cli
 from kg.errors import InputError
 from kg.model import Split
 from kg.terminal import say
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kg.exchange.snapshot import Snapshot
+    from kg.snapshot.folder import Snapshot
 
 app = typer.Typer(help="Bring what a teacher wrote or a data set published into the graph.", no_args_is_help=True)
 
@@ -49,8 +50,8 @@ def load(
     Snapshots and RDF keep the runs that they have.
     """
     from ingest.load import load_file
-    from kg.connection import open_graph
-    from kg.exchange.rdf import is_rdf
+    from kg.exchange.rdf.writing import is_rdf
+    from kg.graph.connection import open_graph
     from kg.terminal import tqdm
 
     workspace = Workspace.default()
@@ -90,10 +91,10 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
     """
     import os
 
-    from kg import bulk as importer
-    from kg.connection import open_graph
-    from kg.exchange.snapshot import open_snapshot
-    from kg.exchange.verifying import verify
+    from kg.graph.connection import open_graph
+    from kg.snapshot import bulk as importer
+    from kg.snapshot.folder import open_snapshot
+    from kg.snapshot.verifying import verify
 
     snapshot, workspace = open_snapshot(folder), Workspace.default()
     verify(snapshot)
@@ -110,9 +111,9 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
 
 
 def _load_snapshot(folder: Path, workspace: Workspace) -> None:
-    from kg.connection import open_graph
-    from kg.exchange.snapshot import open_snapshot
-    from kg.restoring import restore_snapshot
+    from kg.graph.connection import open_graph
+    from kg.snapshot.folder import open_snapshot
+    from kg.snapshot.restoring import restore_snapshot
     from kg.terminal import tqdm
 
     snapshot = open_snapshot(folder)
@@ -123,7 +124,7 @@ def _load_snapshot(folder: Path, workspace: Workspace) -> None:
 
 def _load_rdf(file: Path, workspace: Workspace) -> None:
     from ingest.load import load_rdf
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
     from kg.terminal import tqdm
 
     with open_graph(workspace) as graph, tqdm(unit=" edges", desc=file.name, disable=None) as bar:
@@ -151,8 +152,8 @@ def dedupe(
     apply: Annotated[bool, typer.Option("--apply", help="Delete them; without it they are only listed.")] = False,
 ) -> None:
     """Find edges that say again what another one says."""
-    from ingest.dedupe import dedupe as find
-    from kg.connection import open_graph
+    from ingest.duplicates.dedupe import dedupe as find
+    from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:

@@ -12,12 +12,12 @@ from ingest.readers.kgx import read_kgx, read_nodes
 from ingest.readers.teachers import read_completions
 from kg.errors import InputError
 from kg.exchange.kgx import pair_of
-from kg.exchange.rdf_reading import open_rdf
-from kg.graph import KnowledgeGraph, Progress
+from kg.exchange.rdf.reading import open_rdf
+from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
 from kg.model import Assertion, Edge, Split
-from kg.restoring import restore_descriptions, restore_records
 from kg.run import Run, write_record
+from kg.snapshot.restoring import restore_descriptions, restore_records
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 

@@ -69,9 +69,9 @@ def distill_all(
     force: Annotated[bool, typer.Option("--force", help="Train critics and students again.")] = False,
 ) -> None:
     """Run the whole loop on the starter corpus. A second run reuses what is there."""
-    from kg.connection import open_graph
     from kg.distill import distill
     from kg.encoder import Encoder
+    from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
     if force:
@@ -96,7 +96,7 @@ def show_run(
 
     runs.show(run_id)
     if triple:
-        from ingest.provenance import find_reply
+        from ingest.teacher.provenance import find_reply
 
         request, reply = find_reply(Workspace.default(), run_id, *triple)
         content = {"at": request.url, "key": request.key, "request": request.body, "reply": json.loads(reply.raw)}
@@ -115,10 +115,10 @@ def evaluate_student(
 ) -> None:
     """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said."""
     from critic.judgements import read_judgements
-    from kg.connection import open_graph
     from kg.distill import evaluate
     from kg.encoder import Encoder
-    from student.stage import open_student
+    from kg.graph.connection import open_graph
+    from student.runs import open_student
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:

@@ -12,21 +12,22 @@ from typing import Any
 
 from critic.judgements import import_judgements
 from critic.metrics import format_report as format_critic
-from critic.stage import calibrate_critic, score_edges, train_critic
+from critic.runs import calibrate_critic, score_edges, train_critic
 from ingest.load import load_file
-from kg import queries, strict_json
+from kg import strict_json
 from kg.encoder import Encoder
 from kg.errors import InputError, NotReady
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Judgement, Split, Triple
 from kg.run import STUDENT_KIND, Run, write_record
+from kg.store import queries
 from kg.workspace import Workspace, new_file
 from student import evaluation
 from student.data import select
 from student.interface import KINDS
 from student.prediction import predict
 from student.report import format_report
-from student.stage import open_student, train_student
+from student.runs import open_student, train_student
 
 STARTER = Path(str(resources.files("kg").joinpath("starter")))
 """The starter corpus: the recorded teacher's completions, and judgements of some of them."""

@@ -71,11 +71,11 @@ def train(
     progress = folder.with_name(f".{folder.name}.progress")
     student: Student
     if kind == "generator":
-        from student.generator_training import train_generator  # noqa: PLC0415 - brings torch in
+        from student.generator.training import train_generator  # noqa: PLC0415 - brings torch in
 
         student = train_generator(triples, relations, seed=seed, base=base, epochs=epochs, progress=progress)
     else:
-        from student.ranker_training import train_ranker  # noqa: PLC0415 - brings torch in
+        from student.ranker.training import train_ranker  # noqa: PLC0415 - brings torch in
 
         student = train_ranker(triples, relations, encode, seed=seed, epochs=epochs)
     student.manifest = dict(manifest)
@@ -104,11 +104,11 @@ def load(folder: Path, encode: Encode) -> Student:
     student: Student
     try:
         if kind == "generator":
-            from student.generator import Generator  # noqa: PLC0415 - brings torch in
+            from student.generator.model import Generator  # noqa: PLC0415 - brings torch in
 
             student = Generator.load(folder)
         elif kind == "ranker":
-            from student.ranker import Ranker  # noqa: PLC0415 - brings torch in
+            from student.ranker.model import Ranker  # noqa: PLC0415 - brings torch in
 
             student = Ranker.load(folder, encode)
         else:

@@ -43,11 +43,11 @@ def train(
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
-    from kg import adhoc, queries
     from kg.commands.query import print_notes
-    from kg.connection import open_graph
     from kg.encoder import Encoder
-    from student.stage import train_student
+    from kg.graph.connection import open_graph
+    from kg.store import adhoc, queries
+    from student.runs import train_student
 
     if where and query:
         raise InputError("give --where or --query, not both")
@@ -74,10 +74,10 @@ def predict(
     student: StudentId = None,
 ) -> None:
     """Write what a student infers about events as predicted edges; kg critic score scores them."""
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
     from kg.terminal import tqdm
     from student.prediction import predict as infer
-    from student.stage import open_student
+    from student.runs import open_student
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph, tqdm(unit=" events", desc="predict", disable=None) as bar:

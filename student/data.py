@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kg import adhoc
 from kg.errors import InputError, NotReady
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import NOTHING, Triple, content_hash, head_id, triple_id
-from kg.queries import Query
+from kg.store import adhoc
+from kg.store.queries import Query
 
 _QUERY_SECONDS = 3600.0  # millions of triples take minutes
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from kg.errors import NotReady
-from kg.graph import KnowledgeGraph, Progress
+from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.model import Assertion, Split, Triple, clean_text
 from kg.run import STUDENT_KIND, Run
 from student.interface import Student

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.run import Run
-from kg.server import Address, Server
-from kg.store import Store
+from kg.server.server import Address, Server
+from kg.store.bolt import Store
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 from tests import command
@@ -61,7 +61,7 @@ def only_loopback() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def jars() -> None:
     """The private server's jars, fetched by a process that may reach the registries."""
-    fetch = "from kg.jars import fetch_jars; fetch_jars()"
+    fetch = "from kg.server.jars import fetch_jars; fetch_jars()"
     subprocess.run([sys.executable, "-c", fetch], check=True, timeout=250)
 
 

@@ -1,6 +1,6 @@
 // Edges of a page of events, with all that is said about them, in the order of heads, relations, tails.
 //
-// All rows come as one list of lists, in the order of `kg.reading.EDGE_COLUMNS`: a record for each costs ten times more.
+// All rows come as one list of lists, in the order of `kg.graph.rows.EDGE_COLUMNS`: a record for each costs ten times more.
 //
 // $last       key after which the page begins
 // $until      last key of the page

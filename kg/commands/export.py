@@ -13,8 +13,8 @@ from kg.terminal import say
 from kg.workspace import Workspace, is_stream
 
 if TYPE_CHECKING:
-    from kg.exchange.rdf_lines import Form
-    from kg.graph import KnowledgeGraph
+    from kg.exchange.rdf.lines import Form
+    from kg.graph.knowledge import KnowledgeGraph
 
 FormatName = Literal[
     "jsonl", "tsv", "cn100k", "atomic2019", "conceptnet", "kgtk", "kgx", "lama", "parquet", "snapshot", "graphml",
@@ -48,8 +48,8 @@ def export(
     ] = None,
 ) -> None:
     """Write the graph, or a part of it, to a file. Something else that writes meanwhile is an error."""
-    from kg import adhoc, queries
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
+    from kg.store import adhoc, queries
 
     if (base and format_name not in ("rdf", "shapes")) or (form and format_name != "rdf"):
         raise InputError("--base and --form go with rdf only")
@@ -85,7 +85,7 @@ def _write(  # noqa: PLR0911 - one for each format
     edges: Iterator[Edge] = iter(tqdm(still, unit=" edges", desc=file.name, disable=None))
     match format_name:
         case "jsonl":
-            from kg.exchange.jsonl import write_jsonl
+            from kg.exchange.skd import write_jsonl
 
             critic, thresholds = None, {}
             try:
@@ -139,8 +139,8 @@ def _write_pages(
     form: "Form | None",
 ) -> int:
     from kg.exchange.parquet import write_parquet
-    from kg.exchange.rdf import write_rdf
-    from kg.exchange.rdf_names import BASE
+    from kg.exchange.rdf.names import BASE
+    from kg.exchange.rdf.writing import write_rdf
     from kg.terminal import tqdm
 
     watermark = graph.watermark()
@@ -163,15 +163,15 @@ def _write_pages(
 
 
 def _write_shapes(file: Path, base: str | None) -> None:
-    from kg.exchange.rdf import write_shapes
-    from kg.exchange.rdf_names import BASE
+    from kg.exchange.rdf.names import BASE
+    from kg.exchange.rdf.writing import write_shapes
 
     write_shapes(file, base or BASE)
     say(f"The shapes of RDF under {base or BASE} are in {file}")
 
 
 def _write_snapshot(graph: "KnowledgeGraph", folder: Path, filters: dict[str, Any]) -> None:
-    from kg.exchange.snapshot import write_snapshot
+    from kg.snapshot.folder import write_snapshot
     from kg.terminal import tqdm
 
     if any(value is not None for value in filters.values()):

@@ -15,7 +15,7 @@ from kg.terminal import data, say, say_json, visible
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kg.queries import Query
+    from kg.store.queries import Query
 
 _ROWS = 100
 _MOST_ROWS = 1_000_000_000
@@ -37,8 +37,8 @@ def query(
     as_tsv: Annotated[bool, typer.Option("--tsv", help="Tab-separated values, with a header.")] = False,
 ) -> None:
     """Ask the graph: a shipped query by its name, a file, or reading Cypher. Without any, list the shipped ones."""
-    from kg import adhoc, queries
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
+    from kg.store import adhoc, queries
 
     if as_json + as_csv + as_tsv > 1:
         raise InputError("--json, --csv and --tsv: give one of them")
@@ -75,8 +75,8 @@ def stats(
     ] = False,
 ) -> None:
     """Count what is in the graph."""
-    from kg.connection import open_graph
-    from kg.content import hash_graph
+    from kg.graph.connection import open_graph
+    from kg.snapshot.hashing import hash_graph
     from kg.terminal import tqdm
 
     with open_graph(Workspace.default()) as graph:
@@ -103,7 +103,7 @@ def _check_bounds(limit: int | None, timeout: float) -> None:
 
 
 def _chosen(cypher: str) -> "Query":
-    from kg import queries
+    from kg.store import queries
 
     if cypher in queries.named():
         return queries.load(cypher)
@@ -157,7 +157,7 @@ def _check_value(value: Any, depth: int) -> None:
 
 
 def _described(name: str) -> list[str]:
-    from kg import queries
+    from kg.store import queries
 
     found = queries.load(name)
     parameters = ", ".join(

@@ -19,7 +19,7 @@ def list_runs(
 ) -> None:
     """List the runs, the newest first."""
     from kg.commands.query import print_table
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
 
     with open_graph(Workspace.default()) as graph:
         runs = graph.runs()
@@ -32,7 +32,7 @@ def list_runs(
 
 def show(run_id: str) -> None:
     """Print all that is known of one run; `kg.cli` makes a command of it, with what a stage knows besides."""
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
@@ -53,7 +53,7 @@ def undo(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Take back what a run asserted: its evidence goes, and what is left without any goes with it."""
-    from kg.connection import open_graph
+    from kg.graph.connection import open_graph
     from kg.terminal import tqdm
 
     with open_graph(Workspace.default()) as graph:

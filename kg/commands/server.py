@@ -9,7 +9,7 @@ from kg.terminal import say, say_json
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
-    from kg.server import Server
+    from kg.server.server import Server
 
 app = typer.Typer(help="Start, stop and watch the private Neo4j.", no_args_is_help=True)
 
@@ -35,8 +35,8 @@ def stop() -> None:
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Say whether the private Neo4j runs, and where."""
-    from kg.jars import VERSION
-    from kg.server import USERNAME
+    from kg.server.jars import VERSION
+    from kg.server.server import USERNAME
 
     server = _server()
     now = server.status()
@@ -74,7 +74,7 @@ def console() -> None:
 
 def _own_address() -> str | None:
     """Return the address of the user's own server as it may be printed."""
-    from kg.store import check_address, shown_address
+    from kg.store.bolt import check_address, shown_address
 
     uri = os.environ.get("NEO4J_URI")
     if not uri:
@@ -84,6 +84,6 @@ def _own_address() -> str | None:
 
 
 def _server() -> "Server":
-    from kg.server import Server
+    from kg.server.server import Server
 
     return Server(Workspace.default().folder("server"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kg.exchange.target import export_file
-from kg.reading import EDGE_COLUMNS, EdgeRow
+from kg.graph.rows import EDGE_COLUMNS, EdgeRow
 
 _ROW_GROUP = 20_000  # edges; what is held in memory at a time
 
@@ -43,7 +43,7 @@ def write_parquet(pages: Iterable[Sequence[EdgeRow]], path: Path) -> int:
     """Write edges with all that is said about them.
 
     Args:
-        pages: lists of edges as rows (`kg.reading.EDGE_COLUMNS`), which become columns without an object in between.
+        pages: lists of edges as rows (`kg.graph.rows.EDGE_COLUMNS`), which become columns without an object in between.
         path: file to make; an older one is replaced.
 
     Returns:

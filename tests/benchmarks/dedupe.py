@@ -18,7 +18,7 @@ from typing import Any
 
 from datasketch import MinHash, MinHashLSH
 
-from ingest.near import first_alike, near_pairs, normalised
+from ingest.duplicates.near import first_alike, near_pairs, normalised
 from kg.distill import STARTER
 
 JACCARD = 0.7

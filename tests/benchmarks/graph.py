@@ -22,15 +22,15 @@ from pathlib import Path
 
 import neo4j
 
-from kg.bulk import import_privately
-from kg.connection import open_graph
-from kg.content import hash_graph
 from kg.exchange.parquet import write_parquet
-from kg.exchange.snapshot import open_snapshot, write_snapshot
-from kg.graph import KnowledgeGraph
+from kg.graph.connection import open_graph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Acceptance, Assertion, Triple, head_id, tail_id
 from kg.run import Run
-from kg.server import Server
+from kg.server.server import Server
+from kg.snapshot.bulk import import_privately
+from kg.snapshot.folder import open_snapshot, write_snapshot
+from kg.snapshot.hashing import hash_graph
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 

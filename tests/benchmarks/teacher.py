@@ -18,12 +18,12 @@ from pathlib import Path
 
 import openai
 
-from ingest.asking import Tally, ask_all
-from ingest.cache import ReplyCache
-from ingest.money import Budget, Price
-from ingest.prompts import Prompts
-from ingest.provider import OpenAITeacher
-from ingest.requests import Usage
+from ingest.teacher.asking import Tally, ask_all
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.messages import Usage
+from ingest.teacher.money import Budget, Price
+from ingest.teacher.openai import OpenAITeacher
+from ingest.teacher.prompts import Prompts
 
 SECONDS = 1.0
 COUNT = 5

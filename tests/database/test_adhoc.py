@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kg import adhoc, queries
-from kg import store as store_module
 from kg.errors import QueryError, StoreError, UnsafeQuery
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.run import Run
-from kg.server import Address
-from kg.store import Store
+from kg.server.server import Address
+from kg.store import adhoc, queries
+from kg.store import bolt as store_module
+from kg.store.bolt import Store
 from student.data import select
 
 NESTINGS = (

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from kg import adhoc, queries
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Acceptance, Assertion, Judgement, Triple, head_id, tail_id
 from kg.run import Run
+from kg.store import adhoc, queries
 
 NAP, FIRE, HIRE, COOK = "PersonX naps", "PersonX fires PersonY", "to hire someone else", "PersonX cooks soup"
 SPLITS = {NAP: "train", FIRE: "train", HIRE: "validation", COOK: "test"}

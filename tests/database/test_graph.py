@@ -3,10 +3,10 @@
 import pytest
 
 from kg.errors import GraphChanged, NotFound, NotReady, UnknownRelation
-from kg.graph import Added, KnowledgeGraph
+from kg.graph.knowledge import Added, KnowledgeGraph
 from kg.model import Acceptance, Assertion, Edge, Judgement, Triple, head_id, phrase_id, split_of, tail_id
 from kg.run import Run
-from kg.store import Store
+from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
 
 FIRE = Triple("PersonX fires PersonY", "xReact", "guilty")
@@ -232,9 +232,9 @@ def test_edges_are_filtered_in_the_database(graph: KnowledgeGraph, begun: Run) -
 
 
 def test_pages_lose_nothing(graph: KnowledgeGraph, begun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kg.graph._PAGE_EVENTS", 7)
-    monkeypatch.setattr("kg.graph._PAGE_PHRASES", 5)
-    monkeypatch.setattr("kg.graph._WRITE_ROWS", 11)
+    monkeypatch.setattr("kg.graph.knowledge._PAGE_EVENTS", 7)
+    monkeypatch.setattr("kg.graph.knowledge._PAGE_PHRASES", 5)
+    monkeypatch.setattr("kg.graph.knowledge._WRITE_ROWS", 11)
     triples = [Triple(f"PersonX sees {i}", relation, f"thing {j}") for i in range(30) for j in range(3)
                for relation in ("xWant", "xNeed")]  # fmt: skip
     assert graph.add(claims(*triples), begun) == Added(180, 180)

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from kg import adhoc, queries
 from kg.errors import NotFound, QueryError, UnsafeQuery
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.rows import EDGE_COLUMNS
 from kg.model import Assertion, Triple, head_id, tail_id
-from kg.reading import EDGE_COLUMNS
 from kg.run import Run
-from kg.store import Store
+from kg.store import adhoc, queries
+from kg.store.bolt import Store
 from kg.vocabulary import Relation
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kg.graph import KnowledgeGraph
-from kg.server import Address, Server
-from kg.store import Store
+from kg.graph.knowledge import KnowledgeGraph
+from kg.server.server import Address, Server
+from kg.store.bolt import Store
 
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]
 

@@ -11,7 +11,7 @@ import networkx as nx
 import pyoxigraph
 import pytest
 
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 
 pytestmark = pytest.mark.usefixtures("graph")
 Kg = Callable[..., object]

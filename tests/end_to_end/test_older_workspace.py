@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kg.connection import open_graph
 from kg.errors import KGError
-from kg.server import Server
+from kg.graph.connection import open_graph
+from kg.server.server import Server
 from kg.workspace import Workspace
 from tests import command
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kg.distill import STARTER
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 
 pytestmark = [
     pytest.mark.usefixtures("graph"),

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import MAX_TEXT_BYTES, NOTHING, Edge, Phrase, Split, Triple, clean_text, half_of, phrase_id
-from kg.restoring import restore_descriptions, restore_records
-from kg.store import Store
+from kg.snapshot.restoring import restore_descriptions, restore_records
+from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
 
 HOSTILE = [

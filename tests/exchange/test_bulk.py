@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kg.bulk import import_arguments, import_privately, is_empty
-from kg.connection import open_graph
 from kg.errors import InputError, ServerError
-from kg.exchange.snapshot import Snapshot, open_snapshot
-from kg.graph import KnowledgeGraph
-from kg.server import Address, Server
+from kg.graph.connection import open_graph
+from kg.graph.knowledge import KnowledgeGraph
+from kg.server.server import Server
+from kg.snapshot.bulk import import_arguments, import_privately, is_empty
+from kg.snapshot.folder import Snapshot, open_snapshot
 from kg.workspace import Workspace
 from tests import command
 from tests.conftest import Kg

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kg.content import hash_graph
 from kg.errors import InputError, KGError
-from kg.exchange.snapshot import Snapshot, open_snapshot
-from kg.exchange.verifying import verify
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import phrase_id
-from kg.restoring import restore_snapshot
-from kg.store import Store
+from kg.snapshot.folder import Snapshot, open_snapshot
+from kg.snapshot.hashing import hash_graph
+from kg.snapshot.restoring import restore_snapshot
+from kg.snapshot.verifying import verify
+from kg.store.bolt import Store
 from kg.workspace import Workspace, check_id
 from tests.conftest import Kg, empty
 

@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from kg.exchange.jsonl import OVERALL, RECALLS, write_jsonl
+from kg.exchange.skd import OVERALL, RECALLS, write_jsonl
 from kg.model import Edge
 
 THRESHOLDS = {

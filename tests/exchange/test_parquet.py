@@ -6,8 +6,8 @@ import pytest
 
 from kg.exchange import parquet
 from kg.exchange.parquet import SCHEMA, write_parquet
+from kg.graph.rows import row_of
 from kg.model import Edge, phrase_id
-from kg.reading import row_of
 
 
 def test_every_field_is_a_column(edges: list[Edge], folder: Path) -> None:

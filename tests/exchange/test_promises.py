@@ -13,12 +13,12 @@ import pytest
 
 from kg.errors import InputError
 from kg.exchange.graphml import write_graphml
-from kg.exchange.jsonl import write_jsonl
 from kg.exchange.parquet import write_parquet
-from kg.exchange.rdf import write_rdf
+from kg.exchange.rdf.writing import write_rdf
+from kg.exchange.skd import write_jsonl
 from kg.exchange.tsv import write_tsv
+from kg.graph.rows import EdgeRow, row_of
 from kg.model import Edge, Phrase, Triple, phrase_id
-from kg.reading import EdgeRow, row_of
 from kg.vocabulary import Vocabulary
 
 Write = Callable[[Iterable[Edge], Path], int]

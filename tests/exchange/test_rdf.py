@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from rdflib.namespace import DCAT, DCTERMS, OWL, PROV, RDF, RDFS, SKOS, VOID, XSD
 
 from ingest.load import load_rdf
-from kg.content import hash_graph
 from kg.errors import InputError
-from kg.exchange.rdf import rdf_format, write_rdf, write_shapes
-from kg.exchange.rdf_lines import Form
-from kg.exchange.rdf_names import BASE
-from kg.exchange.rdf_reading import open_rdf
-from kg.graph import KnowledgeGraph
+from kg.exchange.rdf.lines import Form
+from kg.exchange.rdf.names import BASE
+from kg.exchange.rdf.reading import open_rdf
+from kg.exchange.rdf.writing import rdf_format, write_rdf, write_shapes
+from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.rows import row_of
 from kg.model import NOTHING, Edge, Phrase, Triple, head_id, phrase_id, tail_id, triple_id
-from kg.reading import row_of
-from kg.store import Store
+from kg.snapshot.hashing import hash_graph
+from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
 from kg.workspace import Workspace
 from tests.conftest import Kg, empty

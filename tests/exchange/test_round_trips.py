@@ -11,11 +11,11 @@ from hypothesis import assume, given, settings
 
 from kg.errors import InputError
 from kg.exchange.graphml import unescape, write_graphml
-from kg.exchange.jsonl import write_jsonl
 from kg.exchange.parquet import write_parquet
+from kg.exchange.skd import write_jsonl
 from kg.exchange.tsv import write_tsv
+from kg.graph.rows import row_of
 from kg.model import NOTHING, Edge, Triple
-from kg.reading import row_of
 from tests.exchange.records import edge_lists, phrases_of
 
 write_and_read = settings(max_examples=60, deadline=None)

@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from kg.content import hash_graph
 from kg.errors import InputError
-from kg.exchange.snapshot import open_snapshot, write_snapshot
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Acceptance, Assertion, Edge, Judgement, Phrase, Triple
-from kg.restoring import restore_snapshot
 from kg.run import Run
-from kg.store import Store
+from kg.snapshot.folder import open_snapshot, write_snapshot
+from kg.snapshot.hashing import hash_graph
+from kg.snapshot.restoring import restore_snapshot
+from kg.store.bolt import Store
 from tests.conftest import Kg, empty
 from tests.exchange.records import edge_lists, fill
 

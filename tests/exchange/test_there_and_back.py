@@ -16,13 +16,13 @@ from kg.exchange.atomic import write_atomic2019
 from kg.exchange.conceptnet import write_conceptnet
 from kg.exchange.drawn import write_drawn
 from kg.exchange.graphml import unescape
-from kg.exchange.jsonl import write_jsonl
 from kg.exchange.kgtk import write_kgtk
 from kg.exchange.kgx import write_kgx
+from kg.exchange.skd import write_jsonl
 from kg.exchange.tsv import write_tsv
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import NOTHING, Edge, Triple, head_id, tail_id
-from kg.store import Store
+from kg.store.bolt import Store
 from kg.workspace import Workspace
 from tests.conftest import empty
 from tests.exchange.records import RELATIONS, edge_lists, fill

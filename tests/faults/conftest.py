@@ -12,11 +12,11 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from kg.connection import open_graph
 from kg.distill import STARTER, distill
 from kg.encoder import Encoder
 from kg.errors import KGError
-from kg.server import Server
+from kg.graph.connection import open_graph
+from kg.server.server import Server
 from kg.workspace import Workspace
 from tests import command
 

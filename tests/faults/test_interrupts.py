@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kg import cli, interrupts
-from kg.server import Server
+from kg.server.server import Server
 from tests.conftest import Kg
 
 pytestmark = pytest.mark.timeout(900)

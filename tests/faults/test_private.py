@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kg.server import Server
+from kg.server.server import Server
 from kg.workspace import Workspace, new_file
 from tests.teacher.provider import Provider
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from tests import command
 from tests.teacher.provider import Provider
 

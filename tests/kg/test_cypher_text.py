@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kg import queries
-from kg.cypher_text import ALLOWED_PROCEDURES, check_condition, check_reading, tokens
 from kg.errors import UnsafeQuery
+from kg.store import queries
+from kg.store.cypher_text import ALLOWED_PROCEDURES, check_condition, check_reading, tokens
 
 PAYLOADS = {
     "a file": "LOAD CSV FROM 'file:///etc/passwd' AS l RETURN l",

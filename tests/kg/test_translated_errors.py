@@ -17,14 +17,14 @@ from neo4j import exceptions
 from safetensors import SafetensorError
 
 from critic.model import Critic
-from ingest.cache import ReplyCache
-from ingest.provider import OpenAITeacher
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.openai import OpenAITeacher
 from kg.encoder import Encoder
 from kg.errors import KGError
-from kg.exchange.snapshot import open_snapshot
 from kg.exchange.target import export_file, export_folder
 from kg.lines import file_hash
-from kg.store import Store
+from kg.snapshot.folder import open_snapshot
+from kg.store.bolt import Store
 from kg.workspace import Workspace
 
 SNAPSHOT = Path(__file__).parents[1] / "data" / "snapshot"

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kg import adhoc
 from kg.errors import InputError, UnknownRelation
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple, clean_text, phrase_id
 from kg.run import Run
-from kg.store import Store
+from kg.store import adhoc
+from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
 
 ON_DATABASE = settings(

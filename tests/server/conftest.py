@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from kg.server import Server
+from kg.server.server import Server
 
 
 @pytest.fixture(scope="session", autouse=True)
 def jars() -> None:
     """Fetch the jars on a new machine, in a process that may leave loopback."""
-    subprocess.run([sys.executable, "-c", "from kg.jars import fetch_jars; fetch_jars()"], check=True)
+    subprocess.run([sys.executable, "-c", "from kg.server.jars import fetch_jars; fetch_jars()"], check=True)
 
 
 @pytest.fixture(scope="session")

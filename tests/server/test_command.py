@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kg.commands.server import app
-from kg.server import Server
+from kg.server.server import Server
 
 
 @pytest.fixture

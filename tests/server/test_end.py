@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kg.server import Server
+from kg.server.server import Server
 
 pytestmark = pytest.mark.timeout(900)
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from jgo.config import GlobalSettings
 
-from kg import jars
 from kg.errors import ServerError
+from kg.server import jars
 
 FETCH = """
 from kg.errors import ServerError
-from kg.jars import fetch_jars
+from kg.server.jars import fetch_jars
 try:
     fetch_jars()
 except ServerError as error:

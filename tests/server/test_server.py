@@ -16,13 +16,15 @@ import psutil
 import pytest
 from neo4j import GraphDatabase
 
-from kg import neo4j_home
-from kg import server as server_module
 from kg.errors import ServerError, StoreUnavailable
-from kg.server import Address, Server
-from kg.store import Store
+from kg.server import home as neo4j_home
+from kg.server import server as server_module
+from kg.server.server import Address, Server
+from kg.store.bolt import Store
 
-START = "import sys; from pathlib import Path; from kg.server import Server; print(Server(Path(sys.argv[1])).start())"
+START = (
+    "import sys; import pathlib as p; from kg.server.server import Server; print(Server(p.Path(sys.argv[1])).start())"
+)
 
 
 def query(address: Address, text: str) -> list[object]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
-from student import checkpoint, generator_training
+from student import checkpoint
+from student.generator import training as generator_training
 from student.interface import Encode, Kind, Student
 
 MANIFEST = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}

@@ -11,10 +11,11 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from kg.errors import InputError
 from kg.model import Triple
-from student import checkpoint, generator_training
-from student.generator import Generator
+from student import checkpoint
+from student.generator import training as generator_training
+from student.generator.model import Generator
+from student.generator.tokens import EOS, GEN, MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
 from student.interface import Encode, Kind, Student
-from student.tokens import EOS, GEN, MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
 
 Memorised = dict[Kind, tuple[Student, Path]]
 Train = Callable[..., Student]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kg import queries
 from kg.errors import InputError, NotReady, UnsafeQuery
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import NOTHING, Assertion, Split, Triple
-from kg.queries import Query
 from kg.run import Run
+from kg.store import queries
+from kg.store.queries import Query
 from student.data import select
 from student.interface import Kind, Student
 from student.prediction import predict

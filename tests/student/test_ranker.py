@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from kg.model import Triple
-from student import checkpoint, ranker_training
+from student import checkpoint
 from student.interface import Encode, Kind, Student
-from student.ranker import Ranker
+from student.ranker import training as ranker_training
+from student.ranker.model import Ranker
 
 Memorised = dict[Kind, tuple[Student, Path]]
 Train = Callable[..., Student]

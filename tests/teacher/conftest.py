@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.asking import Outcome, Tally, ask_all
-from ingest.cache import ReplyCache
-from ingest.money import Budget, Price
-from ingest.prompts import Prompts
-from ingest.provider import OpenAITeacher
-from ingest.requests import Request
+from ingest.teacher.asking import Outcome, Tally, ask_all
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.messages import Request
+from ingest.teacher.money import Budget, Price
+from ingest.teacher.openai import OpenAITeacher
+from ingest.teacher.prompts import Prompts
 from tests.teacher.provider import Provider
 
 PRICE = Price(1.0, 2.0, "a test")
@@ -40,7 +40,7 @@ Ask = Callable[..., Asked]
 @pytest.fixture
 def ask(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Ask the provider about some events, as `kg ingest inferences` does, but without a graph."""
-    monkeypatch.setattr("ingest.asking._backoff", lambda _state: 0.01)
+    monkeypatch.setattr("ingest.teacher.asking._backoff", lambda _state: 0.01)
 
     def run(
         *, interface: str = "chat", events: tuple[str, ...] = EVENTS, count: int = 3, in_flight: int = 8,

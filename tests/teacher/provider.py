@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from ingest.rendering import Pair, put_names
+from ingest.teacher.rendering import Pair, put_names
 from kg.distill import STARTER
 
 ENDS = {

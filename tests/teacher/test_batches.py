@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ingest import batch
-from ingest.batch import Batches
-from ingest.cache import ReplyCache
-from ingest.plan import Plan, open_teacher
-from ingest.teaching import Teaching
+from ingest.teacher import batch
+from ingest.teacher.batch import Batches
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.plan import Plan, open_teacher
+from ingest.teacher.run import Teaching
 from kg.errors import NotFound, TeacherError
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace

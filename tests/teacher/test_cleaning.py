@@ -5,8 +5,8 @@ import re
 import pytest
 
 from ingest.cleaning import clean_events, clean_tails, least_likely, other_language
-from ingest.prompts import Prompts
-from ingest.requests import Completion
+from ingest.teacher.messages import Completion
+from ingest.teacher.prompts import Prompts
 from kg.vocabulary import Vocabulary
 
 NAMES = {"Alex": "PersonX", "Chris": "PersonY"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from tests.teacher.provider import Provider, error, said
 
 pytestmark = pytest.mark.usefixtures("graph")

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
-from ingest.dedupe import dedupe
-from ingest.diversity import soft_duplicates
-from ingest.near import first_alike, near_pairs, normalised
-from kg.graph import KnowledgeGraph
+from ingest.duplicates.dedupe import dedupe
+from ingest.duplicates.diversity import soft_duplicates
+from ingest.duplicates.near import first_alike, near_pairs, normalised
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.run import Run
 from kg.workspace import Workspace

@@ -11,12 +11,12 @@ import psutil
 import pytest
 from aiohttp import web
 
-from ingest import transport
-from ingest.batch import Batches
-from ingest.blotting import blot, split_address
-from ingest.cache import ReplyCache
-from ingest.plan import Plan, open_teacher
-from ingest.provider import OpenAITeacher
+from ingest.teacher import transport
+from ingest.teacher.batch import Batches
+from ingest.teacher.blotting import blot, split_address
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.openai import OpenAITeacher
+from ingest.teacher.plan import Plan, open_teacher
 from kg.errors import KGError, TeacherError
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace

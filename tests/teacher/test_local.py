@@ -7,15 +7,15 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from ingest.asking import Tally, ask_all
-from ingest.cache import ReplyCache
-from ingest.inferences import generate_inferences
-from ingest.local import LocalTeacher
-from ingest.money import Budget
-from ingest.plan import Plan
-from ingest.requests import Usage
+from ingest.teacher.asking import Tally, ask_all
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.inferences import generate_inferences
+from ingest.teacher.local import LocalTeacher
+from ingest.teacher.messages import Usage
+from ingest.teacher.money import Budget
+from ingest.teacher.plan import Plan
 from kg.errors import TeacherError
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from ingest.cache import ReplyCache
-from ingest.money import Budget, Price, estimate, price_of
-from ingest.requests import Request, Usage
+from ingest.teacher.cache import ReplyCache
+from ingest.teacher.messages import Request, Usage
+from ingest.teacher.money import Budget, Price, estimate, price_of
 from kg.errors import InputError, TeacherError
 from tests.teacher.conftest import EVENTS, PRICE, Ask
 from tests.teacher.provider import Provider, error, said

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ingest.prompts import SHIPPED, Prompts, read_events, take_names
-from ingest.rendering import Pair, put_names
+from ingest.teacher.prompts import SHIPPED, Prompts, read_events, take_names
+from ingest.teacher.rendering import Pair, put_names
 from kg.errors import InputError
 from kg.vocabulary import Vocabulary
 

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingest.cleaning import clean_events, clean_tails
-from ingest.provider import wait_seconds
-from ingest.replies import read_items, read_reply
-from ingest.requests import Completion
+from ingest.teacher.messages import Completion
+from ingest.teacher.openai import wait_seconds
+from ingest.teacher.replies import read_items, read_reply
 from kg.errors import MalformedReply, RefusedReply
 from tests.teacher.conftest import EVENTS, PRICE, Ask
 from tests.teacher.provider import Provider, said

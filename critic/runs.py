@@ -1,0 +1,145 @@
+"""The critic's steps on a graph: train on its judgements, calibrate, score its edges."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from critic.acceptance import thresholds_by_recall
+from critic.metrics import report
+from critic.model import Critic
+from critic.training import train
+from critic.verdicts import Kind, split_verdicts
+from kg import __version__, strict_json
+from kg.encoder import Encoder
+from kg.errors import NotReady
+from kg.graph.knowledge import KnowledgeGraph, Progress
+from kg.model import Acceptance, Judgement, Split, content_hash, head_id, judgement_id, triple_id
+from kg.run import Run, write_record
+from kg.workspace import Workspace, new_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A critic that was trained: its id, its folder, the critic, and its report on the test events."""
+
+    id: str
+    folder: Path
+    critic: Critic
+    report: dict[str, Any]
+
+
+def train_critic(
+    graph: KnowledgeGraph, workspace: Workspace, encoder: Encoder, *, seed: int = 0, kind: Kind = "filter"
+) -> Trained:
+    """Train a critic on the judgements in the graph; one that was trained on just these before is kept.
+
+    The filter becomes the graph's current critic. The judge, which learns from other events, does not: it only
+    estimates how good a student is.
+
+    Raises:
+        NotReady: there are no judgements, too few, or only good or only bad ones.
+    """
+    judgements = graph.judgements()
+    if not judgements:
+        raise NotReady("there are no judgements to learn from; run kg critic import-judgements FILE")
+    splits = _splits(graph, judgements)
+    corpus = [
+        edge.triple for edge in graph.edges(split="train", where="NOT r.predicted") if not edge.triple.says_nothing
+    ]
+    parameters = {
+        "kind": kind,
+        "encoder": encoder.description,
+        "seed": seed,
+        "version": __version__,
+        "judgements": content_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in judgements),
+        "corpus": content_hash(map(triple_id, corpus)),
+    }
+    run = Run("train-critic", model=kind, parameters=parameters)
+    critic_id = f"{kind}-{run.id.removeprefix('train-critic-')}"
+    folder = workspace.place("critics", critic_id)
+    graph.begin(run)
+    if not (folder / "report.json").is_file():
+        critic = train(judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, kind=kind, splits=splits)
+        measured = report(critic, judgements, splits)
+        with new_folder(folder) as draft:
+            critic.save(draft)
+            _write(draft / "manifest.json", parameters)
+            _write(draft / "report.json", measured)
+    critic = Critic.load(folder, encoder.encode)
+    measured = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    if kind == "filter":
+        graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
+    numbers = {"critic": critic_id, "offered": len(judgements)}
+    graph.finish(run, **numbers)
+    write_record(workspace.folder("runs", run.id), run, numbers)
+    return Trained(critic_id, folder, critic, measured)
+
+
+def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Critic]:
+    """Return the graph's current critic and its id.
+
+    Raises:
+        NotReady: none has been trained, or it was trained in another workspace.
+    """
+    critic_id = str(graph.current_critic()["id"])
+    folder = workspace.place("critics", critic_id)
+    if not (folder / "manifest.json").is_file():
+        raise NotReady(f"the current critic {critic_id} is not in {folder}; set KG_HOME, or run kg critic train")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    encoder = Encoder.described(manifest["encoder"], workspace.folder("embeddings"))
+    return critic_id, Critic.load(folder, encoder.encode)
+
+
+def calibrate_critic(
+    graph: KnowledgeGraph, workspace: Workspace, *, recall: float = 0.8, progress: Progress = lambda _: None
+) -> Acceptance:
+    """Choose the thresholds of the current critic on the judgements of validation events, and accept by them.
+
+    Raises:
+        NotReady: no critic, or no good triple among the judged ones of validation events.
+    """
+    critic_id, critic = open_critic(graph, workspace)
+    judgements = graph.judgements()
+    verdicts = split_verdicts(judgements, "validation", _splits(graph, judgements))
+    if not verdicts.triples:
+        raise NotReady("no event of the validation split is judged, so no threshold can be chosen; judge some")
+    thresholds = thresholds_by_recall(critic.score(verdicts.triples), verdicts.good, verdicts.relations, recall)
+    run = Run("calibrate", model=critic_id, parameters={"recall": recall, "thresholds": thresholds})
+    acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds)
+    graph.begin(run)
+    graph.record_acceptance(acceptance, progress, run=run.id, rows=len(verdicts.triples))
+    graph.finish(run, offered=len(verdicts.triples))
+    write_record(workspace.folder("runs", run.id), run, {"offered": len(verdicts.triples)})
+    return acceptance
+
+
+def score_edges(
+    graph: KnowledgeGraph, workspace: Workspace, *, every: bool = False, progress: Progress = lambda _: None
+) -> int:
+    """Score edges with the current critic and accept them by its thresholds; return how many were scored.
+
+    Args:
+        graph: where the edges are.
+        workspace: where the critic is.
+        every: also edges that this critic scored before.
+        progress: called with numbers of edges.
+
+    Raises:
+        NotReady: no critic has been trained and calibrated.
+    """
+    critic_id, critic = open_critic(graph, workspace)
+    acceptance = graph.current_acceptance(critic_id)
+    run = Run("score", model=critic_id)
+    graph.begin(run)
+    scored = graph.record_scores(critic_id, critic.score, acceptance, every=every, progress=progress)
+    graph.finish(run, offered=graph.statistics()["scored"])
+    return scored
+
+
+def _splits(graph: KnowledgeGraph, judgements: list[Judgement]) -> dict[str, Split]:
+    return graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(strict_json.write(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Duplicates among texts and among the edges of the graph."""

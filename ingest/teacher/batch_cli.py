@@ -1,0 +1,85 @@
+"""`kg ingest batch`: the provider's batch interface, at half the price."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kg.errors import InputError
+from kg.terminal import ask, say
+from kg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ingest.teacher.batch import Batches
+
+app = typer.Typer(help="Send a run as batches: half the price, within a day.", no_args_is_help=True)
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Its id, which --dry-run names.", show_default=False)]
+
+
+@app.command()
+def submit(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False) -> None:
+    """Send what is neither paid for nor on its way. `kg ingest inferences --dry-run` makes a run to send."""
+    from ingest.teacher.cache import ReplyCache
+    from ingest.teacher.plan import open_plan
+    from ingest.teacher.quote import quote
+
+    workspace = Workspace.default()
+    offer = quote(workspace, open_plan(workspace, run), batch=True)
+    say(f"Run {run}: {offer.estimate}", err=True)
+    if offer.estimate.requests and not yes:
+        ask("Send the batch?")
+    batches = _batches(workspace, run)
+    with ReplyCache.open(workspace.folder("replies")) as cache:
+        sent = batches.submit(cache)
+    for batch in sent:
+        say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}")
+    ended = [] if sent else batches.uncollected()
+    if not sent and not ended:
+        say("Nothing was sent: all requests are paid for or on their way.")
+    for fault in ended:
+        say(f"Nothing was sent: {fault}.", err=True)
+    if ended:
+        raise typer.Exit(1)
+    say(f"Next: kg ingest batch status {run}, then kg ingest batch collect {run}", err=True)
+
+
+@app.command()
+def status(run: RunId) -> None:
+    """Say how far each batch is."""
+    for batch, state in _batches(Workspace.default(), run).refresh():
+        counts = state.request_counts
+        done = f", {counts.completed:,} done, {counts.failed:,} failed" if counts else ""
+        say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}{done}")
+
+
+@app.command()
+def collect(run: RunId) -> None:
+    """Bring in what the batches that ended have, in whatever way they ended, and write it into the graph."""
+    from ingest.teacher import events, inferences
+    from ingest.teacher.cache import ReplyCache
+    from ingest.teacher.cli import report
+    from ingest.teacher.plan import open_plan
+    from kg.graph.connection import open_graph
+
+    workspace = Workspace.default()
+    with ReplyCache.open(workspace.folder("replies")) as cache:
+        done = _batches(workspace, run).collect(cache)
+    say(f"{done.kept:,} replies collected, {done.failed:,} requests without one")
+    for fault in done.faults:
+        say(fault, err=True)
+    plan = open_plan(workspace, run)
+    generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
+    with open_graph(workspace) as graph:
+        taught = generate(graph, workspace, plan, kept_only=True)
+    report(taught, 0.0)
+
+
+def _batches(workspace: Workspace, run: str) -> "Batches":
+    from ingest.teacher.batch import Batches
+    from ingest.teacher.openai import OpenAITeacher
+    from ingest.teacher.plan import open_plan, open_teacher
+
+    plan = open_plan(workspace, run)
+    teacher = open_teacher(plan)
+    if not isinstance(teacher, OpenAITeacher):
+        raise InputError(f"run {run} has a teacher in this process, which takes no batches")
+    return Batches(workspace, run, plan, teacher)

@@ -1,0 +1,165 @@
+"""Money: what a model costs, what a plan will cost, and a budget that is never exceeded.
+
+A budget counts what is in flight by the most that it can cost, so a reply never breaks it. Prices come from a dated
+file that the user may edit; a model that is not in it has no price, and then only tokens are counted.
+"""
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from ingest.teacher.messages import Request, Usage
+from kg.errors import InputError, TeacherError
+
+_MILLION = 1_000_000
+_TAIL_TOKENS = 6  # of a usual tail, JSON around it included
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars for a million tokens.
+
+    Attributes:
+        input: of prompts.
+        output: of completions.
+        source: where the price comes from, with its date.
+    """
+
+    input: float
+    output: float
+    source: str
+
+    def of(self, usage: Usage) -> float:
+        """Return what tokens cost, in US dollars."""
+        return (self.input * usage.prompt_tokens + self.output * usage.completion_tokens) / _MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan will need.
+
+    Attributes:
+        requests: how many.
+        prompt_tokens: about how many.
+        completion_tokens: about how many.
+        most_completion_tokens: how many at most.
+        price: of the model; None if it is not known.
+    """
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    most_completion_tokens: int
+    price: Price | None
+
+    def __str__(self) -> str:
+        if not self.requests:
+            return "nothing is left to ask for"
+        tokens = (
+            f"{self.requests:,} requests, about {self.prompt_tokens:,} prompt and {self.completion_tokens:,} "
+            f"completion tokens (at most {self.most_completion_tokens:,})"
+        )
+        if self.price is None:
+            return f"{tokens}; the model's price is not known, so tokens only"
+        about, most = (
+            self.price.of(Usage(self.prompt_tokens, written))
+            for written in (self.completion_tokens, self.most_completion_tokens)
+        )
+        return f"{tokens}; about ${about:,.4f}, at most ${most:,.4f} (prices: {self.price.source})"
+
+
+def price_of(model: str, workspace: Path, *, batch: bool = False) -> Price | None:
+    """Return the price of a model, or None if it is not known.
+
+    Args:
+        model: its name; a date after the name in the file is the same model.
+        workspace: a `prices.toml` there is read instead of the shipped one.
+        batch: whether by the batch interface.
+
+    Raises:
+        InputError: the price file is not as described.
+    """
+    own = workspace / "prices.toml"
+    text = own.read_text(encoding="utf-8") if own.is_file() else _shipped()
+    try:
+        content = tomllib.loads(text)
+        share = float(content.get("batch", 1)) if batch else 1.0
+        known = [name for name in content["models"] if re.fullmatch(rf"{re.escape(name)}(-[\d-]+)?", model)]
+        if not known:
+            return None
+        entry = content["models"][max(known, key=len)]
+        source = f"{content['date']}, {own if own.is_file() else 'shipped; edit .kg/prices.toml'}"
+        return Price(share * float(entry["input"]), share * float(entry["output"]), source)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{own} is not a price file like the shipped one: {error}") from error
+
+
+def estimate(requests: Iterable[Request], price: Price | None) -> Estimate:
+    """Return what requests will need, in one pass."""
+    number = prompt = usual = most = 0
+    for request in requests:
+        number += 1
+        prompt += request.about_prompt_tokens
+        usual += min(request.count * _TAIL_TOKENS, request.most_completion_tokens)
+        most += request.most_completion_tokens
+    return Estimate(number, prompt, usual, most, price)
+
+
+class Budget:
+    """Money that may be spent, with what is in flight held back.
+
+    Attributes:
+        limit: US dollars; None if there is no limit.
+        spent: US dollars.
+        holding: number of requests for which money is held back.
+    """
+
+    def __init__(self, limit: float | None, price: Price | None, spent: Usage) -> None:
+        """Open a budget.
+
+        Args:
+            limit: US dollars, or None.
+            price: of the model.
+            spent: what the run has spent before.
+
+        Raises:
+            TeacherError: there is a limit, but no price to count by.
+        """
+        if limit is not None and price is None:
+            raise TeacherError("a budget needs a price; enter the model in .kg/prices.toml, or leave --budget out")
+        self.limit = limit
+        self._price = price
+        self.spent = price.of(spent) if price else 0.0
+        self.holding = 0
+        self._held = 0.0
+
+    def hold(self, request: Request) -> bool:
+        """Hold back the most that a request can cost; False if that would exceed the limit."""
+        most = self._most(request)
+        if self.limit is not None and self.spent + self._held + most > self.limit:
+            return False
+        self._held += most
+        self.holding += 1
+        return True
+
+    def needed(self, request: Request) -> float:
+        """Return the smallest limit, in whole hundredths of a cent, with which a request could still be sent."""
+        return math.ceil((self.spent + self._most(request)) * 10_000 + 1e-6) / 10_000
+
+    def settle(self, request: Request, usage: Usage) -> None:
+        """Give back what was held for a request, and count what it cost."""
+        self.holding -= 1
+        self._held = self._held - self._most(request) if self.holding else 0.0
+        self.spent += self._price.of(usage) if self._price else 0.0
+
+    def _most(self, request: Request) -> float:
+        usage = Usage(request.most_prompt_tokens, request.most_completion_tokens)
+        return self._price.of(usage) if self._price else 0.0
+
+
+def _shipped() -> str:
+    return resources.files("ingest").joinpath("teacher/prices.toml").read_text(encoding="utf-8")

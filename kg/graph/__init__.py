@@ -1,0 +1,1 @@
+"""The graph: its verbs, and what its transactions write and read."""

@@ -1,0 +1,1 @@
+"""The whole graph as a folder: written, hashed, restored, imported in bulk."""

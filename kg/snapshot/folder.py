@@ -1,0 +1,288 @@
+"""The canonical snapshot: one folder of Parquet files (zstd) that holds a whole graph, and a manifest.
+
+    manifest.json                counts, content hash, relations, runs, critics and acceptances, format number
+    phrases.parquet              id:ID, :LABEL, text, lang, uri, split, runs, logprob
+    nothing.parquet              the node that stands for "no effect"
+    edges/RELATION.parquet       :START_ID, :END_ID, runs, predicted, logprob, score, critic, accepted, weight, ...
+    judgements.parquet           id, head, relation, tail, annotator, value, at, runs
+
+The columns with a colon are named as Neo4j's offline importer wants them, so that it reads the files as they are
+(`kg ingest bulk`). A newer version reads what an older one wrote: `FORMAT` counts changes that a reader must know of.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kg import __version__, strict_json
+from kg.checking import check_acceptance, check_critic, check_relation, check_run
+from kg.errors import InputError
+from kg.exchange.target import export_folder
+from kg.graph.knowledge import KnowledgeGraph
+from kg.model import NOTHING, Phrase
+from kg.snapshot.hashing import ContentHash
+from kg.vocabulary import Relation, Vocabulary
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+_ROWS = 100_000  # rows held in memory, over all relations
+_LIST = pa.list_(pa.string())
+PHRASES = pa.schema([
+    ("id:ID", pa.string()), (":LABEL", pa.string()), ("text", pa.string()), ("lang", pa.string()),
+    ("uri", pa.string()), ("split", pa.string()), ("runs", _LIST), ("logprob", pa.float64()),
+])  # fmt: skip
+EDGES = pa.schema([
+    (":START_ID", pa.string()), (":END_ID", pa.string()), ("runs", _LIST), ("predicted", pa.bool_()),
+    ("logprob", pa.float64()), ("score", pa.float64()), ("critic", pa.string()), ("accepted", pa.bool_()),
+    ("weight", pa.float64()), ("sources", _LIST), ("details", pa.string()),
+])  # fmt: skip
+JUDGEMENTS = pa.schema([
+    ("id", pa.string()), ("head", pa.string()), ("relation", pa.string()), ("tail", pa.string()),
+    ("annotator", pa.string()), ("value", pa.int64()), ("at", pa.string()), ("runs", _LIST),
+])  # fmt: skip
+NOTHING_NODE = pa.schema([("id:ID", pa.string())])
+_LARGE = {"large_string": "string", "large_list<item: large_string>": "list<item: string>",
+          "list<element: string>": "list<item: string>"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot on disk.
+
+    Attributes:
+        folder: where it is.
+        manifest: what its `manifest.json` says.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @cached_property
+    def runs(self) -> frozenset[str]:
+        """Ids of the runs of the graph."""
+        return frozenset(row["id"] for row in self.manifest["runs"])
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The relations of the graph."""
+        return Vocabulary((Relation(**row) for row in self.manifest["relations"]), str(self.folder))
+
+    def phrases(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield batches of phrases as rows: id, text, lang, uri, labels, split, runs, logprob."""
+        for batch in self._batches("phrases.parquet"):
+            for row in batch:
+                row["id"] = row.pop("id:ID")
+                row["labels"] = [label for label in (row.pop(":LABEL") or "").split(";") if label]
+                row["runs"] = row["runs"] or []
+            yield batch
+
+    def edges(self, relation: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield batches of a relation's edges as rows: head, tail, properties, of which only what is known."""
+        for batch in self._batches(f"edges/{relation}.parquet"):
+            yield [
+                {
+                    "head": row.pop(":START_ID"), "tail": row.pop(":END_ID"),
+                    "properties": {name: value for name, value in row.items() if value is not None},
+                }
+                for row in batch
+            ]  # fmt: skip
+
+    def judgements(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield batches of judgements as rows."""
+        return self._batches("judgements.parquet")
+
+    def nothing(self) -> list[Any]:
+        """Return the keys of the node that stands for "no effect": one."""
+        return [row["id:ID"] for batch in self._batches("nothing.parquet") for row in batch[:2]]
+
+    def _batches(self, name: str) -> Iterator[list[dict[str, Any]]]:
+        path = self.folder / name
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(20_000):
+                    yield batch.to_pylist()
+        except (OSError, pa.ArrowException, ValueError) as error:  # a text that is not UTF-8, too
+            raise InputError(f"cannot read {path}: {_line(error)}") from error
+
+
+def open_snapshot(folder: Path) -> Snapshot:
+    """Return the snapshot in a folder.
+
+    Raises:
+        InputError: there is none, or one that a newer version wrote, or what the manifest says is not valid. Rows
+            are for `kg.snapshot.verifying`.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{folder} is no snapshot: {path} is missing")
+    try:
+        manifest = strict_json.read(path.read_bytes())
+        number = range(1, 1_000_000)[range(1, 1_000_000).index(manifest["format"])]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} is no snapshot: {path} is missing or damaged") from error
+    if number > FORMAT:
+        raise InputError(f"{folder} was written by version {manifest.get('version')}, which is newer; update this one")
+    snapshot = Snapshot(folder, manifest)
+    try:
+        counts, edges = manifest["counts"], dict(manifest["edges"])
+        expected = {
+            "phrases.parquet": (PHRASES, counts["phrases"]), "judgements.parquet": (JUDGEMENTS, counts["judgements"]),
+            "nothing.parquet": (NOTHING_NODE, 1),
+            **{f"edges/{name}.parquet": (EDGES, count) for name, count in edges.items()},
+        }  # fmt: skip
+        unknown = edges.keys() - snapshot.vocabulary.names
+        absent = ({"content_hash", "runs", "critics", "acceptances"} - manifest.keys()) | (
+            expected.keys() ^ set(manifest["files"])
+        )
+        missing = [name for name in manifest["files"] if not (folder / name).is_file()]
+        _check_descriptions(manifest)
+    except InputError as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+    if unknown or absent:
+        raise InputError(f"{path} is damaged: it does not describe {min(unknown or absent)}")
+    if missing:
+        raise InputError(f"{folder} is not whole: {', '.join(missing[:3])} is missing")
+    for name, (schema, count) in expected.items():
+        _check(folder / name, schema, count)
+    return snapshot
+
+
+def _check_descriptions(manifest: Mapping[str, Any]) -> None:
+    if manifest["counts"]["edges"] != sum(manifest["edges"].values()):
+        raise InputError("its number of edges is not the sum of those of the relations")
+    for what, check in (
+        ("relations", check_relation), ("runs", check_run), ("critics", check_critic),
+        ("acceptances", check_acceptance),
+    ):  # fmt: skip
+        if not isinstance(manifest[what], list):
+            raise InputError(f"{what} is no list")
+        names: set[str] = set()
+        for number, row in enumerate(manifest[what], 1):
+            if not isinstance(row, dict):
+                raise InputError(f"{what}, number {number}: no JSON object")
+            try:
+                check(row)
+            except InputError as error:
+                raise InputError(f"{what}, number {number}: {error}") from None
+            name = row["name" if what == "relations" else "id"]
+            if name in names:
+                raise InputError(f"{what}, number {number}: {name!r} is there twice")
+            names.add(name)
+
+
+def _check(path: Path, schema: pa.Schema, count: int) -> None:
+    try:
+        metadata = pq.read_metadata(path)
+        found = metadata.schema.to_arrow_schema()
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise InputError(f"cannot read {path}: {_line(error)}") from error
+    if absent := set(schema.names) - set(found.names):
+        raise InputError(f"{path} lacks the column {min(absent)}")
+    if len(found.names) != len(schema.names):
+        raise InputError(f"{path} has a column too many: {', '.join(found.names)}")
+    for field in schema:
+        kind = found.field(field.name).type
+        if _LARGE.get(str(kind), str(kind)) != str(field.type):
+            raise InputError(f"{path}: column {field.name} is of type {kind}, not {field.type}")
+    if metadata.num_rows != count:
+        raise InputError(f"{path} has {metadata.num_rows:,} rows where the manifest says {count:,}")
+
+
+def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int], object] = lambda _: None) -> Snapshot:
+    """Write a whole graph into a new folder, which appears when it is complete; an older snapshot is replaced.
+
+    Raises:
+        InputError: something other than a snapshot is there, or it cannot be written.
+        GraphChanged: something was written to the graph meanwhile.
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is no snapshot; choose another name")
+    content = ContentHash()
+    counts = {"phrases": 0, "edges": 0, "judgements": 0}
+    watermark = graph.watermark()
+    with export_folder(folder) as draft:
+        with pq.ParquetWriter(draft / "phrases.parquet", PHRASES, compression="zstd") as file:
+            stream = graph.phrases(every=True)
+            while batch := list(islice(stream, _ROWS)):
+                for phrase in batch:
+                    content.add_phrase(phrase)
+                file.write_batch(_batch(map(_phrase_row, batch), PHRASES))
+                counts["phrases"] += len(batch)
+        pq.write_table(pa.table({"id:ID": [NOTHING]}), draft / "nothing.parquet", compression="zstd")
+        (draft / "edges").mkdir()
+        relations, counts["nothing"] = _write_edges(graph, draft / "edges", content, progress)
+        counts["edges"] = sum(relations.values())
+        rows = graph.judgement_rows()
+        for row in rows:
+            content.add_judgement(row["id"], row["value"], row["runs"])
+        counts["judgements"] = len(rows)
+        pq.write_table(pa.Table.from_pylist(rows, JUDGEMENTS), draft / "judgements.parquet", compression="zstd")
+        manifest = {
+            "format": FORMAT, "version": __version__, "content_hash": str(content), "counts": counts,
+            "edges": relations, **graph.descriptions(),
+            "files": ["phrases.parquet", "nothing.parquet", "judgements.parquet",
+                      *(f"edges/{name}.parquet" for name in relations)],
+        }  # fmt: skip
+        (draft / MANIFEST).write_text(strict_json.write(manifest, indent=1) + "\n", encoding="utf-8")
+        graph.check_unchanged(watermark)
+    return Snapshot(folder, manifest)
+
+
+def _write_edges(
+    graph: KnowledgeGraph, folder: Path, content: ContentHash, progress: Callable[[int], object]
+) -> tuple[dict[str, int], int]:
+    counts: dict[str, int] = {}
+    nothing = 0
+    waiting: dict[str, list[tuple[Any, ...]]] = {}
+    held = 0
+    with ExitStack() as stack:
+        files: dict[str, pq.ParquetWriter] = {}
+
+        def flush() -> None:
+            for relation, rows in waiting.items():
+                if relation not in files:
+                    writer = pq.ParquetWriter(folder / f"{relation}.parquet", EDGES, compression="zstd")
+                    files[relation] = stack.enter_context(writer)
+                files[relation].write_batch(_batch(rows, EDGES))
+            waiting.clear()
+
+        for page in graph.edge_pages():
+            for row in page:
+                head, tail, relation, said = row[1], row[2], row[4], row[11:]
+                content.add_edge_row(head, relation, tail, said)
+                waiting.setdefault(relation, []).append((head, tail, *said))
+                counts[relation] = counts.get(relation, 0) + 1
+                nothing += tail == NOTHING
+            held += len(page)
+            if held >= _ROWS:
+                flush()
+                held = 0
+            progress(len(page))
+        flush()
+    return dict(sorted(counts.items())), nothing
+
+
+def _phrase_row(phrase: Phrase) -> tuple[Any, ...]:
+    return (
+        phrase.id, ";".join(phrase.labels), phrase.text, phrase.lang, phrase.uri or None, phrase.split,
+        phrase.runs or None, phrase.logprob,
+    )  # fmt: skip
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _batch(rows: Any, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)

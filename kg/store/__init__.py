@@ -1,0 +1,1 @@
+"""Cypher and Bolt: the statements of `cypher/`, the connection that runs them, and the guard of a user's own."""

@@ -1,0 +1,215 @@
+"""Training of the generator: only the tokens of the tail count (COMET, Bosselut et al. 2019).
+
+The work is bounded by the number of triples, never by the clock, and the random state follows from seed and step
+alone. So the same arguments give the same model, and a training that was interrupted ends as if it had not been.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+
+from kg.errors import InputError
+from kg.model import Triple, content_hash
+from kg.terminal import tqdm
+from kg.workspace import new_file
+from student.generator.model import Generator, Row, device, encode_row, tail_losses
+from student.generator.tokens import MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, Codec
+
+LAYERS, WIDTH, HEADS = 3, 256, 4  # what two cores can train in minutes
+LONGEST_ROW = MAX_EVENT_TOKENS + MAX_TAIL_TOKENS + 2
+BATCH_ROWS = 64
+SHARING = 8  # tails of one event in a batch: more saves more computing, fewer makes batches more various
+POOL_PARTS = 200  # so many parts of events are sorted by the length of their tails, so that little is padded
+RATE_FROM_SCRATCH, RATE_OF_BASE = 1e-3, 5e-5
+WARM_UP = 0.05  # share of the steps
+CLIP = 1.0
+SAVES = 10  # how often the progress is written
+TRIPLES_SEEN = 60_000  # by default, in all epochs together; larger data is seen once
+MAX_EPOCHS = 30
+
+
+def train_generator(
+    triples: Sequence[Triple],
+    relations: Sequence[str],
+    *,
+    seed: int,
+    base: str | None,
+    epochs: int | None,
+    progress: Path,
+) -> Generator:
+    """Train a generator, going on from `progress` if it was left by a training with the same arguments.
+
+    Args:
+        triples: what it learns, at least one.
+        relations: the relations that occur.
+        seed: seed of initial weights, order and dropout.
+        base: name or path of a pre-trained causal language model; None starts from scratch.
+        epochs: passes over the data; None sees about `TRIPLES_SEEN` triples and every triple at least once.
+        progress: file that keeps the state of an unfinished training; the caller removes it.
+
+    Raises:
+        InputError: the base cannot be opened, or every tail is too long.
+    """
+    triples = sorted(set(triples))
+    epochs = epochs or min(MAX_EPOCHS, max(1, round(TRIPLES_SEEN / len(triples))))
+    identity = content_hash([repr((seed, base, epochs, tuple(relations))), *map(repr, triples)])
+    started = time.monotonic()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        codec = _codec(triples, relations, base)
+        model = _model(codec, base).to(device())
+        rows = [row for row in (encode_row(codec, triple) for triple in triples) if row[1]]
+        if not rows:
+            raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
+        losses = _fit(model, rows, epochs, seed, RATE_OF_BASE if base else RATE_FROM_SCRATCH, progress, identity)
+    generator = Generator(model.eval(), codec)
+    generator.metrics = {
+        "triples": len(rows),
+        "left_out": len(triples) - len(rows),
+        "epochs": epochs,
+        "steps": sum(map(len, losses)),
+        "loss": [round(float(np.mean(part)), 4) for part in losses],
+        "parameters": sum(weight.numel() for weight in model.parameters()),
+        "base": base,
+        "seed": seed,
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    return generator
+
+
+def _codec(triples: Sequence[Triple], relations: Sequence[str], base: str | None) -> Codec:
+    if base is None:
+        texts = dict.fromkeys(text for triple in triples for text in (triple.head, triple.tail))
+        return Codec.fit(texts, relations)
+    try:
+        return Codec.of_base(base, relations)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"no tokenizer of a pre-trained model at {base!r}: {str(error)[:200]}") from error
+
+
+def _model(codec: Codec, base: str | None) -> Any:
+    if base is None:
+        config = GPT2Config(
+            vocab_size=len(codec),
+            n_positions=LONGEST_ROW,
+            n_layer=LAYERS,
+            n_embd=WIDTH,
+            n_head=HEADS,
+            bos_token_id=codec.end,
+            eos_token_id=codec.end,
+        )
+        return GPT2LMHeadModel(config)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"no causal language model at {base!r}: {str(error)[:200]}") from error
+    positions = getattr(model.config, "max_position_embeddings", None) or LONGEST_ROW
+    if positions < LONGEST_ROW:
+        raise InputError(f"the model at {base!r} reads {positions} tokens; a generator needs {LONGEST_ROW}")
+    if len(codec) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(codec))
+    return model
+
+
+def _fit(
+    model: Any,
+    rows: Sequence[Row],
+    epochs: int,
+    seed: int,
+    rate: float,
+    progress: Path,
+    identity: str,
+) -> list[list[float]]:
+    """Train the model in place and return the mean loss per token of every step, epoch by epoch."""
+    plan = [_batches(rows, np.random.default_rng((seed, epoch))) for epoch in range(epochs)]
+    steps = sum(map(len, plan))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_share(step, steps))
+    losses = _resume(progress, identity, model, optimiser, schedule)
+    model.train()
+    done, save_each = len(losses), max(1, steps // SAVES)
+    with tqdm(total=steps, initial=done, desc="train the generator", unit="step", disable=None) as bar:
+        for step, batch in enumerate(batch for batches in plan for batch in batches):
+            if step < done:
+                continue
+            torch.manual_seed(seed * 1_000_003 + step)  # dropout
+            token_losses, counted = tail_losses(model, [rows[number] for number in batch])
+            loss = token_losses.sum() / counted.sum()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.item())
+            bar.update()
+            if (step + 1) % save_each == 0:
+                bar.set_postfix(loss=f"{np.mean(losses[-save_each:]):.3f}")
+                _save(progress, identity, model, optimiser, schedule, losses)
+    ends = np.cumsum([len(batches) for batches in plan])
+    return [losses[end - len(batches) : end] for end, batches in zip(ends, plan, strict=True)]
+
+
+def _batches(rows: Sequence[Row], random: np.random.Generator) -> list[list[int]]:
+    """Return the rows' numbers in batches of events of equal length and tails of like length, in random order.
+
+    Up to `SHARING` tails of an event stay together, as they share the computation of it.
+    """
+    events: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number in random.permutation(len(rows)).tolist():
+        events[rows[number][0]].append(number)
+    groups: defaultdict[int, list[list[int]]] = defaultdict(list)
+    for event, numbers in events.items():
+        numbers.sort(key=lambda number: len(rows[number][1]))
+        parts = -(-len(numbers) // SHARING)
+        groups[len(event)] += [part.tolist() for part in np.array_split(numbers, parts)]
+    batches = []
+    for group in groups.values():
+        for order in _chunks(random.permutation(len(group)).tolist(), POOL_PARTS):
+            pool = sorted((group[number] for number in order), key=lambda part: len(rows[part[-1]][1]))
+            batches += _chunks([number for part in pool for number in part], BATCH_ROWS)
+    return [batches[number] for number in random.permutation(len(batches))]
+
+
+def _chunks(numbers: list[int], size: int) -> list[list[int]]:
+    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
+
+
+def _rate_share(step: int, steps: int) -> float:
+    """Return the share of the full learning rate: a linear warm-up, then a linear decay to zero."""
+    warm_up = max(1, round(WARM_UP * steps))
+    return min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up))
+
+
+def _save(progress: Path, identity: str, model: Any, optimiser: Any, schedule: Any, losses: list[float]) -> None:
+    state = {
+        "identity": identity,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+        "losses": losses,
+    }
+    with new_file(progress) as draft:
+        torch.save(state, draft)
+
+
+def _resume(progress: Path, identity: str, model: Any, optimiser: Any, schedule: Any) -> list[float]:
+    """Bring the model to where an unfinished training with the same arguments left it; return its losses."""
+    if not progress.is_file():
+        return []
+    try:
+        state = torch.load(progress, map_location="cpu", weights_only=True)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the file, training starts anew
+        return []
+    if state.get("identity") != identity:
+        return []
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    schedule.load_state_dict(state["schedule"])
+    losses: list[float] = state["losses"]
+    return losses

@@ -1,0 +1,1 @@
+"""The ranker: two towers that rank known tails."""
