@@ -24,10 +24,9 @@ from kg.store import queries
 from kg.workspace import Workspace, new_file
 from student import evaluation
 from student.data import select
-from student.interface import KINDS
-from student.prediction import predict
+from student.kinds import KINDS
 from student.report import format_report
-from student.runs import open_student, train_student
+from student.runs import open_student, predict, train_student
 
 STARTER = Path(str(resources.files("kg").joinpath("starter")))
 """The starter corpus: the recorded teacher's completions, and judgements of some of them."""

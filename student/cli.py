@@ -1,7 +1,8 @@
 """`kg student`: train a small model on what the critic accepted, and let it infer. `kg.cli` adds `evaluate`."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -9,6 +10,7 @@ from kg.errors import InputError
 from kg.model import Split
 from kg.terminal import say
 from kg.workspace import Workspace
+from student.kinds import KINDS
 
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
 
@@ -16,6 +18,10 @@ EncoderName = Annotated[
     str | None,
     typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
 ]
+KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
+_TAKERS = " and ".join(name for name, kind in KINDS.items() if kind.takes_base)
+_DEFAULT = KindName("ranker")  # takes seconds
+
 StudentId = Annotated[
     str | None, typer.Option("--student", metavar="ID", help="Which student; without it, the newest.")
 ]
@@ -24,8 +30,8 @@ StudentId = Annotated[
 @app.command()
 def train(
     kind: Annotated[
-        Literal["generator", "ranker"], typer.Option(help="generator (writes new tails) or ranker (ranks known ones).")
-    ] = "ranker",
+        KindName, typer.Option(help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}.")
+    ] = _DEFAULT,
     where: Annotated[
         str | None,
         typer.Option(metavar="CYPHER", help="A condition over head, r and tail; without it, accepted triples."),
@@ -36,7 +42,7 @@ def train(
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="NAME|PATH", help="Fine-tune this pre-trained model instead (generator only)."),
+        typer.Option(metavar="NAME|PATH", help=f"Fine-tune this pre-trained model instead ({_TAKERS} only)."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; without it, by its size.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
@@ -61,7 +67,7 @@ def train(
             notes = adhoc.check(graph.store, chosen.text, chosen.defaults)
             print_notes(notes if where is None else adhoc.of_condition(notes, where))
         trained = train_student(
-            graph, workspace, kind, chosen, Encoder(encoder, workspace.folder("embeddings")), base=base,
+            graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")), base=base,
             epochs=epochs, seed=seed,
         )  # fmt: skip
     say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
@@ -76,8 +82,8 @@ def predict(
     """Write what a student infers about events as predicted edges; kg critic score scores them."""
     from kg.graph.connection import open_graph
     from kg.terminal import tqdm
-    from student.prediction import predict as infer
     from student.runs import open_student
+    from student.runs import predict as infer
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph, tqdm(unit=" events", desc="predict", disable=None) as bar:

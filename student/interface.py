@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,27 @@ from numpy.typing import NDArray
 from kg.errors import InputError
 from kg.model import Triple
 
-Kind = Literal["generator", "ranker"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 """A sentence encoder: n texts to an array (n, d) whose rows have length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a student is trained: all but its triples.
+
+    Attributes:
+        encode: the sentence encoder.
+        seed: of initial weights, order, dropout and whatever else is random.
+        epochs: passes over the data, at least 1; None derives them from its size.
+        base: name or path of a pre-trained causal language model to start from.
+        progress: file that may keep the state of an unfinished training; the caller removes it.
+    """
+
+    encode: Encode
+    seed: int
+    epochs: int | None
+    base: str | None
+    progress: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +52,13 @@ class Student(Protocol):
     """A trained model of triples.
 
     Attributes:
-        kind: generator or ranker.
+        kind: its name in `student.kinds`.
         relations: what it was trained on, in the vocabulary's order.
         metrics: figures of its training.
-        manifest: what its data was, as handed to `train`.
+        manifest: what its data was, as handed to `train_checkpoint`.
     """
 
-    kind: Kind
+    kind: str
     relations: tuple[str, ...]
     metrics: dict[str, Any]
     manifest: dict[str, Any]

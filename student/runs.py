@@ -1,20 +1,26 @@
-"""The student's steps on a graph: train one on a part of it, and open one again."""
+"""The student's steps on a graph: train one on a part of it, open one again, let it infer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from more_itertools import chunked
 
 from kg import __version__
 from kg.encoder import Encoder
 from kg.errors import NotReady
-from kg.graph.knowledge import KnowledgeGraph
-from kg.run import Run, write_record
+from kg.graph.knowledge import KnowledgeGraph, Progress
+from kg.model import Assertion, Split, Triple, clean_text
+from kg.run import STUDENT_KIND, Run, write_record
 from kg.store.queries import Query
 from kg.workspace import Workspace
-from student.checkpoint import load, read_manifest, train
+from student.checkpoint import load, train_checkpoint
 from student.data import select
-from student.interface import Kind, Student
+from student.files import read_manifest
+from student.interface import Student
 
 _KIND = "train-student"
+_EVENTS = 50  # events answered at once; all relations of them are one batch of the model
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Trained:
 def train_student(
     graph: KnowledgeGraph,
     workspace: Workspace,
-    kind: Kind,
+    kind: str,
     query: Query,
     encoder: Encoder,
     *,
@@ -42,10 +48,10 @@ def train_student(
     Args:
         graph: where the triples are.
         workspace: where the checkpoint goes.
-        kind: generator or ranker.
+        kind: a name in `student.kinds`.
         query: returns head, relation, tail and, if not English, lang; training events only.
-        encoder: the ranker's sentence encoder.
-        base: a pre-trained causal language model to fine-tune; generator only.
+        encoder: the sentence encoder.
+        base: a pre-trained causal language model to fine-tune, for kinds that take one.
         epochs: passes over the data; None derives them from its size.
         seed: of everything random.
 
@@ -66,7 +72,7 @@ def train_student(
     folder = workspace.place("students", student_id)
     graph.begin(run)
     if not (folder / "student.json").is_file():
-        train(
+        train_checkpoint(
             kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
             epochs=epochs, manifest=manifest,
         )  # fmt: skip
@@ -91,3 +97,49 @@ def open_student(graph: KnowledgeGraph, workspace: Workspace, student_id: str | 
     folder = workspace.place("students", student_id)
     encoder = Encoder.described(read_manifest(folder)["encoder"], workspace.folder("embeddings"))
     return student_id, load(folder, encoder.encode)
+
+
+def predict(
+    graph: KnowledgeGraph,
+    student: Student,
+    student_id: str,
+    *,
+    split: Split = "test",
+    count: int = 5,
+    progress: Progress = lambda _: None,
+) -> tuple[Run, int]:
+    """Write what a student infers about the events of a split as predicted edges of one run.
+
+    Args:
+        graph: where the events are.
+        student: any kind.
+        student_id: its id, the model of the run.
+        split: whose events.
+        count: tails for each event and relation.
+        progress: called with numbers of events.
+
+    Returns:
+        The run, and the number of edges that are new.
+
+    Raises:
+        NotReady: the split has no event in the student's language.
+    """
+    lang = str(student.manifest.get("lang", "en"))
+    events = [event.text for event in graph.events(split) if event.lang == lang]
+    if not events:
+        raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
+    run = Run(STUDENT_KIND, model=student_id, parameters={"split": split, "count": count})
+    graph.begin(run)
+    offered, added = graph.add(_assertions(student, events, lang, count, progress), run)
+    graph.finish(run, offered=offered)
+    return run, added
+
+
+def _assertions(student: Student, events: list[str], lang: str, count: int, progress: Progress) -> Iterator[Assertion]:
+    for batch in chunked(events, _EVENTS):
+        pairs = [(event, relation) for event in batch for relation in student.relations]
+        for (event, relation), predictions in zip(pairs, student.predict(pairs, count), strict=True):
+            for prediction in predictions:
+                triple = Triple(event, relation, clean_text(prediction.tail), lang)
+                yield Assertion(triple, logprob=prediction.logprob)
+        progress(len(batch))

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
 
-from kg import strict_json
 from kg.errors import InputError
 from kg.model import NOTHING, Triple
 from kg.terminal import tqdm
-from student.checkpoint import read_settings
+from student.files import read_settings, write_settings
 from student.generator.tokens import MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
-from student.interface import Kind, Prediction, check_request
+from student.interface import Encode, Prediction, check_request
 
 BATCH_ROWS = 256  # sequences (or beams) at once; more gains nothing on a CPU
 SPARE_BEAMS = 2  # for beams that turn out blank or equal when spelt out
@@ -44,7 +43,7 @@ class Generator:
         manifest: what its data was.
     """
 
-    kind: Kind = "generator"
+    kind = "generator"
 
     def __init__(self, model: Any, codec: Codec) -> None:
         self.model = model
@@ -54,15 +53,13 @@ class Generator:
         self.manifest: dict[str, Any] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> "Generator":
+    def load(cls, folder: Path, _encode: Encode) -> "Generator":
         """Open what `save` wrote.
 
         Raises:
             InputError: a weight is missing.
         """
         relations = read_settings(folder)["relations"]
-        if not isinstance(relations, list):
-            raise InputError(f"{folder / 'student.json'} lists no relations; train the student again")
         model, loading = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )
@@ -74,8 +71,7 @@ class Generator:
         """Write weights, configuration and tokenizer into a folder."""
         self.model.save_pretrained(folder)
         self.codec.save(folder)
-        settings = {"kind": self.kind, "relations": list(self.relations)}
-        (folder / "student.json").write_text(strict_json.write(settings, indent=1) + "\n", encoding="utf-8")
+        write_settings(folder, self.kind, self.relations)
 
     @torch.inference_mode()
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:

@@ -20,6 +20,7 @@ from kg.terminal import tqdm
 from kg.workspace import new_file
 from student.generator.model import Generator, Row, device, encode_row, tail_losses
 from student.generator.tokens import MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, Codec
+from student.interface import Recipe
 
 LAYERS, WIDTH, HEADS = 3, 256, 4  # what two cores can train in minutes
 LONGEST_ROW = MAX_EVENT_TOKENS + MAX_TAIL_TOKENS + 2
@@ -34,30 +35,21 @@ TRIPLES_SEEN = 60_000  # by default, in all epochs together; larger data is seen
 MAX_EPOCHS = 30
 
 
-def train_generator(
-    triples: Sequence[Triple],
-    relations: Sequence[str],
-    *,
-    seed: int,
-    base: str | None,
-    epochs: int | None,
-    progress: Path,
-) -> Generator:
-    """Train a generator, going on from `progress` if it was left by a training with the same arguments.
+def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe: Recipe) -> Generator:
+    """Train a generator, going on from the recipe's progress if a training with the same arguments left it.
 
     Args:
         triples: what it learns, at least one.
         relations: the relations that occur.
-        seed: seed of initial weights, order and dropout.
-        base: name or path of a pre-trained causal language model; None starts from scratch.
-        epochs: passes over the data; None sees about `TRIPLES_SEEN` triples and every triple at least once.
-        progress: file that keeps the state of an unfinished training; the caller removes it.
+        recipe: all but the encoder is used. Without a base it starts from scratch; without epochs it sees about
+            `TRIPLES_SEEN` triples, and every triple at least once.
 
     Raises:
-        InputError: the base cannot be opened, or every tail is too long.
+        InputError: the base cannot be used, or every tail is too long.
     """
+    base, seed = recipe.base, recipe.seed
     triples = sorted(set(triples))
-    epochs = epochs or min(MAX_EPOCHS, max(1, round(TRIPLES_SEEN / len(triples))))
+    epochs = recipe.epochs or min(MAX_EPOCHS, max(1, round(TRIPLES_SEEN / len(triples))))
     identity = content_hash([repr((seed, base, epochs, tuple(relations))), *map(repr, triples)])
     started = time.monotonic()
     with torch.random.fork_rng():
@@ -67,7 +59,7 @@ def train_generator(
         rows = [row for row in (encode_row(codec, triple) for triple in triples) if row[1]]
         if not rows:
             raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
-        losses = _fit(model, rows, epochs, seed, RATE_OF_BASE if base else RATE_FROM_SCRATCH, progress, identity)
+        losses = _fit(model, rows, epochs, seed, RATE_OF_BASE if base else RATE_FROM_SCRATCH, recipe.progress, identity)
     generator = Generator(model.eval(), codec)
     generator.metrics = {
         "triples": len(rows),

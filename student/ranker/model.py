@@ -23,8 +23,8 @@ from kg import strict_json
 from kg.errors import InputError
 from kg.model import Triple
 from kg.terminal import tqdm
-from student.checkpoint import read_settings
-from student.interface import Encode, Kind, Prediction, check_request
+from student.files import read_settings, write_settings
+from student.interface import Encode, Prediction, check_request
 
 HIDDEN, OUT = 512, 128
 DROPOUT = 0.5
@@ -80,7 +80,7 @@ class Ranker:
         manifest: what its data was.
     """
 
-    kind: Kind = "ranker"
+    kind = "ranker"
 
     def __init__(
         self, towers: Towers, tails: Sequence[str], vectors: Tensor, known: Mapping[str, Tensor], encode: Encode
@@ -102,8 +102,6 @@ class Ranker:
             InputError: the files do not fit one another, or the encoder is another one than in training.
         """
         relations = read_settings(folder)["relations"]
-        if not isinstance(relations, list):
-            raise InputError(f"{folder / 'student.json'} lists no relations; train the student again")
         with (folder / "tails.jsonl").open(encoding="utf-8") as lines:
             tails = [json.loads(line) for line in lines]
         stored = load_file(folder / "tails.safetensors")
@@ -126,8 +124,7 @@ class Ranker:
         save_file({"vectors": self.vectors, **self.known}, folder / "tails.safetensors")
         with (folder / "tails.jsonl").open("w", encoding="utf-8") as lines:
             lines.writelines(strict_json.write(tail) + "\n" for tail in self.tails)
-        settings = {"kind": self.kind, "relations": list(self.relations)}
-        (folder / "student.json").write_text(strict_json.write(settings, indent=1) + "\n", encoding="utf-8")
+        write_settings(folder, self.kind, self.relations)
 
     @torch.inference_mode()
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kg.model import Triple
 from kg.terminal import tqdm
-from student.interface import Encode
+from student.interface import Recipe
 from student.ranker.model import Ranker, Towers
 
 BATCH_EVENTS = 128
@@ -23,36 +23,32 @@ STEPS = 700  # larger data is seen in so many steps, but at least `MIN_EPOCHS` t
 MIN_EPOCHS = 3
 
 
-def train_ranker(
-    triples: Sequence[Triple], relations: Sequence[str], encode: Encode, *, seed: int, epochs: int | None
-) -> Ranker:
+def train_ranker(triples: Sequence[Triple], relations: Sequence[str], recipe: Recipe) -> Ranker:
     """Train a ranker on triples, at least one, of the given relations.
 
     Args:
         triples: what it learns; their tails are the ones it will rank.
         relations: the relations that occur.
-        encode: the sentence encoder.
-        seed: seed of initial weights, order, dropout and sampled candidates.
-        epochs: passes over the (event, relation) pairs; None derives them from their number.
+        recipe: the encoder, the seed, and the passes over the (event, relation) pairs; it has no use for the rest.
     """
     started = time.monotonic()
     heads = sorted({triple.head for triple in triples})
     tails = sorted({triple.tail for triple in triples})
     head_numbers = {text: number for number, text in enumerate(heads)}
     tail_numbers = {text: number for number, text in enumerate(tails)}
-    events = torch.from_numpy(encode(heads)).half().float()
-    vectors = torch.from_numpy(encode(tails)).half()
+    events = torch.from_numpy(recipe.encode(heads)).half().float()
+    vectors = torch.from_numpy(recipe.encode(tails)).half()
     right: list[defaultdict[int, set[int]]] = [defaultdict(set) for _ in relations]
     for triple in triples:
         right[relations.index(triple.relation)][head_numbers[triple.head]].add(tail_numbers[triple.tail])
     known = [torch.tensor(sorted(set().union(*table.values()))) for table in right]
     pairs = sum(map(len, right))
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(recipe.seed)
     each = sum(-(-len(table) // BATCH_EVENTS) for table in right)
-    epochs = epochs or min(EPOCHS, max(MIN_EPOCHS, round(STEPS / each)))
+    epochs = recipe.epochs or min(EPOCHS, max(MIN_EPOCHS, round(STEPS / each)))
     losses: list[float] = []
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(recipe.seed)
         towers = Towers(vectors.shape[1], len(relations), events.mean(0), vectors.float().mean(0)).train()
         optimiser, schedule = _optimiser(towers, epochs * each)
         for _ in tqdm(range(epochs), desc="train the ranker", unit="epoch", disable=None):
@@ -68,7 +64,7 @@ def train_ranker(
                 schedule.step()
                 total += loss.item() * len(batch)
             losses.append(round(total / pairs, 4))
-    ranker = Ranker(towers.eval(), tails, vectors, dict(zip(relations, known, strict=True)), encode)
+    ranker = Ranker(towers.eval(), tails, vectors, dict(zip(relations, known, strict=True)), recipe.encode)
     ranker.metrics = {
         "triples": len(triples),
         "pairs": pairs,
@@ -76,7 +72,7 @@ def train_ranker(
         "epochs": epochs,
         "loss": losses,
         "parameters": sum(weight.numel() for weight in towers.parameters()),
-        "seed": seed,
+        "seed": recipe.seed,
         "seconds": round(time.monotonic() - started, 1),
     }
     return ranker

@@ -13,7 +13,7 @@ from kg.model import Triple
 from kg.vocabulary import Vocabulary
 from student import checkpoint
 from student.generator import training as generator_training
-from student.interface import Encode, Kind, Student
+from student.interface import Encode, Student
 
 MANIFEST = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}
 
@@ -66,12 +66,12 @@ def eight() -> list[Triple]:
 @pytest.fixture(scope="session")
 def memorised(
     tmp_path_factory: pytest.TempPathFactory, eight: list[Triple], vocabulary: Vocabulary
-) -> dict[Kind, tuple[Student, Path]]:
+) -> dict[str, tuple[Student, Path]]:
     """Each kind, trained until it knows the eight triples, with its folder."""
-    students: dict[Kind, tuple[Student, Path]] = {}
+    students: dict[str, tuple[Student, Path]] = {}
     for kind, epochs in (("generator", 90), ("ranker", 150)):
         folder = tmp_path_factory.mktemp("memorised") / kind
-        student = checkpoint.train(
+        student = checkpoint.train_checkpoint(
             kind, eight, vocabulary, folder, encode=fake_encode, seed=7, epochs=epochs, manifest=MANIFEST
         )
         students[kind] = student, folder
@@ -91,10 +91,10 @@ def train(small: None, eight: list[Triple], vocabulary: Vocabulary) -> Train:
     """Train a small student: `train(kind, folder)`, with other arguments as wanted."""
     assert small is None
 
-    def call(kind: Kind, folder: Path, **changed: object) -> Student:
+    def call(kind: str, folder: Path, **changed: object) -> Student:
         options: dict[str, object] = {"encode": fake_encode, "seed": 3, "epochs": 3, "manifest": {"lang": "en"}}
         options |= changed
         triples = options.pop("triples", eight)
-        return checkpoint.train(kind, triples, options.pop("vocabulary", vocabulary), folder, **options)
+        return checkpoint.train_checkpoint(kind, triples, options.pop("vocabulary", vocabulary), folder, **options)
 
     return call

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from kg.model import Triple
 from student.evaluation import CONTROLS, compare, controls, correct_with_judgements, measure, perplexity
-from student.interface import Encode, Kind, Student
+from student.interface import Encode, Student
 from student.report import format_report
 
-Memorised = dict[Kind, tuple[Student, Path]]
+Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
 
 TRAINING = [

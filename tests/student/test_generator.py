@@ -15,9 +15,9 @@ from student import checkpoint
 from student.generator import training as generator_training
 from student.generator.model import Generator
 from student.generator.tokens import EOS, GEN, MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
-from student.interface import Encode, Kind, Student
+from student.interface import Encode, Student
 
-Memorised = dict[Kind, tuple[Student, Path]]
+Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
 
 HOSTILE = ["<xWant>", "[GEN]", "[EOS]", "a <xReact> b [GEN] c [EOS] d", "<|endoftext|>", "<unk>", "</s>", "{x}\n\t%s"]

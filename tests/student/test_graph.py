@@ -12,10 +12,10 @@ from kg.run import Run
 from kg.store import queries
 from kg.store.queries import Query
 from student.data import select
-from student.interface import Kind, Student
-from student.prediction import predict
+from student.interface import Student
+from student.runs import predict
 
-Memorised = dict[Kind, tuple[Student, Path]]
+Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
 
 EVERY = queries.load("training").where("true")
@@ -109,7 +109,7 @@ def test_a_query_that_writes_is_refused(graph: KnowledgeGraph, begun: Run, eight
 
 @pytest.mark.parametrize("kind", ["generator", "ranker"])
 def test_predictions_become_predicted_edges_until_a_teacher_says_the_same(
-    kind: Kind, graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
+    kind: str, graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
 ) -> None:
     student, _ = memorised[kind]
     put(graph, begun, eight, "train")

@@ -8,11 +8,11 @@ import pytest
 
 from kg.model import Triple
 from student import checkpoint
-from student.interface import Encode, Kind, Student
+from student.interface import Encode, Student
 from student.ranker import training as ranker_training
 from student.ranker.model import Ranker
 
-Memorised = dict[Kind, tuple[Student, Path]]
+Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
 
 

@@ -12,12 +12,14 @@ from kg.errors import InputError, NotFound, UnknownRelation
 from kg.model import NOTHING, Triple
 from kg.vocabulary import Vocabulary
 from student import checkpoint
-from student.interface import KINDS, Encode, Kind, Student
+from student.files import read_manifest
+from student.interface import Encode, Student
+from student.kinds import KINDS
 
-Memorised = dict[Kind, tuple[Student, Path]]
+Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
 
-both = pytest.mark.parametrize("kind", KINDS)
+both = pytest.mark.parametrize("kind", list(KINDS))
 
 JAPANESE = [
     Triple("PersonXがバスに乗り遅れる", "xWant", "タクシーを呼ぶ", "ja"),
@@ -32,7 +34,7 @@ def pairs_of(triples: list[Triple]) -> list[tuple[str, str]]:
 
 
 @both
-def test_a_student_learns_eight_triples_by_heart(kind: Kind, memorised: Memorised, eight: list[Triple]) -> None:
+def test_a_student_learns_eight_triples_by_heart(kind: str, memorised: Memorised, eight: list[Triple]) -> None:
     student, _ = memorised[kind]
     answers = student.predict(pairs_of(eight), 1)
     assert [answer[0].tail for answer in answers] == [triple.tail for triple in eight]
@@ -40,7 +42,7 @@ def test_a_student_learns_eight_triples_by_heart(kind: Kind, memorised: Memorise
 
 @both
 def test_predictions_are_distinct_and_the_most_probable_come_first(
-    kind: Kind, memorised: Memorised, eight: list[Triple]
+    kind: str, memorised: Memorised, eight: list[Triple]
 ) -> None:
     student, _ = memorised[kind]
     pairs = [*pairs_of(eight), ("PersonX sees something new", "xWant")]
@@ -57,7 +59,7 @@ def test_predictions_are_distinct_and_the_most_probable_come_first(
 
 @both
 def test_answers_come_in_the_order_of_the_questions_and_equal_questions_get_equal_answers(
-    kind: Kind, memorised: Memorised, eight: list[Triple]
+    kind: str, memorised: Memorised, eight: list[Triple]
 ) -> None:
     student, _ = memorised[kind]
     pairs = pairs_of(eight)
@@ -69,7 +71,7 @@ def test_answers_come_in_the_order_of_the_questions_and_equal_questions_get_equa
 
 
 @both
-def test_a_predicted_logprob_is_that_of_logprobs(kind: Kind, memorised: Memorised, eight: list[Triple]) -> None:
+def test_a_predicted_logprob_is_that_of_logprobs(kind: str, memorised: Memorised, eight: list[Triple]) -> None:
     student, _ = memorised[kind]
     event, relation = pairs_of(eight)[0]
     (answer,) = student.predict([(event, relation)], 3)
@@ -80,7 +82,7 @@ def test_a_predicted_logprob_is_that_of_logprobs(kind: Kind, memorised: Memorise
 
 @both
 def test_what_was_learnt_is_more_probable_than_what_was_not(
-    kind: Kind, memorised: Memorised, eight: list[Triple]
+    kind: str, memorised: Memorised, eight: list[Triple]
 ) -> None:
     student, _ = memorised[kind]
     right, wrong = Triple(eight[0].head, "xWant", eight[0].tail), Triple(eight[0].head, "xWant", eight[2].tail)
@@ -90,7 +92,7 @@ def test_what_was_learnt_is_more_probable_than_what_was_not(
 
 @both
 def test_an_opened_student_predicts_as_the_trained_one(
-    kind: Kind, memorised: Memorised, eight: list[Triple], encode: Encode
+    kind: str, memorised: Memorised, eight: list[Triple], encode: Encode
 ) -> None:
     student, folder = memorised[kind]
     opened = checkpoint.load(folder, encode)
@@ -101,11 +103,11 @@ def test_an_opened_student_predicts_as_the_trained_one(
 
 
 @both
-def test_manifest_and_metrics_stay_with_the_checkpoint(kind: Kind, memorised: Memorised, encode: Encode) -> None:
+def test_manifest_and_metrics_stay_with_the_checkpoint(kind: str, memorised: Memorised, encode: Encode) -> None:
     student, folder = memorised[kind]
     expected = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}
     opened = checkpoint.load(folder, encode)
-    assert student.manifest == opened.manifest == checkpoint.read_manifest(folder) == expected
+    assert student.manifest == opened.manifest == read_manifest(folder) == expected
     assert opened.metrics == student.metrics
     assert opened.metrics["triples"] == 8
     assert opened.metrics["seed"] == 7
@@ -114,13 +116,13 @@ def test_manifest_and_metrics_stay_with_the_checkpoint(kind: Kind, memorised: Me
 
 
 @both
-def test_relations_are_in_the_order_of_the_vocabulary(kind: Kind, memorised: Memorised, vocabulary: Vocabulary) -> None:
+def test_relations_are_in_the_order_of_the_vocabulary(kind: str, memorised: Memorised, vocabulary: Vocabulary) -> None:
     student, _ = memorised[kind]
     assert student.relations == tuple(name for name in vocabulary.names if name in {"xWant", "xReact"})
 
 
 @both
-def test_nothing_in_a_checkpoint_is_a_pickle_and_nothing_is_left_beside_it(kind: Kind, memorised: Memorised) -> None:
+def test_nothing_in_a_checkpoint_is_a_pickle_and_nothing_is_left_beside_it(kind: str, memorised: Memorised) -> None:
     _, folder = memorised[kind]
     assert {path.suffix for path in folder.iterdir()} <= {".json", ".jsonl", ".safetensors"}
     assert list(folder.parent.iterdir()) == [folder]
@@ -128,7 +130,7 @@ def test_nothing_in_a_checkpoint_is_a_pickle_and_nothing_is_left_beside_it(kind:
 
 @both
 def test_the_same_seed_gives_the_same_student_and_another_seed_another(
-    kind: Kind, train: Train, tmp_path: Path, eight: list[Triple]
+    kind: str, train: Train, tmp_path: Path, eight: list[Triple]
 ) -> None:
     first, again = train(kind, tmp_path / "a"), train(kind, tmp_path / "b")
     other = train(kind, tmp_path / "c", seed=4)
@@ -139,19 +141,17 @@ def test_the_same_seed_gives_the_same_student_and_another_seed_another(
 
 
 @both
-def test_training_again_replaces_an_older_checkpoint(kind: Kind, train: Train, tmp_path: Path) -> None:
+def test_training_again_replaces_an_older_checkpoint(kind: str, train: Train, tmp_path: Path) -> None:
     folder = tmp_path / "student"
     train(kind, folder)
     (folder / "stray").touch()
     train(kind, folder, manifest={"lang": "en", "second": True})
-    assert checkpoint.read_manifest(folder) == {"lang": "en", "second": True}
+    assert read_manifest(folder) == {"lang": "en", "second": True}
     assert not (folder / "stray").exists()
 
 
 @both
-def test_the_tail_that_says_nothing_is_not_learnt(
-    kind: Kind, train: Train, tmp_path: Path, eight: list[Triple]
-) -> None:
+def test_the_tail_that_says_nothing_is_not_learnt(kind: str, train: Train, tmp_path: Path, eight: list[Triple]) -> None:
     nothing = Triple("PersonX misses the bus", "xEffect", NOTHING)
     student = train(kind, tmp_path / "student", triples=[*eight, nothing])
     assert student.metrics["triples"] == 8
@@ -159,9 +159,9 @@ def test_the_tail_that_says_nothing_is_not_learnt(
 
 
 @both
-def test_japanese_is_learnt_and_predicted(kind: Kind, tmp_path: Path, vocabulary: Vocabulary, encode: Encode) -> None:
+def test_japanese_is_learnt_and_predicted(kind: str, tmp_path: Path, vocabulary: Vocabulary, encode: Encode) -> None:
     epochs = 60 if kind == "generator" else 150
-    checkpoint.train(
+    checkpoint.train_checkpoint(
         kind, JAPANESE, vocabulary, tmp_path / "ja", encode=encode, seed=1, epochs=epochs, manifest={"lang": "ja"}
     )
     student = checkpoint.load(tmp_path / "ja", encode)
@@ -171,7 +171,7 @@ def test_japanese_is_learnt_and_predicted(kind: Kind, tmp_path: Path, vocabulary
 
 
 @both
-def test_a_student_says_what_it_cannot_answer(kind: Kind, memorised: Memorised) -> None:
+def test_a_student_says_what_it_cannot_answer(kind: str, memorised: Memorised) -> None:
     student, _ = memorised[kind]
     with pytest.raises(InputError, match=r"not trained on relation 'xNeed'; it knows .*xWant"):
         student.predict([("PersonX wins", "xNeed")], 1)
@@ -183,7 +183,7 @@ def test_a_student_says_what_it_cannot_answer(kind: Kind, memorised: Memorised) 
 
 @both
 def test_a_bad_option_is_refused_and_leaves_no_folder(
-    kind: Kind, train: Train, tmp_path: Path, eight: list[Triple]
+    kind: str, train: Train, tmp_path: Path, eight: list[Triple]
 ) -> None:
     folder = tmp_path / "student"
     with pytest.raises(InputError, match="no triple to train"):
@@ -213,7 +213,7 @@ def test_a_checkpoint_that_is_not_there_is_not_found(tmp_path: Path, encode: Enc
     with pytest.raises(NotFound, match=r"no student in .*absent; train one with `kg student train`"):
         checkpoint.load(tmp_path / "absent", encode)
     with pytest.raises(NotFound, match="no student in"):
-        checkpoint.read_manifest(tmp_path / "absent")
+        read_manifest(tmp_path / "absent")
 
 
 DAMAGE = [
@@ -230,7 +230,7 @@ DAMAGE = [
 @pytest.mark.parametrize(("kind", "name"), DAMAGE)
 @pytest.mark.parametrize("damage", ["cut", "garbage", "gone"])
 def test_a_damaged_checkpoint_says_so_and_what_to_do(
-    kind: Kind, name: str, damage: str, memorised: Memorised, tmp_path: Path, encode: Encode
+    kind: str, name: str, damage: str, memorised: Memorised, tmp_path: Path, encode: Encode
 ) -> None:
     _, whole = memorised[kind]
     folder = tmp_path / "student"

@@ -1,0 +1,69 @@
+"""A kind of student is a row: what the rest of the software knows of it."""
+
+import sys
+from pathlib import Path
+from pkgutil import resolve_name
+from types import ModuleType
+
+import pytest
+from typer.testing import CliRunner
+
+from kg.model import Triple
+from kg.vocabulary import Vocabulary
+from student import checkpoint, cli, kinds
+from student.files import read_settings, write_settings
+from student.interface import Encode, Recipe, Student
+
+
+class Parrot:
+    """Says the tail that it heard first, whatever it is asked."""
+
+    kind = "parrot"
+
+    def __init__(self, tail: str, relations: tuple[str, ...]) -> None:
+        self.tail, self.relations = tail, relations
+        self.metrics: dict[str, object] = {"seed": 1}
+        self.manifest: dict[str, object] = {}
+
+    def save(self, folder: Path) -> None:
+        write_settings(folder, self.kind, self.relations)
+        (folder / "tail.txt").write_text(self.tail)
+
+    @classmethod
+    def load(cls, folder: Path, _encode: Encode) -> "Parrot":
+        return cls((folder / "tail.txt").read_text(), tuple(read_settings(folder)["relations"]))
+
+
+def train_parrot(triples: list[Triple], relations: list[str], recipe: Recipe) -> Parrot:
+    assert recipe.base is None
+    return Parrot(triples[0].tail, tuple(relations))
+
+
+def test_a_row_is_all_that_a_new_kind_costs(
+    tmp_path: Path, eight: list[Triple], vocabulary: Vocabulary, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("parrots")
+    module.__dict__.update(train_parrot=train_parrot, Parrot=Parrot)
+    monkeypatch.setitem(sys.modules, "parrots", module)
+    row = kinds.Kind("repeats", "parrots:train_parrot", "parrots:Parrot.load", "It has none.")
+    monkeypatch.setitem(kinds.KINDS, "parrot", row)
+    checkpoint.train_checkpoint(
+        "parrot", eight, vocabulary, tmp_path / "p", encode=encode, seed=1, manifest={"lang": "en"}
+    )
+    opened: Student = checkpoint.load(tmp_path / "p", encode)
+    assert isinstance(opened, Parrot)
+    assert (opened.tail, opened.kind, opened.manifest) == (eight[0].tail, "parrot", {"lang": "en"})
+
+
+def test_the_choices_of_the_command_are_the_rows() -> None:
+    help_page = " ".join(CliRunner().invoke(cli.app, ["train", "--help"], env={"COLUMNS": "300"}).output.split())
+    assert f"<{'|'.join(kinds.KINDS)}>" in help_page
+    assert all(f"{name} ({kind.does})" in help_page for name, kind in kinds.KINDS.items())
+
+
+@pytest.mark.parametrize("name", list(kinds.KINDS))
+def test_what_a_row_names_is_there(name: str) -> None:
+    kind = kinds.KINDS[name]
+    assert callable(resolve_name(kind.training))
+    assert callable(resolve_name(kind.loading))
+    assert kind.perplexity.format(token=2.0, word=3.0, covered="50.0 %").endswith(".")
