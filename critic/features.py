@@ -2,20 +2,18 @@
 
 | score | asks | learnt as |
 |---|---|---|
-| `Typer` | does the tail look like a tail of its relation? | linear discriminant on tails |
+| `TailTypicality` | does the tail look like a tail of its relation? | linear discriminant on tails |
 | `Expectation` | does the head make the tail likelier than it is anyway? | mutual information of two Gaussians |
 | `Match` | do head and tail belong together? | linear discriminant on their products, real pairs or swapped |
 
-All are closed forms over the encoder's vectors, so that fitting takes seconds and has no step size. A fitted score
-is a tuple of arrays and nothing else: it is saved as such.
+All are closed forms over the encoder's vectors (scikit-learn's), so that fitting takes seconds and has no step size.
+A fitted score is a tuple of arrays and nothing else: it is saved as such.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from critic.verdicts import Kind
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -45,7 +43,7 @@ class Vectors(NamedTuple):
         return Vectors(self.heads[rows], self.tails[rows], self.relations[rows])
 
 
-class Typer(NamedTuple):
+class TailTypicality(NamedTuple):
     """Log-probability of the relation given the tail alone, with one covariance for all relations.
 
     Attributes:
@@ -57,12 +55,15 @@ class Typer(NamedTuple):
     biases: Floats
 
     @classmethod
-    def fit(cls, rows: Vectors, _random: np.random.Generator) -> "Typer":
+    def fit(cls, rows: Vectors, _random: np.random.Generator) -> "TailTypicality":
         """Learn from triples that have every relation 0 to R - 1."""
-        means = _means(rows.tails, rows.relations)  # (R, d)
-        weights = np.linalg.solve(_covariance(rows.tails - means[rows.relations]), means.T)  # (d, R)
-        shares = np.bincount(rows.relations) / len(rows.relations)
-        return cls(np.asarray(weights, dtype=np.float64), np.log(shares) - (means * weights.T).sum(axis=1) / 2)
+        if not rows.relations.any():  # one relation: no tail tells it from another
+            return cls(np.zeros((rows.tails.shape[1], 1)), np.zeros(1))
+        fitted = _discriminant(rows.tails, rows.relations)
+        weights, biases = fitted.coef_.T, fitted.intercept_  # (d, R), (R,)
+        if len(biases) == 1:  # of two classes, the first has the logit 0
+            weights, biases = np.hstack([0 * weights, weights]), np.append(0, biases)
+        return cls(np.asarray(weights), np.asarray(biases))
 
     def score(self, rows: Vectors) -> Floats:
         """Return (n,) log-probabilities, at most 0."""
@@ -138,20 +139,18 @@ class Match(NamedTuple):
             own = np.flatnonzero(rows.relations == relation)
             other[own] = random.permutation(own)
         real, swapped = rows.heads * rows.tails, rows.heads * rows.tails[other]
-        difference = real.mean(axis=0) - swapped.mean(axis=0)
-        centred = np.concatenate([real - real.mean(axis=0), swapped - swapped.mean(axis=0)])
-        return cls(np.linalg.solve(_covariance(centred), difference))
+        is_real = np.repeat([False, True], len(real))
+        return cls(np.asarray(_discriminant(np.concatenate([swapped, real]), is_real).coef_[0]))
 
     def score(self, rows: Vectors) -> Floats:
         """Return (n,) logits up to a constant."""
         return np.asarray((rows.heads * rows.tails) @ self.weights)
 
 
-Score = Typer | Expectation | Match
+Part = TailTypicality | Expectation | Match
 
-SCORES: dict[Kind, tuple[type[Score], ...]] = {"filter": (Typer, Expectation, Match), "judge": (Typer,)}
-"""What each kind of critic goes by. `Expectation` and `Match` compare head and tail as the student's ranker does: a
-judge that had them would applaud itself."""
+PARTS: dict[str, type[Part]] = {part.__name__: part for part in (TailTypicality, Expectation, Match)}
+"""Name to score; `critic.roles` says which of them a role goes by."""
 
 
 def _means(values: Floats, groups: Indices) -> Floats:
@@ -159,17 +158,22 @@ def _means(values: Floats, groups: Indices) -> Floats:
     return np.stack([values[groups == group].mean(axis=0) for group in range(groups.max() + 1)])
 
 
-def _covariance(centred: Floats) -> Floats:
-    """Return the covariance of centred rows, shrunk towards a sphere so that it can be inverted."""
-    width = centred.shape[1]
-    covariance = centred.T @ centred / len(centred)
-    sphere = np.trace(covariance) / width * np.eye(width)
-    return np.asarray((1 - _SHRINKAGE) * covariance + _SHRINKAGE * sphere)
+def _discriminant(values: Floats, classes: Indices | NDArray[np.bool_]) -> Any:
+    """Return a fitted linear discriminant with one covariance for all classes, shrunk towards a sphere."""
+    from sklearn.covariance import ShrunkCovariance  # noqa: PLC0415 - takes a second
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: PLC0415
+
+    shrunk = ShrunkCovariance(shrinkage=_SHRINKAGE, store_precision=False)
+    return LinearDiscriminantAnalysis(solver="lsqr", covariance_estimator=shrunk).fit(values, classes)
 
 
 def _whitening(centred: Floats, groups: Indices) -> Floats:
     """Return each group's inverse Cholesky factor, its covariance being drawn towards the common one."""
-    common = _covariance(centred)
+    from sklearn.covariance import ShrunkCovariance  # noqa: PLC0415 - takes a second
+
+    common = (
+        ShrunkCovariance(shrinkage=_SHRINKAGE, store_precision=False, assume_centered=True).fit(centred).covariance_
+    )
     factors = []
     for group in range(groups.max() + 1):
         own = centred[groups == group]
@@ -180,8 +184,9 @@ def _whitening(centred: Floats, groups: Indices) -> Floats:
 
 def _ridge(inputs: Floats, outputs: Floats, ridge: float) -> Floats:
     """Return the map (k, k) of ridge regression from inputs to outputs, both (n, k)."""
-    gram = inputs.T @ inputs + ridge * np.eye(inputs.shape[1])
-    return np.asarray(np.linalg.solve(gram, inputs.T @ outputs), dtype=np.float64)
+    from sklearn.linear_model import Ridge  # noqa: PLC0415 - takes a second
+
+    return np.asarray(Ridge(ridge, fit_intercept=False, solver="cholesky").fit(inputs, outputs).coef_.T)
 
 
 def _log_density(centred: Floats, whiten: Floats) -> Floats:

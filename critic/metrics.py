@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.acceptance import RECALLS
-from critic.model import Critic
-from critic.verdicts import Splits, Verdicts, split_verdicts, training_verdicts
+from critic.kinds import Critic
+from critic.verdicts import Splits, Verdicts, missing, split_verdicts, training_verdicts
 from kg.errors import NotReady
 from kg.model import Judgement, Split
 
@@ -36,22 +36,20 @@ def report(
     no text), and TF-IDF of words and word pairs with logistic regression.
 
     Returns:
-        `kind`, `split`, numbers of `rows`, `events`, `good` and `trained_rows`, and `systems`: name to measures, see
+        `role`, `split`, numbers of `rows`, `events`, `good` and `trained_rows`, and `systems`: name to measures, see
         `measure`. All of it can be written as JSON.
 
     Raises:
         NotReady: the split has no judged triple, or only good or only bad ones.
     """
-    trained, tested = training_verdicts(judgements, critic.kind, splits), split_verdicts(judgements, split, splits)
-    if len(set(tested.good.tolist())) < 2:  # noqa: PLR2004 - both kinds
-        raise NotReady(f"a report needs good and bad judged triples of {split} events; there are {len(tested)} in all")
+    trained, tested = training_verdicts(judgements, critic.role, splits), reportable_verdicts(judgements, splits, split)
     scores = {
         "critic": critic.score(tested.triples),
         "relation prior": _relation_prior(trained, tested),
         "TF-IDF + logistic regression": _tfidf(trained, tested),
     }
     return {
-        "kind": critic.kind,
+        "role": critic.role,
         "split": split,
         "rows": len(tested),
         "events": len(set(tested.events)),
@@ -59,6 +57,22 @@ def report(
         "trained_rows": len(trained),
         "systems": {name: measure(values, tested, seed=seed) for name, values in scores.items()},
     }
+
+
+def reportable_verdicts(judgements: Sequence[Judgement], splits: Splits | None, split: Split) -> Verdicts:
+    """Return the verdicts of a split that a report can be made of.
+
+    Raises:
+        NotReady: the split has no judged triple, or only good or only bad ones.
+    """
+    tested = split_verdicts(judgements, split, splits)
+    good = int(tested.good.sum())
+    if not 0 < good < len(tested):
+        raise NotReady(
+            f"a report needs good and bad judged triples of {split} events; there are {good} and {len(tested) - good}; "
+            f"{missing(judgements, splits, split)}"
+        )
+    return tested
 
 
 def measure(scores: NDArray[np.float64], verdicts: Verdicts, *, seed: int = 0) -> dict[str, Any]:
@@ -105,7 +119,7 @@ def format_report(report: Mapping[str, Any]) -> str:
     """Return a report as a small table; figures are percentages."""
     lines = [
         (
-            f"{report['kind']} critic, trained on {report['trained_rows']:,} judged triples; on {report['rows']:,} of "
+            f"{report['role']} critic, trained on {report['trained_rows']:,} judged triples; on {report['rows']:,} of "
             f"{report['events']:,} {report['split']} events ({report['good'] / report['rows']:.0%} good), in %:"
         ),
         f"{'':30}{'AUC':>6}{'95 % interval':>15}{'by relation':>13}{'AP':>6}{'P@.8':>6}{'ECE':>6}{'Brier':>7}",

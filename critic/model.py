@@ -1,4 +1,4 @@
-"""The critic: a probability that a triple is acceptable, from a few cheap scores.
+"""The blend: a critic that makes a probability of a few cheap scores.
 
 The scores (`critic.features`) are learnt from the teacher's triples. A score that has seen a triple's own event
 finds that triple too good, be it good or not. So the events are dealt into folds by their key, and a triple is
@@ -8,57 +8,55 @@ whether or not the triple was there to learn from. So thresholds chosen on one s
 A logistic regression, fitted on judgements, turns the scores, their products and the relation into the probability.
 """
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.features import SCORES, Floats, Indices, Score, Vectors
-from critic.verdicts import KINDS, Kind
+from critic.features import PARTS, Floats, Indices, Part, Vectors
+from critic.kinds import ABOUT, BLEND, Encode
+from critic.roles import ROLES
 from kg import strict_json
-from kg.errors import InputError, NotFound
+from kg.errors import InputError
 from kg.model import NOTHING, Triple, head_id
-
-Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to unit vectors: (len(texts), d)."""
 
 FOLDS = 4
 
-_FORMAT = 1  # of the saved files
+_FORMAT = 2  # of the saved files
 _PAGE_TRIPLES = 20_000  # scored at a time: their vectors take 120 MB with 384 dimensions
 _DECIMALS = 6  # of a score: what the order of embedding changes beyond that, no threshold and no id may see
 _MAX_DEVIATION = 3.0  # standard deviations; products of outliers would run away with the probability
 
 
-class Critic:
+class Blend:
     """Scores triples.
 
     Attributes:
-        kind: "filter" chooses what the student learns from, "judge" estimates how good the student is.
+        role: a name in `critic.roles`.
         relations: the relations that it knows; a triple of any other gets the base rate of the judgements.
     """
 
     def __init__(
         self,
-        kind: Kind,
+        role: str,
         relations: Sequence[str],
-        folds: Sequence[Sequence[Score]],
+        folds: Sequence[Sequence[Part]],
         blend: dict[str, Floats],
         encode: Encode,
     ) -> None:
-        """Put a critic together; `critic.train` and `Critic.load` do.
+        """Put a critic together; `critic.training.fit_blend` and `load` do.
 
         Args:
-            kind: which of the two critics.
+            role: a name in `critic.roles`.
             relations: R names; a score knows them by their indices.
-            folds: `FOLDS` times the scores of the kind, each fitted without the events of its fold.
+            folds: `FOLDS` times the scores of the role, each fitted without the events of its fold.
             blend: `mean` and `deviation` of the scores, (S,) each, and `weights`, (P,), of the regression on what
                 `design` makes of them, the intercept last.
             encode: the sentence encoder that the scores were fitted with.
         """
-        self.kind = kind
+        self.role = role
         self.relations = tuple(relations)
         self._folds = folds
         self._blend = blend
@@ -92,36 +90,33 @@ class Critic:
                 for name, array in score._asdict().items():
                     arrays[f"{fold}.{type(score).__name__}.{name}"] = np.ascontiguousarray(array)
         save_file(arrays, folder / "critic.safetensors")
-        about = {"format": _FORMAT, "kind": self.kind, "relations": self.relations}
-        (folder / "critic.json").write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+        about = {"kind": BLEND, "role": self.role, "format": _FORMAT, "relations": self.relations}
+        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, encode: Encode) -> "Critic":
+    def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Blend":
         """Read what `save` wrote; `encode` has to be the encoder of the training.
 
         Raises:
-            NotFound: there is no critic in the folder.
             InputError: what is there is damaged or of another version.
         """
         from safetensors import SafetensorError  # noqa: PLC0415
         from safetensors.numpy import load_file  # noqa: PLC0415
 
+        if about.get("format") != _FORMAT:
+            raise InputError(f"{folder} has a critic of another version; train it again")
+        parts = ROLES[about["role"]].parts
         try:
-            about = json.loads((folder / "critic.json").read_text(encoding="utf-8"))
             arrays = load_file(folder / "critic.safetensors")
-            if about["format"] != _FORMAT or about["kind"] not in KINDS:
-                raise InputError(f"{folder} has a critic of another version; train it again")
             folds = [
                 [
-                    score(**{name: arrays[f"{fold}.{score.__name__}.{name}"] for name in score._fields})
-                    for score in SCORES[about["kind"]]
+                    PARTS[part](**{name: arrays[f"{fold}.{part}.{name}"] for name in PARTS[part]._fields})
+                    for part in parts
                 ]
                 for fold in range(FOLDS)
             ]
             blend = {name: arrays[f"blend.{name}"] for name in ("mean", "deviation", "weights")}
-            return cls(about["kind"], about["relations"], folds, blend, encode)
-        except FileNotFoundError as error:
-            raise NotFound(f"there is no critic in {folder}") from error
+            return cls(about["role"], about["relations"], folds, blend, encode)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
 
@@ -141,7 +136,7 @@ def vectors_of(triples: Sequence[Triple], relations: Sequence[str], encode: Enco
     )
 
 
-def cross_scores(scores: Sequence[Sequence[Score]], rows: Vectors, folds: Indices) -> Floats:
+def cross_scores(scores: Sequence[Sequence[Part]], rows: Vectors, folds: Indices) -> Floats:
     """Return each row's scores by what was fitted without its fold, (n, S); NaN where the relation is not known."""
     result = np.full((len(folds), len(scores[0])), np.nan)
     for fold, fitted in enumerate(scores):

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from critic.acceptance import thresholds_by_recall
-from critic.metrics import report
-from critic.model import Critic
-from critic.training import train
-from critic.verdicts import Kind, split_verdicts
+from critic.kinds import BLEND, Critic, load_critic, train_role
+from critic.metrics import report, reportable_verdicts
+from critic.roles import FILTER, ROLES
+from critic.verdicts import missing, split_verdicts
 from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.errors import NotReady
@@ -30,15 +30,29 @@ class Trained:
 
 
 def train_critic(
-    graph: KnowledgeGraph, workspace: Workspace, encoder: Encoder, *, seed: int = 0, kind: Kind = "filter"
+    graph: KnowledgeGraph,
+    workspace: Workspace,
+    encoder: Encoder,
+    *,
+    seed: int = 0,
+    role: str = FILTER,
+    kind: str = BLEND,
 ) -> Trained:
     """Train a critic on the judgements in the graph; one that was trained on just these before is kept.
 
-    The filter becomes the graph's current critic. The judge, which learns from other events, does not: it only
+    The filter becomes the graph's current critic. The judge, which learns from other events, does not: the judge only
     estimates how good a student is.
 
+    Args:
+        graph: where judgements and triples are.
+        workspace: where the critic goes.
+        encoder: the sentence encoder.
+        seed: of everything random.
+        role: a name in `critic.roles`.
+        kind: a name in `critic.kinds`.
+
     Raises:
-        NotReady: there are no judgements, too few, or only good or only bad ones.
+        NotReady: there are no judgements or triples to learn from, too few, or only good or only bad ones.
     """
     judgements = graph.judgements()
     if not judgements:
@@ -47,7 +61,10 @@ def train_critic(
     corpus = [
         edge.triple for edge in graph.edges(split="train", where="NOT r.predicted") if not edge.triple.says_nothing
     ]
+    if not corpus:
+        raise NotReady(_no_training_triples(graph))
     parameters = {
+        "role": role,
         "kind": kind,
         "encoder": encoder.description,
         "seed": seed,
@@ -55,20 +72,23 @@ def train_critic(
         "judgements": content_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in judgements),
         "corpus": content_hash(map(triple_id, corpus)),
     }
-    run = Run("train-critic", model=kind, parameters=parameters)
-    critic_id = f"{kind}-{run.id.removeprefix('train-critic-')}"
+    run = Run("train-critic", model=role, parameters=parameters)
+    critic_id = f"{role}-{run.id.removeprefix('train-critic-')}"
     folder = workspace.place("critics", critic_id)
     graph.begin(run)
     if not (folder / "report.json").is_file():
-        critic = train(judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, kind=kind, splits=splits)
+        reportable_verdicts(judgements, splits, "test")  # better said now than after the training
+        critic = train_role(
+            judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits
+        )
         measured = report(critic, judgements, splits)
         with new_folder(folder) as draft:
             critic.save(draft)
             _write(draft / "manifest.json", parameters)
             _write(draft / "report.json", measured)
-    critic = Critic.load(folder, encoder.encode)
+    critic = load_critic(folder, encoder.encode)
     measured = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if kind == "filter":
+    if ROLES[role].scores_edges:
         graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
     numbers = {"critic": critic_id, "offered": len(judgements)}
     graph.finish(run, **numbers)
@@ -88,7 +108,7 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
         raise NotReady(f"the current critic {critic_id} is not in {folder}; set KG_HOME, or run kg critic train")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     encoder = Encoder.described(manifest["encoder"], workspace.folder("embeddings"))
-    return critic_id, Critic.load(folder, encoder.encode)
+    return critic_id, load_critic(folder, encoder.encode)
 
 
 def calibrate_critic(
@@ -101,9 +121,13 @@ def calibrate_critic(
     """
     critic_id, critic = open_critic(graph, workspace)
     judgements = graph.judgements()
-    verdicts = split_verdicts(judgements, "validation", _splits(graph, judgements))
+    splits = _splits(graph, judgements)
+    verdicts = split_verdicts(judgements, "validation", splits)
     if not verdicts.triples:
-        raise NotReady("no event of the validation split is judged, so no threshold can be chosen; judge some")
+        raise NotReady(
+            "no triple of a validation event is judged, so no threshold can be chosen; "
+            f"{missing(judgements, splits, 'validation')}"
+        )
     thresholds = thresholds_by_recall(critic.score(verdicts.triples), verdicts.good, verdicts.relations, recall)
     run = Run("calibrate", model=critic_id, parameters={"recall": recall, "thresholds": thresholds})
     acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds)
@@ -135,6 +159,16 @@ def score_edges(
     scored = graph.record_scores(critic_id, critic.score, acceptance, every=every, progress=progress)
     graph.finish(run, offered=graph.statistics()["scored"])
     return scored
+
+
+def _no_training_triples(graph: KnowledgeGraph) -> str:
+    """Return what is said when no triple is one to learn from: how many there are of which split."""
+    found = graph.teacher_triples()
+    counts = ", ".join(f"{found.get(split, 0):,} of {split} events" for split in ("train", "validation", "test"))
+    return (
+        f"a critic learns from the teacher's triples of training events, and there are none: the graph has {counts}; "
+        "load some with kg ingest load FILE --split train"
+    )
 
 
 def _splits(graph: KnowledgeGraph, judgements: list[Judgement]) -> dict[str, Split]:

@@ -1,21 +1,17 @@
 """What the judgements of a share of the events come to: one verdict a triple.
 
-Training, thresholds and the report each take another share: the train split, divided between the critic that
-filters and the one that judges the student; the validation split; the test split.
+Which share is whose: see `critic.roles`.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from critic.roles import ROLES
 from kg.model import Judgement, Split, Triple, half_of, head_id, split_of
-
-Kind = Literal["filter", "judge"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 Splits = Mapping[str, Split]
 """Key of an event (`kg.model.head_id`) to its split; an event that is not named follows `split_of`."""
@@ -53,9 +49,9 @@ def split_in(triple: Triple, splits: Splits | None = None) -> Split:
     return (splits or {}).get(event) or split_of(event)
 
 
-def training_verdicts(judgements: Sequence[Judgement], kind: Kind, splits: Splits | None = None) -> Verdicts:
-    """Return what a critic may learn from: the train split's half of the events that belongs to its kind."""
-    half = KINDS.index(kind)
+def training_verdicts(judgements: Sequence[Judgement], role: str, splits: Splits | None = None) -> Verdicts:
+    """Return what a critic may learn from: the train split's half of the events that belongs to its role."""
+    half = ROLES[role].half
     mine = [judgement for judgement in judgements if half_of(head_id(judgement.triple)) == half]
     return split_verdicts(mine, "train", splits)
 
@@ -73,3 +69,14 @@ def split_verdicts(judgements: Sequence[Judgement], split: Split, splits: Splits
     triples = tuple(sorted(votes))
     good = [2 * sum(votes[triple]) > len(votes[triple]) for triple in triples]
     return Verdicts(triples, np.array(good, dtype=np.bool_))
+
+
+def missing(judgements: Sequence[Judgement], splits: Splits | None, split: Split, half: int | None = None) -> str:
+    """Return, for an error's end, how many judged triples each split has, and how to get more of the split and half."""
+    found = Counter(split_in(triple, splits) for triple in {judgement.triple for judgement in judgements})
+    counts = ", ".join(f"{found[name]:,} of {name} events" for name in ("train", "validation", "test"))
+    halves = "" if half is None else f" --param half={half}"
+    return (
+        f"judged triples there are {counts}; for more: kg query unjudged --param split={split}{halves} --json, "
+        "then kg critic import-judgements FILE"
+    )

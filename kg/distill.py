@@ -107,7 +107,7 @@ def evaluate(
         NotReady: a student has not predicted for this split, or a judge cannot be trained.
         InputError: not one of the verdicts is about a prediction.
     """
-    judge = train_critic(graph, workspace, encoder, seed=seed, kind="judge")
+    judge = train_critic(graph, workspace, encoder, seed=seed, role="judge")
     taught = [edge for edge in graph.edges(split=split, where="NOT r.predicted") if not edge.triple.says_nothing]
     held_out = [edge.triple for edge in taught]
     gold = {judgement.triple for judgement in graph.judgements() if judgement.is_good} & set(held_out)

@@ -118,15 +118,6 @@ class Vocabulary:
         return cls(_read(text, name), f"vocabulary {name}")
 
 
-def verbalise(head: str, relation: Relation, tail: str) -> str:
-    """Return a triple as one sentence.
-
-    >>> verbalise("PersonX fires PersonY", Relation("xReact", "so PersonX feels"), "guilty")
-    'PersonX fires PersonY, so PersonX feels guilty'
-    """
-    return f"{head.rstrip(' .')}, {relation.phrase} {tail}"
-
-
 def _shipped_files() -> list[Any]:
     folder = resources.files("kg").joinpath("vocabularies")
     return [path for path in folder.iterdir() if path.name.endswith(".toml")]

@@ -415,6 +415,10 @@ class KnowledgeGraph:
             "acceptances": [row["properties"] for row in others if row["label"] == "Acceptance"],
         }
 
+    def teacher_triples(self) -> dict[str, int]:
+        """Return how many triples that are no predictions each split has."""
+        return {row["split"]: row["triples"] for row in self._read("graph/teacher_triples")}
+
     def statistics(self) -> dict[str, Any]:
         """Return counts of phrases, events, inferences, edges, judgements and runs, and of edges by relation."""
         relations = self._read("graph/relation_statistics")

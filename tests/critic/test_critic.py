@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from critic.features import SCORES, Expectation, Match
+from critic.features import Match, TailTypicality, Vectors
+from critic.kinds import ABOUT, KINDS, Critic, Kind, Lesson, load_critic, train_role
 from critic.metrics import format_report, measure, report
-from critic.model import Critic, folds_of
-from critic.training import fit, train
-from critic.verdicts import KINDS, Verdicts, split_verdicts, training_verdicts
+from critic.model import folds_of
+from critic.roles import ROLES, Role
+from critic.training import fit_blend
+from critic.verdicts import Verdicts, split_verdicts, training_verdicts
 from kg.errors import InputError, NotFound, NotReady
 from kg.model import NOTHING, Judgement, Triple, head_id
 from kg.vocabulary import Vocabulary
@@ -29,8 +33,8 @@ class World(NamedTuple):
     judgements: list[Judgement]
     vocabulary: Vocabulary
 
-    def train(self, kind: str = "filter", seed: int = 0) -> Critic:
-        return train(self.judgements, self.corpus, self.vocabulary, encode, seed=seed, kind=kind)
+    def train(self, role: str = "filter", seed: int = 0) -> Critic:
+        return train_role(self.judgements, self.corpus, self.vocabulary, encode, seed=seed, role=role)
 
     def triples(self) -> list[Triple]:
         return [judgement.triple for judgement in self.judgements]
@@ -91,12 +95,12 @@ def test_a_page_of_triples_scores_like_one_at_a_time(world: World) -> None:
     assert critic.score([]).shape == (0,)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_saved_critic_is_the_same_critic(world: World, tmp_path: Path, kind: str) -> None:
-    critic = world.train(kind)
+@pytest.mark.parametrize("role", list(ROLES))
+def test_a_saved_critic_is_the_same_critic(world: World, tmp_path: Path, role: str) -> None:
+    critic = world.train(role)
     critic.save(tmp_path)
-    loaded = Critic.load(tmp_path, encode)
-    assert (loaded.kind, loaded.relations) == (kind, ("xReact", "xWant", "xNeed"))
+    loaded = load_critic(tmp_path, encode)
+    assert (loaded.role, loaded.relations) == (role, ("xReact", "xWant", "xNeed"))
     np.testing.assert_array_equal(loaded.score(world.triples()), critic.score(world.triples()))
 
 
@@ -109,7 +113,7 @@ def test_an_events_own_tails_do_not_raise_their_scores(world: World) -> None:
     assert len(without) < len(world.corpus)
     mine = [triple for triple in world.corpus if triple.head == event]
     seen, unseen = (
-        fit(verdicts, corpus, world.vocabulary, encode, seed=0, kind="filter").score(mine)
+        fit_blend(Lesson(verdicts, corpus, world.vocabulary, encode, "filter", seed=0)).score(mine)
         for corpus in (world.corpus, without)
     )
     np.testing.assert_array_equal(seen, unseen)
@@ -125,14 +129,14 @@ def test_test_events_teach_nothing(world: World) -> None:
 
 
 def test_filter_judge_and_thresholds_use_different_events(world: World) -> None:
-    shares = [set(training_verdicts(world.judgements, kind).events) for kind in KINDS]
+    shares = [set(training_verdicts(world.judgements, role).events) for role in ROLES]
     shares += [set(split_verdicts(world.judgements, split).events) for split in ("validation", "test")]
     assert all(shares)
     assert sum(map(len, shares)) == len(set.union(*shares)) == 150
 
 
 def test_the_judge_has_nothing_that_ranks_tails_for_a_head(world: World) -> None:
-    assert not {Expectation, Match} & set(SCORES["judge"])
+    assert not {"Expectation", "Match"} & set(ROLES["judge"].parts)
     heads = [f"PersonX topic{number % TOPICS} event{number}" for number in range(40)]
     triples = [Triple(head, "xWant", "topic1 xWant tail") for head in heads]
     triples = [triple for triple in triples if folds_of([triple])[0] == 0]  # scored by the same fits
@@ -178,24 +182,28 @@ def test_too_little_to_learn_from_is_said(world: World) -> None:
     with pytest.raises(NotReady, match=r"at least 10 good and 10 bad .* there are 0 and 0"):
         World(world.corpus, [], world.vocabulary).train()
     good = [judgement for judgement in world.judgements if judgement.is_good]
-    with pytest.raises(NotReady, match=r"and 0$"):
+    with pytest.raises(
+        NotReady, match=r"there are 192 and 0; .* of test events; .*unjudged --param split=train --param half=0"
+    ):
         World(world.corpus, good, world.vocabulary).train()
-    with pytest.raises(NotReady, match="about 40 of a relation"):
+    with pytest.raises(
+        NotReady, match=r"about 40 of a relation.* of the 27 that it may learn from, \d+ have x\w+; .*--split train"
+    ):
         World(world.corpus[:30], world.judgements, world.vocabulary).train()
 
 
 def test_a_folder_without_a_critic_and_a_damaged_one_are_told_apart(world: World, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no critic in"):
-        Critic.load(tmp_path, encode)
+        load_critic(tmp_path, encode)
     world.train().save(tmp_path)
     weights = (tmp_path / "critic.safetensors").read_bytes()
     (tmp_path / "critic.safetensors").write_bytes(weights[:1000])
     with pytest.raises(InputError, match="damaged"):
-        Critic.load(tmp_path, encode)
+        load_critic(tmp_path, encode)
     (tmp_path / "critic.safetensors").write_bytes(weights)
-    (tmp_path / "critic.json").write_text('{"format": 0, "kind": "filter", "relations": []}')
+    (tmp_path / "critic.json").write_text('{"format": 0, "kind": "blend", "role": "filter", "relations": []}')
     with pytest.raises(InputError, match="another version"):
-        Critic.load(tmp_path, encode)
+        load_critic(tmp_path, encode)
 
 
 def test_a_report_has_the_baselines_beside_the_critic(world: World) -> None:
@@ -220,7 +228,7 @@ def test_a_report_has_the_baselines_beside_the_critic(world: World) -> None:
 
 def test_a_report_without_test_judgements_is_refused(world: World) -> None:
     trained = [judgement for judgement in world.judgements if judgement not in _judged(world, "test")]
-    with pytest.raises(NotReady, match="good and bad judged triples of test events; there are 0"):
+    with pytest.raises(NotReady, match=r"good and bad judged triples of test events; there are 0 and 0; .*split=test"):
         report(world.train(), trained)
 
 
@@ -238,3 +246,77 @@ def test_measures_of_a_perfect_and_of_a_constant_score() -> None:
     constant = measure(np.full(40, 0.75), verdicts)
     assert (constant["auc"], constant["ece"]) == (0.5, 0.5)
     assert set(constant["precision_at_recall"].values()) == {0.25}
+
+
+class Coin:
+    """A critic of another kind: as sure of everything as the share of good verdicts that it saw."""
+
+    def __init__(self, role: str, share: float) -> None:
+        self.role, self.share = role, share
+
+    def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        return np.full(len(triples), self.share)
+
+    def save(self, folder: Path) -> None:
+        (folder / ABOUT).write_text(json.dumps({"kind": "coin", "role": self.role, "share": self.share}))
+
+    @classmethod
+    def load(cls, _folder: Path, about: dict, _encode: object) -> "Coin":
+        return cls(about["role"], about["share"])
+
+
+def fit_coin(lesson: Lesson) -> Coin:
+    return Coin(lesson.role, float(lesson.verdicts.good.mean()))
+
+
+def test_another_kind_is_a_row_and_learns_from_its_roles_half(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("coins")
+    module.__dict__.update(fit_coin=fit_coin, Coin=Coin)
+    monkeypatch.setitem(sys.modules, "coins", module)
+    monkeypatch.setitem(KINDS, "coin", Kind("coins:fit_coin", "coins:Coin.load"))
+    for role in ROLES:
+        coin = train_role(world.judgements, world.corpus, world.vocabulary, encode, seed=0, role=role, kind="coin")
+        coin.save(tmp_path)
+        loaded = load_critic(tmp_path, encode)
+        share = training_verdicts(world.judgements, role).good.mean()
+        assert (loaded.role, loaded.score(world.triples()[:2]).tolist()) == (role, [share, share])
+        assert report(loaded, world.judgements)["systems"]["critic"]["auc"] == 0.5
+
+
+def test_a_third_role_gets_the_data_of_its_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ROLES, "second judge", Role(1, ("Match",), all_triples=False, scores_edges=False))
+    events = training_verdicts(world.judgements, "second judge").events
+    assert set(events) == set(training_verdicts(world.judgements, "judge").events) != set()
+    assert world.train("second judge").role == "second judge"
+
+
+def test_the_scores_are_the_closed_forms_of_a_linear_discriminant() -> None:
+    random = np.random.default_rng(3)
+    heads, tails = random.normal(size=(2, 300, 12))
+    for relations in (random.integers(0, 4, 300), random.integers(0, 2, 300), np.zeros(300, dtype=np.intp)):
+        rows = Vectors(heads, tails + relations[:, None] * np.linspace(0, 1, 12), relations)
+        means = np.stack([rows.tails[relations == one].mean(axis=0) for one in range(relations.max() + 1)])
+        weights = np.linalg.solve(shrunk(rows.tails - means[relations]), means.T)
+        shares = np.bincount(relations) / len(relations)
+        logits = rows.tails @ weights + np.log(shares) - (means * weights.T).sum(axis=1) / 2
+        expected = logits[np.arange(300), relations] - np.logaddexp.reduce(logits, axis=1)
+        np.testing.assert_allclose(TailTypicality.fit(rows, random).score(rows), expected, atol=1e-9)
+
+
+def test_the_match_of_head_and_tail_is_the_closed_form() -> None:
+    heads, tails = np.random.default_rng(4).normal(size=(2, 200, 10))
+    rows = Vectors(heads, tails + 0.5 * heads, np.zeros(200, dtype=np.intp))
+    other = np.random.default_rng(5).permutation(np.arange(200))
+    real, swapped = rows.heads * rows.tails, rows.heads * rows.tails[other]
+    centred = np.concatenate([real - real.mean(axis=0), swapped - swapped.mean(axis=0)])
+    weights = np.linalg.solve(shrunk(centred), real.mean(axis=0) - swapped.mean(axis=0))
+    np.testing.assert_allclose(Match.fit(rows, np.random.default_rng(5)).weights, weights, atol=1e-9)
+
+
+def shrunk(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the covariance of centred rows with three tenths of it made spherical, written out."""
+    covariance = centred.T @ centred / len(centred)
+    width = centred.shape[1]
+    return 0.7 * covariance + 0.3 * np.trace(covariance) / width * np.eye(width)

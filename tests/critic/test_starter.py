@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from critic.judgements import read_judgements
+from critic.kinds import train_role
 from critic.metrics import report
-from critic.training import train
 from kg.encoder import Encoder
 from kg.model import Triple, phrase_id, split_of
 from kg.vocabulary import Vocabulary
@@ -33,7 +33,7 @@ def test_it_beats_both_baselines_on_events_it_never_saw(tmp_path: Path) -> None:
         if split_of(phrase_id(row["event"])) == "train"
         for tail in row["tails"][:1]  # an eighth of them, for embedding takes time
     ]
-    critic = train(judgements, corpus, vocabulary, Encoder(None, tmp_path).encode, seed=0, kind="filter")
+    critic = train_role(judgements, corpus, vocabulary, Encoder(None, tmp_path).encode, seed=0, role="filter")
     found, prior, tfidf = report(critic, judgements)["systems"].values()
     assert found["auc"] > max(prior["auc"], tfidf["auc"]) + 0.05
     assert found["relation_auc"] > 0.65
