@@ -80,11 +80,11 @@ def calibrate(
     """Choose the thresholds that keep a share of the good triples, on the validation events."""
     from critic.runs import calibrate_critic
     from kg.graph.connection import open_graph
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
-        with tqdm(unit=" edges", desc="accept", disable=None) as bar:
+        with Bar(unit="edges", desc="accept") as bar:
             acceptance = calibrate_critic(graph, workspace, recall=recall, progress=bar.update)
         accepted = graph.statistics()["accepted"]
     for relation, threshold in sorted(acceptance.thresholds[f"{recall:g}"].items()):
@@ -99,10 +99,10 @@ def score(
     """Score the edges that the current critic has not scored yet."""
     from critic.runs import score_edges
     from kg.graph.connection import open_graph
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
     workspace = Workspace.default()
-    with open_graph(workspace) as graph, tqdm(unit=" edges", desc="score", disable=None) as bar:
+    with open_graph(workspace) as graph, Bar(unit="edges", desc="score") as bar:
         scored = score_edges(graph, workspace, every=every, progress=bar.update)
         counts = graph.statistics()
     say(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")

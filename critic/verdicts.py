@@ -57,15 +57,19 @@ def training_verdicts(judgements: Sequence[Judgement], role: str, splits: Splits
 
 
 def split_verdicts(judgements: Sequence[Judgement], split: Split, splits: Splits | None = None) -> Verdicts:
-    """Return the verdicts on the events of a split; judgements of the tail `NOTHING` are left out.
+    """Return the verdicts on the events of a split, as `verdicts_on`."""
+    return verdicts_on([judgement for judgement in judgements if split_in(judgement.triple, splits) == split])
+
+
+def verdicts_on(judgements: Sequence[Judgement]) -> Verdicts:
+    """Return what judgements come to; those of the tail `NOTHING` are left out.
 
     A tie of the annotators is no acceptance, as "unfamiliar" (-9) is none.
     """
     votes: dict[Triple, list[bool]] = defaultdict(list)
     for judgement in judgements:
-        triple = judgement.triple
-        if not triple.says_nothing and split_in(triple, splits) == split:
-            votes[triple].append(judgement.is_good)
+        if not judgement.triple.says_nothing:
+            votes[judgement.triple].append(judgement.is_good)
     triples = tuple(sorted(votes))
     good = [2 * sum(votes[triple]) > len(votes[triple]) for triple in triples]
     return Verdicts(triples, np.array(good, dtype=np.bool_))

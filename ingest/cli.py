@@ -52,7 +52,7 @@ def load(
     from ingest.load import load_file
     from kg.exchange.rdf.writing import is_rdf
     from kg.graph.connection import open_graph
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
     workspace = Workspace.default()
     is_whole = format_name in ("snapshot", "rdf") or (format_name == "auto" and (file.is_dir() or is_rdf(file)))
@@ -66,7 +66,7 @@ def load(
     if format_name == "rdf" or (format_name == "auto" and is_rdf(file)):
         _load_rdf(file, workspace)
         return
-    with open_graph(workspace) as graph, tqdm(unit=" rows", desc=file.name, disable=None) as bar:
+    with open_graph(workspace) as graph, Bar(unit="rows", desc=file.name) as bar:
         loaded = load_file(
             graph, workspace, file, format_name, vocabulary=vocabulary, lang=lang, split=split, model=model,
             licence=licence, progress=bar.update,
@@ -112,12 +112,12 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
 
 def _load_snapshot(folder: Path, workspace: Workspace) -> None:
     from kg.graph.connection import open_graph
+    from kg.progress import Bar
     from kg.snapshot.folder import open_snapshot
     from kg.snapshot.restoring import restore_snapshot
-    from kg.terminal import tqdm
 
     snapshot = open_snapshot(folder)
-    with open_graph(workspace) as graph, tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
+    with open_graph(workspace) as graph, Bar(unit="edges", desc=folder.name) as bar:
         restore_snapshot(graph, snapshot, bar.update)
     _say_loaded(snapshot)
 
@@ -125,9 +125,9 @@ def _load_snapshot(folder: Path, workspace: Workspace) -> None:
 def _load_rdf(file: Path, workspace: Workspace) -> None:
     from ingest.load import load_rdf
     from kg.graph.connection import open_graph
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
-    with open_graph(workspace) as graph, tqdm(unit=" edges", desc=file.name, disable=None) as bar:
+    with open_graph(workspace) as graph, Bar(unit="edges", desc=file.name) as bar:
         loaded = load_rdf(graph, workspace, file, bar.update)
     say(f"{loaded.edges:,} edges of {file}, with the runs that asserted them")
     if loaded.rejected:

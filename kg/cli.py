@@ -69,6 +69,10 @@ def distill_all(
     force: Annotated[bool, typer.Option("--force", help="Train critics and students again.")] = False,
 ) -> None:
     """Run the whole loop on the starter corpus. A second run reuses what is there."""
+    say(
+        "The whole loop: about four minutes on two idle cores, a few more at the first start; what is done is kept.",
+        err=True,
+    )
     from kg.distill import distill
     from kg.encoder import Encoder
     from kg.graph.connection import open_graph
@@ -109,23 +113,26 @@ def evaluate_student(
         Path | None, typer.Option(help="Fresh verdicts on the student's own predictions, to correct the estimate with.")
     ] = None,
     split: Annotated[Split, typer.Option(help="Whose events.")] = "test",
-    student_id: student.cli.StudentId = None,
+    student_id: Annotated[
+        list[str] | None,
+        typer.Option("--student", metavar="ID", help="Which student; without it, the newest. Repeatable."),
+    ] = None,
     encoder: student.cli.EncoderName = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
 ) -> None:
     """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said."""
     from critic.judgements import read_judgements
-    from kg.distill import evaluate
     from kg.encoder import Encoder
+    from kg.evaluate import evaluate
     from kg.graph.connection import open_graph
     from student.runs import open_student
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
-        chosen, _ = open_student(graph, workspace, student_id)
+        chosen = student_id or [open_student(graph, workspace)[0]]
         verdicts = list(read_judgements(judgements, graph.vocabulary())) if judgements else []
         judges = Encoder(encoder, workspace.folder("embeddings"))
-        report, folder = evaluate(graph, workspace, judges, [chosen], split=split, verdicts=verdicts, seed=seed)
+        report, folder = evaluate(graph, workspace, judges, chosen, split=split, verdicts=verdicts, seed=seed)
     say(*report.split("\n"), "", f"The report is in {folder}")
 
 

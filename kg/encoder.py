@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from kg.errors import InputError, KGError, NotReady
 from kg.lines import file_hash
-from kg.terminal import tqdm
+from kg.progress import Bar
 from kg.workspace import private_file, private_folder
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -103,7 +103,7 @@ class Encoder:
         with self._vectors() as cache:
             result = np.empty((len(texts), self._dimension(cache)), dtype=np.float32)
             missing = _look_up(cache, first, result)
-            with tqdm(total=len(missing), desc="embed", unit="phrase", delay=1, leave=False, disable=None) as bar:
+            with Bar(total=len(missing), desc="embed", unit="phrase", delay=1, leave=False) as bar:
                 for batch, vectors in self._embed(missing):
                     result[[first[text] for text in batch]] = vectors
                     rows = [(text, vector.tobytes()) for text, vector in zip(batch, vectors, strict=True)]

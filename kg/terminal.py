@@ -6,7 +6,6 @@ Texts of the graph, of files, of providers and of the database are hostile until
 |---|---|
 | `say` | lines; whatever is in one that moves the cursor or cannot be seen is shown as `\x1b`, `\n` or `\u202e` |
 | `say_json` | data as JSON; there the same characters are JSON's own escapes, so that the value is verbatim |
-| `tqdm` | progress bars |
 | `ask` | a question |
 | `visible` | a text that goes elsewhere: a table's cell |
 | `data` | the stream for other data, such as CSV |
@@ -21,10 +20,8 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TextIO
-
-from tqdm import tqdm as _tqdm
 
 from kg import strict_json
 
@@ -69,11 +66,6 @@ def ask(question: str) -> None:
     import typer  # noqa: PLC0415 - libraries that print do not need it
 
     typer.confirm(visible(question), abort=True, err=True)
-
-
-def tqdm(items: Iterable[Any] | None = None, *, desc: str | None = None, **options: Any) -> Any:
-    """Return a progress bar on stderr, with tqdm's options."""
-    return _tqdm(items, desc=None if desc is None else visible(desc), **options)
 
 
 def data() -> TextIO:

@@ -81,12 +81,12 @@ def predict(
 ) -> None:
     """Write what a student infers about events as predicted edges; kg critic score scores them."""
     from kg.graph.connection import open_graph
-    from kg.terminal import tqdm
+    from kg.progress import Bar
     from student.runs import open_student
     from student.runs import predict as infer
 
     workspace = Workspace.default()
-    with open_graph(workspace) as graph, tqdm(unit=" events", desc="predict", disable=None) as bar:
+    with open_graph(workspace) as graph, Bar(unit="events", desc="predict") as bar:
         student_id, model = open_student(graph, workspace, student)
         run, added = infer(graph, model, student_id, split=split, count=count, progress=bar.update)
     say(f"{added:,} predicted edges added by {student_id} as run {run.id}; next: kg critic score")

@@ -66,16 +66,17 @@ def controls(
 
 
 def measure(
-    sets: Mapping[str, Sequence[Triple]], judge: Judge, training: Sequence[Triple], seed: int
+    sets: Mapping[str, Sequence[Triple]], judge: Judge, training: Sequence[Triple] | None, seed: int
 ) -> list[dict[str, Any]]:
     """Measure sets of triples about the same held-out events.
 
     Returns:
         A row a set: `name`, `rows`, `events`, `acceptance` (mean of the judge's probabilities, an estimate) with its
-        95 % `interval` (bootstrap over events), `distinct` (share of different relation-tail pairs), `novel` (share of
-        relation-tail pairs that the training triples do not have). A set without rows has None.
+        95 % `interval` (bootstrap over events; None for a single event), `distinct` (share of different relation-tail
+        pairs), `novel` (share of relation-tail pairs that the training triples do not have; None if no training is
+        given, for sets that belong to students of several). A set without rows has None.
     """
-    seen = {(triple.relation, triple.tail) for triple in training}
+    seen = {(triple.relation, triple.tail) for triple in training or ()}
     rows = []
     for name, triples in sets.items():
         row: dict[str, Any] = {"name": name, "rows": len(triples), "events": len({t.head for t in triples})}
@@ -84,9 +85,10 @@ def measure(
             tails = [(triple.relation, triple.tail) for triple in triples]
             scores = judge(triples)
             row["acceptance"] = float(scores.mean())
-            row["interval"] = _interval(_resampled(_by_event(triples, scores), _draws(triples, seed)))
+            row["interval"] = _interval(_by_event(triples, scores), _draws(triples, seed))
             row["distinct"] = len(set(tails)) / len(tails)
-            row["novel"] = sum(tail not in seen for tail in tails) / len(tails)
+            if training is not None:
+                row["novel"] = sum(tail not in seen for tail in tails) / len(tails)
         rows.append(row)
     return rows
 
@@ -95,8 +97,8 @@ def compare(student: Sequence[Triple], control: Sequence[Triple], judge: Judge, 
     """Compare a student's set with a control's on the events that both speak of; None where there is none.
 
     Returns:
-        `difference` of the judged acceptances, its 95 % `interval` (paired bootstrap over events), and `beats`:
-        whether the whole interval is above 0.
+        `difference` of the judged acceptances, its 95 % `interval` (paired bootstrap over events; None for a single
+        event), and `beats`: whether the whole interval is above 0.
     """
     common = {triple.head for triple in student} & {triple.head for triple in control}
     ours = [triple for triple in student if triple.head in common]
@@ -105,10 +107,13 @@ def compare(student: Sequence[Triple], control: Sequence[Triple], judge: Judge, 
         return None
     draws = _draws(ours, seed)
     sums = [_by_event(triples, judge(triples)) for triples in (ours, theirs)]
-    differences = _resampled(sums[0], draws) - _resampled(sums[1], draws)
-    low, high = _interval(differences)
+    interval = _interval(sums[0], draws, sums[1])
     means = [total[:, 0].sum() / total[:, 1].sum() for total in sums]
-    return {"difference": float(means[0] - means[1]), "interval": [low, high], "beats": low > 0}
+    return {
+        "difference": float(means[0] - means[1]),
+        "interval": interval,
+        "beats": interval is not None and interval[0] > 0,
+    }
 
 
 def perplexity(student: Student, held_out: Sequence[Triple]) -> dict[str, Any]:
@@ -147,11 +152,11 @@ def correct_with_judgements(scores: Floats, judged: Sequence[int], verdicts: Seq
     """
     good = np.asarray(verdicts, dtype=np.float64)
     errors = good - scores[list(judged)]
-    estimate = float(scores.mean() + errors.mean())
-    error = np.sqrt(scores.var(ddof=1) / len(scores) + errors.var(ddof=1) / len(errors))
+    estimate = min(1.0, max(0.0, float(scores.mean() + errors.mean())))
+    error = float(np.sqrt(scores.var(ddof=1) / len(scores) + errors.var(ddof=1) / len(errors)))
     return {
         "estimate": estimate,
-        "interval": [estimate - _SIGNIFICANT * float(error), estimate + _SIGNIFICANT * float(error)],
+        "interval": [max(0.0, estimate - _SIGNIFICANT * error), min(1.0, estimate + _SIGNIFICANT * error)],
         "judged": len(errors),
         "judged_acceptance": float(good.mean()),
     }
@@ -181,6 +186,10 @@ def _resampled(by_event: Floats, draws: NDArray[np.intp]) -> Floats:
     return np.asarray(sums[:, 0] / sums[:, 1])
 
 
-def _interval(values: Floats) -> list[float]:
+def _interval(by_event: Floats, draws: NDArray[np.intp], less: Floats | None = None) -> list[float] | None:
+    """Return the 95 % interval of the mean, or of its difference to that of `less`; None for a single event."""
+    if len(by_event) < 2:  # noqa: PLR2004 - one event says nothing of the spread between events
+        return None
+    values = _resampled(by_event, draws) - (0 if less is None else _resampled(less, draws))
     low, high = np.percentile(values, [2.5, 97.5])
     return [float(low), float(high)]

@@ -35,7 +35,7 @@ class Kind:
     loading: str
     perplexity: str
     takes_base: bool = False
-    seconds: float = 10
+    seconds: float = 60
 
     def train(self, triples: Sequence[Triple], relations: Sequence[str], recipe: Recipe) -> Student:
         """Train a student of this kind on triples, at least one, of the relations given.
@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
         loading="student.generator.model:Generator.load",
         perplexity="Perplexity of held-out tails: {token:,.1f} a token, {word:,.1f} a word ({covered} of the tails).",
         takes_base=True,
-        seconds=75,
+        seconds=130,
     ),
     "ranker": Kind(
         does="ranks known ones",

@@ -194,9 +194,9 @@ def _resume(run: str, budget: float | None) -> str:
 @contextmanager
 def _bar(total: int) -> Iterator[Callable[..., Any]]:
     """Yield what keeps the live line: requests, rate, time left, tokens, money, failures."""
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
-    with tqdm(total=total, unit=" requests", disable=None) as bar:
+    with Bar(total=total, unit="requests") as bar:
 
         def tell(tally: Any, spent: float | None) -> None:
             done = tally.asked + tally.kept + tally.failed

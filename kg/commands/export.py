@@ -78,11 +78,11 @@ def export(
 def _write(  # noqa: PLR0911 - one for each format
     format_name: FormatName, graph: "KnowledgeGraph", filters: dict[str, Any], file: Path
 ) -> int:
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
     watermark = graph.watermark()
     still = graph.unchanged_since(watermark, graph.edges(**filters))
-    edges: Iterator[Edge] = iter(tqdm(still, unit=" edges", desc=file.name, disable=None))
+    edges: Iterator[Edge] = iter(Bar(still, unit="edges", desc=file.name))
     match format_name:
         case "jsonl":
             from kg.exchange.skd import write_jsonl
@@ -141,12 +141,12 @@ def _write_pages(
     from kg.exchange.parquet import write_parquet
     from kg.exchange.rdf.names import BASE
     from kg.exchange.rdf.writing import write_rdf
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
     watermark = graph.watermark()
     whole = not any(value is not None for value in filters.values())
     conditions = {name: value for name, value in filters.items() if name != "where"}
-    with tqdm(unit=" edges", desc=file.name, disable=None) as bar:
+    with Bar(unit="edges", desc=file.name) as bar:
 
         def pages() -> Iterator[list[Any]]:
             every = graph.edge_pages(where=filters["where"], parameters=conditions)
@@ -171,11 +171,11 @@ def _write_shapes(file: Path, base: str | None) -> None:
 
 
 def _write_snapshot(graph: "KnowledgeGraph", folder: Path, filters: dict[str, Any]) -> None:
+    from kg.progress import Bar
     from kg.snapshot.folder import write_snapshot
-    from kg.terminal import tqdm
 
     if any(value is not None for value in filters.values()):
         raise InputError("a snapshot holds the whole graph; leave out the filters, or export parquet")
-    with tqdm(unit=" edges", desc=folder.name, disable=None) as bar:
+    with Bar(unit="edges", desc=folder.name) as bar:
         manifest = write_snapshot(graph, folder, bar.update).manifest
     say(f"{manifest['counts']['edges']:,} edges written to {folder}; hash {manifest['content_hash']}")

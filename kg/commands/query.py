@@ -76,13 +76,13 @@ def stats(
 ) -> None:
     """Count what is in the graph."""
     from kg.graph.connection import open_graph
+    from kg.progress import Bar
     from kg.snapshot.hashing import hash_graph
-    from kg.terminal import tqdm
 
     with open_graph(Workspace.default()) as graph:
         counts = graph.statistics()
         if with_hash:
-            with tqdm(total=counts["edges"], unit=" edges", desc="hash", disable=None) as bar:
+            with Bar(total=counts["edges"], unit="edges", desc="hash") as bar:
                 counts["content_hash"] = hash_graph(graph, bar.update)
     if as_json:
         say_json(counts, default=_plain)

@@ -54,7 +54,7 @@ def undo(
 ) -> None:
     """Take back what a run asserted: its evidence goes, and what is left without any goes with it."""
     from kg.graph.connection import open_graph
-    from kg.terminal import tqdm
+    from kg.progress import Bar
 
     with open_graph(Workspace.default()) as graph:
         run = graph.run(run_id)
@@ -62,7 +62,7 @@ def undo(
             what = f"{run['kind']} of {run.get('dataset') or run.get('model')}, {run.get('added', 0):,} added"
             ask(f"Undo run {run_id} ({what})?")
         before = graph.statistics()
-        with tqdm(unit=" edges", desc="undo", disable=None) as bar:
+        with Bar(unit="edges", desc="undo") as bar:
             touched = graph.undo(run_id, bar.update)
         after = graph.statistics()
     gone = {name: before[name] - after[name] for name in ("edges", "judgements", "phrases")}

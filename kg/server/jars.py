@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kg.errors import ServerError
-from kg.terminal import say, tqdm
+from kg.progress import Bar
+from kg.terminal import say
 
 VERSION = "5.26.30"
 
@@ -135,7 +136,7 @@ def _fetch(jars: list[Jar], cache: Path, title: str) -> None:
     with (
         tempfile.TemporaryDirectory(prefix=".kg-", dir=cache) as folder,
         ThreadPoolExecutor(_CONNECTIONS) as pool,
-        tqdm(total=len(jars), unit=" files", disable=None) as bar,
+        Bar(total=len(jars), unit="files") as bar,
     ):
         draft = MavenContext(repo_cache=Path(folder), local_repos=[], remote_repos=repositories)
 

@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 
 from kg.errors import InputError
 from kg.model import NOTHING, Triple
-from kg.terminal import tqdm
+from kg.progress import Bar
 from student.files import read_settings, write_settings
 from student.generator.tokens import MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
 from student.interface import Encode, Prediction, check_request
@@ -189,7 +189,7 @@ def _equal_lengths(prompts: Mapping[Key, Sequence[int]], rows: int, label: str) 
     groups: defaultdict[int, list[Key]] = defaultdict(list)
     for key, prompt in prompts.items():
         groups[len(prompt)].append(key)
-    with tqdm(total=len(prompts), desc=label, disable=None, leave=False) as bar:
+    with Bar(total=len(prompts), desc=label, leave=False) as bar:
         for group in groups.values():
             for start in range(0, len(group), rows):
                 batch = group[start : start + rows]

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from kg.errors import InputError
 from kg.model import Triple, content_hash
-from kg.terminal import tqdm
+from kg.progress import Bar
 from kg.workspace import new_file
 from student.generator.model import Generator, Row, device, encode_row, tail_losses
 from student.generator.tokens import MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, Codec
@@ -126,7 +126,7 @@ def _fit(
     losses = _resume(progress, identity, model, optimiser, schedule)
     model.train()
     done, save_each = len(losses), max(1, steps // SAVES)
-    with tqdm(total=steps, initial=done, desc="train the generator", unit="step", disable=None) as bar:
+    with Bar(total=steps, initial=done, desc="train the generator", unit="step") as bar:
         for step, batch in enumerate(batch for batches in plan for batch in batches):
             if step < done:
                 continue

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from kg import strict_json
 from kg.errors import InputError
 from kg.model import Triple
-from kg.terminal import tqdm
+from kg.progress import Bar
 from student.files import read_settings, write_settings
 from student.interface import Encode, Prediction, check_request
 
@@ -138,7 +138,7 @@ class Ranker:
         rows: defaultdict[str, list[int]] = defaultdict(list)
         for row, (_, relation) in enumerate(pairs):
             rows[relation].append(row)
-        with tqdm(total=len(pairs), desc="rank tails", disable=None, leave=False) as bar:
+        with Bar(total=len(pairs), desc="rank tails", leave=False) as bar:
             for relation, mine in rows.items():
                 known = self.known[relation]
                 for chunk in _chunks(mine):

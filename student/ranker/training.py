@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from kg.model import Triple
-from kg.terminal import tqdm
+from kg.progress import Bar
 from student.interface import Recipe
 from student.ranker.model import Ranker, Towers
 
@@ -51,7 +51,7 @@ def train_ranker(triples: Sequence[Triple], relations: Sequence[str], recipe: Re
         torch.manual_seed(recipe.seed)
         towers = Towers(vectors.shape[1], len(relations), events.mean(0), vectors.float().mean(0)).train()
         optimiser, schedule = _optimiser(towers, epochs * each)
-        for _ in tqdm(range(epochs), desc="train the ranker", unit="epoch", disable=None):
+        for _ in Bar(range(epochs), desc="train the ranker", unit="epoch"):
             total = 0.0
             for relation, batch in _batches(right, random):
                 candidates, weights = _candidates(known[relation], [right[relation][head] for head in batch], random)

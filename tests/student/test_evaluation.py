@@ -204,54 +204,116 @@ def test_perplexity_is_the_exponential_of_the_mean_loss(memorised: Memorised, ei
     assert found["per_word"] == pytest.approx(np.exp(-sums.sum() / words))
 
 
-def test_a_report_has_a_line_for_each_set_comparison_and_correction() -> None:
-    sets = measure({"gold": tails(0.8), "another event": tails(0.2), "empty": []}, oracle, [], seed=1)
-    comparison = compare(tails(0.8), tails(0.2), oracle, seed=1)
-    content = {
-        "split": "test",
-        "judge": {
-            "systems": {"critic": {"auc": 0.8125}, "relation prior": {"auc": 0.6}},
-            "trained_rows": 1234,
-            "rows": 56,
-            "events": 7,
-        },
-        "sets": sets,
-        "students": {
-            "generator": {
-                "student": "generator-1",
-                "perplexity": {"per_token": 12.34, "per_word": 20.0, "covered": 0.99},
-                "comparisons": {"another event": comparison, "empty": None},
-                "corrected": {
-                    "judged": 50, "judged_acceptance": 0.7, "estimate": 0.651, "interval": [0.55, 0.75]
-                },
-            },
-            "ranker": {
-                "student": "ranker-1",
-                "perplexity": {"per_token": None, "per_word": None, "covered": 0.0},
-                "comparisons": {"gold": compare(tails(0.2), tails(0.8), oracle, seed=1)},
-            },
-        },
+def report_of(judge_interval: list[float], **changed: object) -> str:
+    """Return the report on two rankers, of which one beats the most frequent tail."""
+    sets = {
+        "teacher, raw": tails(0.6), "another event": tails(0.2), "gold: judged": tails(0.8), "empty": [],
+        "ranker-1, raw": tails(0.8), "ranker-1, accepted": tails(1.0),
+        "ranker-2, raw": tails(0.2), "ranker-2, accepted": [],
     }  # fmt: skip
-    text = format_report(content)
-    lines = text.splitlines()
-    assert "| gold | 200 | 40 | 80.0 % | 80.0 % to 80.0 % | 100.0 % | 100.0 % |" in lines
-    assert "| another event | 200 | 40 | 20.0 % | 20.0 % to 20.0 % | 100.0 % | 100.0 % |" in lines
-    assert "| empty | 0 | 0 | | | | |" in lines
-    assert "- another event: +60.0 points (+60.0 to +60.0): beats it" in lines
-    assert "- empty: nothing to compare" in lines
-    assert "- gold: -60.0 points (-60.0 to -60.0): does not beat it" in lines
-    assert "### The generator (generator-1)" in lines
-    assert "Perplexity of held-out tails: 12.3 a token, 20.0 a word (99.0 % of the tails)." in lines
-    assert "It can express none of the held-out tails, so it has no perplexity." in lines
-    assert "60.0 points apart" in text
-    assert "With 50 fresh judgements of its own predictions (70.0 % good)" in text
-    assert "65.1 % (55.0 % to 75.0 %)" in text
-
-
-def test_columns_of_the_table_line_up_in_number() -> None:
-    rows = measure({"gold": tails(0.8), "empty": []}, oracle, [], seed=1)
+    comparisons = {
+        name: {
+            "raw against most frequent tail": compare(sets[f"{name}, raw"], tails(0.4), oracle, seed=1),
+            "raw against another event": None,
+        }
+        for name in ("ranker-1", "ranker-2")
+    }
+    students = {
+        name: {
+            "kind": "ranker",
+            "perplexity": {"per_token": 12.4, "per_word": 20.0, "covered": 0.99},
+            "comparisons": comparisons[name],
+            "corrected": None,
+            "training_changed": name == "ranker-2",
+        }
+        for name in comparisons
+    }
     judge = {
-        "systems": {"critic": {"auc": 0.8}, "relation prior": {"auc": 0.6}}, "trained_rows": 1, "rows": 1, "events": 1
+        "systems": {"critic": {"auc": 0.8125, "auc_interval": judge_interval}, "relation prior": {"auc": 0.6}},
+        "trained_rows": 1234, "rows": 56, "events": 7,
+        "sources": {"annotators": ["ann", "bob"], "datasets": ["mine.tsv"], "notes": []},
     }  # fmt: skip
-    text = format_report({"split": "test", "judge": judge, "sets": rows, "students": {}})
-    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {8}
+    content = {
+        "split": "test", "judge": judge, "sets": measure(sets, oracle, [], seed=1), "students": students,
+        "verdicts": {"used": 0, "left_out": {}},
+    }  # fmt: skip
+    return format_report(content | changed)
+
+
+def test_a_report_begins_with_what_it_comes_to_in_words() -> None:
+    first, blank, good, bad, *_ = report_of([0.7, 0.9]).splitlines()
+    assert first == "# What students say about the test events"
+    assert not blank
+    assert good.startswith("- ranker-1: the judge finds 80.0 % of what it says acceptable")
+    assert good.endswith("the teacher's 60.0 %. It beats most frequent tail.")
+    assert bad.startswith("- ranker-2: the judge finds 20.0 %")
+    assert bad.endswith("It does not beat most frequent tail.")
+
+
+def test_a_report_has_a_line_for_each_set_and_comparison() -> None:
+    lines = report_of([0.7, 0.9]).splitlines()
+    assert "| ranker-1, raw | 200 | 40 | 80.0 % | no spread between events | 100.0 % | 100.0 % |" in lines
+    assert "| ranker-2, raw | 200 | 40 | 20.0 % | no spread between events | 100.0 % | 100.0 % |" in lines
+    assert "| empty | 0 | 0 | | | | |" in lines
+    assert "- raw against most frequent tail: +40.0 points (no spread between events): beats it" in lines
+    assert "- raw against most frequent tail: -20.0 points (no spread between events): does not beat it" in lines
+    assert "- raw against another event: nothing to compare" in lines
+    assert "## ranker-1" in lines
+    assert "Perplexity of held-out tails among the tails it knows: 12; it knows 99.0 % of them." in lines
+    assert lines.count("to training go by what the query returns now.") == 1
+    assert any("60.0 points apart" in line for line in lines)
+    assert {line.count("|") for line in lines if line.startswith("|")} == {8}
+
+
+def test_a_judge_no_better_than_chance_estimates_nothing() -> None:
+    text = report_of([0.44, 0.9])
+    assert "- The judge is no better than chance (AUC 0.812, 95 % interval 0.440 to 0.900, on 56 triples)" in text
+    assert "how good they are is not known" in text
+    assert "80.0 %" not in text
+    assert "points" not in text
+    assert "beats" not in text
+    assert "| ranker-1, raw | 200 | 40 | 100.0 % | 100.0 % |" in text
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {6}
+
+
+def test_a_report_says_whose_verdicts_it_rests_on_and_nothing_of_other_data() -> None:
+    text = report_of([0.7, 0.9])
+    assert "The verdicts are those of ann and bob (mine.tsv)." in text
+    assert "language model" not in text
+    assert "starter" not in text
+
+
+def test_fresh_verdicts_come_first_and_those_left_out_are_counted() -> None:
+    students = {"ranker-1": {
+        "kind": "ranker", "perplexity": {"per_token": None, "per_word": None, "covered": 0.0}, "comparisons": {},
+        "training_changed": False,
+        "corrected": {"judged": 20, "judged_acceptance": 0.7, "estimate": 0.651, "interval": [0.55, 0.75]},
+    }}  # fmt: skip
+    verdicts = {"used": 20, "left_out": {"about validation events, while this is about test events": 3}}
+    text = report_of([0.44, 0.9], students=students, verdicts=verdicts)
+    assert "- ranker-1: 65.1 % of what it says is acceptable (55.0 % to 75.0 %), by the judge and 20 fresh" in text
+    assert "- Of 23 fresh verdicts 20 were used. Left out: 3 about validation events, while this" in text
+    assert "With 20 fresh judgements of its own predictions (70.0 % good)" in text
+    assert "With fewer than 30 the interval is a rough one." in text
+    assert "It can express none of the held-out tails, so it has no perplexity." in text
+
+
+def test_a_single_event_has_no_interval_and_beats_nothing() -> None:
+    (row,) = measure({"mine": tails(0.6, events=1)}, oracle, [], seed=1)
+    assert row["interval"] is None
+    found = compare(tails(0.8, events=1), tails(0.2, events=1), oracle, seed=1)
+    assert found is not None
+    assert (found["interval"], found["beats"]) == (None, False)
+    assert found["difference"] == pytest.approx(0.6)
+
+
+def test_what_is_new_is_not_said_where_the_training_is_not_one() -> None:
+    (row,) = measure({"mine": tails(0.6)}, oracle, None, seed=1)
+    assert row["novel"] is None
+    assert row["distinct"] == 1
+
+
+def test_a_corrected_estimate_stays_a_share() -> None:
+    found = correct_with_judgements(np.array([0.9, 0.95, 0.99, 0.2]), [0, 3], [True, True])
+    assert (found["estimate"], found["interval"][1]) == (1.0, 1.0)
+    assert 0 <= found["interval"][0] < 1

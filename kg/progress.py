@@ -1,0 +1,58 @@
+"""Progress of long steps: a bar on a terminal, and otherwise a line every quarter of a minute.
+
+So a log, a pipe or a notebook shows that something goes on and how long it takes. What is over sooner than that says
+nothing there.
+"""
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from kg.terminal import say, visible
+
+_LINE_SECONDS = 15.0
+
+
+class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is not
+    """A bar of tqdm, which becomes lines where stderr is no terminal.
+
+    Args:
+        arguments: of tqdm: what to go through, if anything.
+        options: of tqdm; `unit` is a plural such as "edges".
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        if options.get("desc"):
+            options["desc"] = visible(options["desc"])
+        if sys.stderr.isatty():
+            options["unit"] = f" {options['unit']}"
+        else:
+            counts = bool(arguments or options.get("total"))
+            options |= {
+                "file": _Lines(),
+                "mininterval": _LINE_SECONDS,
+                "maxinterval": _LINE_SECONDS,
+                "delay": _LINE_SECONDS,
+                "bar_format": "{desc}: {n_fmt}"
+                + (
+                    " of {total_fmt} {unit}, {elapsed} passed, {remaining} left"
+                    if counts
+                    else " {unit}, {elapsed} passed"
+                )
+                + "{postfix}",
+            }
+        super().__init__(*arguments, **options)
+
+
+class _Lines:
+    """Writes to stderr what a bar would draw in place, each state a line."""
+
+    def write(self, text: str) -> None:
+        """Write a state of the bar; what only moves the cursor is left out."""
+        if text.strip():
+            say(text.strip(), err=True)
+
+    def flush(self) -> None:
+        """Hand over what was written."""
+        sys.stderr.flush()

@@ -1,0 +1,45 @@
+"""What a long step says of itself where stderr is no terminal."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from kg import progress
+
+STEP = """
+import time
+from kg import progress
+progress._LINE_SECONDS = 0.2
+with progress.Bar(total=10, desc="train", unit="step", leave=False) as bar:
+    for _ in range(10):
+        time.sleep(0.1)
+        bar.update()
+"""
+
+
+def test_a_pipe_gets_lines_that_say_how_much_is_done_and_left() -> None:
+    said = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True, check=True).stderr
+    assert "\r" not in said
+    lines = said.splitlines()
+    assert 2 <= len(lines) <= 6
+    assert all(re.fullmatch(r"train: \d+ of 10 step, \d\d:\d\d passed, (\d\d:\d\d|\?) left", line) for line in lines), (
+        said
+    )
+
+
+def test_what_is_over_at_once_says_nothing_in_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in progress.Bar(range(1000), desc="quick"):
+        pass
+    assert capfd.readouterr().err == ""
+
+
+def test_a_count_without_an_end_has_no_time_left(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    with progress.Bar(desc="score", unit="edges") as bar:
+        bar.update(1500)
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"score: 1500 edges, \d\d:\d\d passed", last)

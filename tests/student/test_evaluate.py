@@ -1,0 +1,203 @@
+"""The evaluation on a real Neo4j: each student by its own query, language and predictions."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kg.evaluate
+from critic.runs import Trained
+from kg.errors import InputError, NotReady
+from kg.evaluate import evaluate
+from kg.graph.knowledge import KnowledgeGraph
+from kg.model import Assertion, Judgement, Triple
+from kg.run import Run
+from kg.store import queries
+from kg.workspace import Workspace
+from student.interface import Encode
+from student.runs import predict, train_student
+from tests.student.conftest import fake_encode
+
+EVENTS = ["PersonX naps", "PersonX eats", "PersonX runs", "PersonX sings"]
+Train = Callable[..., str]
+
+
+class FakeEncoder:
+    """Stands for the sentence encoder, whose weights are not needed here."""
+
+    description = {"name": None, "sha256": "none"}  # noqa: RUF012
+    encode = staticmethod(fake_encode)
+
+
+class Judge:
+    """Finds good what says so."""
+
+    def score(self, triples: Sequence[Triple]) -> np.ndarray:
+        return np.array([0.9 if "good" in triple.tail else 0.1 for triple in triples])
+
+
+@pytest.fixture(autouse=True)
+def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judge and an encoder that need no training."""
+    report = {
+        "systems": {"critic": {"auc": 0.9, "auc_interval": [0.8, 0.95]}, "relation prior": {"auc": 0.5}},
+        "trained_rows": 10, "rows": 10, "events": 5,
+    }  # fmt: skip
+    trained = Trained("judge-1", Path(), Judge(), report)  # type: ignore[arg-type]
+    monkeypatch.setattr(kg.evaluate, "train_critic", lambda *_, **__: trained)
+    monkeypatch.setattr("student.runs.Encoder.described", lambda *_: FakeEncoder())
+
+
+@pytest.fixture
+def world(graph: KnowledgeGraph, begun: Run) -> KnowledgeGraph:
+    """Events to learn from, with good and bad tails in both relations, and others to be asked about."""
+    words = [("xWant", "good"), ("xWant", "bad"), ("xReact", "good"), ("xReact", "bad")]
+    taught = [Triple(event, relation, f"{word} {relation}") for event in EVENTS for relation, word in words]
+    graph.add([Assertion(triple, split="train") for triple in taught], begun)
+    asked = [Triple(f"PersonX asks {n}", "xWant", "good answer") for n in range(5)]
+    graph.add([Assertion(triple, split="test") for triple in asked], begun)
+    return graph
+
+
+@pytest.fixture
+def learn(world: KnowledgeGraph, workspace: Workspace) -> Train:
+    """Train a ranker by a condition, let it infer, and accept what it says; return its id."""
+
+    def call(where: str, count: int = 2) -> str:
+        query = queries.load("training").where(where)
+        trained = train_student(world, workspace, "ranker", query, FakeEncoder(), epochs=1)  # type: ignore[arg-type]
+        _, student = kg.evaluate.open_student(world, workspace, trained.id)
+        predict(world, student, trained.id, count=count)
+        world.store.run("MATCH ()-[r]->() WHERE r.predicted SET r.score = 0.5, r.accepted = true")
+        return trained.id
+
+    return call
+
+
+def evaluated(graph: KnowledgeGraph, workspace: Workspace, students: list[str], **options: object) -> dict:
+    _, folder = evaluate(graph, workspace, FakeEncoder(), students, **options)  # type: ignore[arg-type]
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+
+
+def test_a_student_is_compared_with_what_it_was_trained_on(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train
+) -> None:
+    student = learn('tail.text STARTS WITH "bad"')
+    rows = {row["name"]: row for row in evaluated(world, workspace, [student])["sets"]}
+    assert rows["most frequent tail"]["acceptance"] == pytest.approx(0.1)  # "bad xWant", of its own training
+    assert rows[f"{student}, raw"]["novel"] == 0
+    assert rows["teacher, raw"]["novel"] == 1
+
+
+def test_two_students_of_one_kind_stand_side_by_side(world: KnowledgeGraph, workspace: Workspace, learn: Train) -> None:
+    bad, good = learn('tail.text STARTS WITH "bad"'), learn('tail.text STARTS WITH "good"')
+    content = evaluated(world, workspace, [bad, good, bad])
+    rows = {row["name"]: row for row in content["sets"]}
+    assert list(content["students"]) == [bad, good]
+    assert rows[f"{bad}, raw"]["acceptance"] == pytest.approx(0.1)
+    assert rows[f"{good}, raw"]["acceptance"] == pytest.approx(0.9)
+    assert rows[f"most frequent tail (training of {bad})"]["acceptance"] == pytest.approx(0.1)
+    assert rows[f"most frequent tail (training of {good})"]["acceptance"] == pytest.approx(0.9)
+    assert rows["teacher, raw"]["novel"] is None
+
+
+def test_a_training_query_that_returns_something_else_now_is_mentioned_and_one_that_returns_nothing_is_refused(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run
+) -> None:
+    student = learn('tail.text STARTS WITH "bad"')
+    assert not evaluated(world, workspace, [student])["students"][student]["training_changed"]
+    world.add([Assertion(Triple("PersonX naps", "xNeed", "bad luck"), split="train")], begun)
+    assert evaluated(world, workspace, [student])["students"][student]["training_changed"]
+    world.store.run("MATCH (:Event {split: 'train'})-[r]->() DELETE r")
+    with pytest.raises(NotReady, match=f"the query that {student} was trained with returns nothing any more"):
+        evaluate(world, workspace, FakeEncoder(), [student])  # type: ignore[arg-type]
+
+
+def test_languages_are_not_mixed(world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run) -> None:
+    japanese = [Triple("Xが寝る", "xWant", "休む", "ja"), Triple("Xが走る", "xWant", "勝つ", "ja")]
+    world.add([Assertion(triple, split="train") for triple in japanese], begun)
+    english, other = learn('head.lang = "en"'), ""
+    world.add([Assertion(Triple("Xが歌う", "xWant", "good", "ja"), split="test")], begun)
+    rows = {row["name"]: row for row in evaluated(world, workspace, [english])["sets"]}
+    assert rows["teacher, raw"]["rows"] == 5
+    other = learn('head.lang = "ja"')
+    rows = {row["name"]: row for row in evaluated(world, workspace, [other])["sets"]}
+    assert rows["teacher, raw"]["rows"] == 1
+    with pytest.raises(InputError, match=rf"different languages: {english} \(en\), {other} \(ja\)"):
+        evaluate(world, workspace, FakeEncoder(), [english, other])  # type: ignore[arg-type]
+
+
+def test_verdicts_about_anything_else_are_counted_by_reason(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run
+) -> None:
+    student = learn('tail.text STARTS WITH "bad"')
+    world.add([Assertion(Triple("PersonX waits", "xWant", "to go"), split="validation")], begun)
+    triples = {
+        Triple("PersonX asks 0", "xWant", "bad xWant"), Triple("PersonX asks 1", "xWant", "bad xWant"),
+        Triple("PersonX waits", "xWant", "to go"), Triple("PersonX asks 0", "xWant", "good answer"),
+        Triple("PersonX is nowhere", "xWant", "to be"),
+    }  # fmt: skip
+    verdicts = [Judgement(triple, "me", -1) for triple in sorted(triples)]
+    content = evaluated(world, workspace, [student], verdicts=[*verdicts, Judgement(min(triples), "you", 2)])
+    assert content["verdicts"]["used"] == 3
+    assert content["verdicts"]["left_out"] == {
+        "about validation events, while this is about test events": 1,
+        "about triples that none of these students predicted last": 1,
+        "about events that the graph does not have": 1,
+    }
+    assert content["students"][student]["corrected"]["judged"] == 2  # triples, however many annotators
+    with pytest.raises(InputError, match=r"fewer than two of the 1 verdicts .* 1 are about validation events"):
+        evaluate(
+            world, workspace, FakeEncoder(), [student],  # type: ignore[arg-type]
+            verdicts=[Judgement(Triple("PersonX waits", "xWant", "to go"), "me", 2)],
+        )  # fmt: skip
+
+
+def test_what_is_drawn_to_be_judged_is_what_evaluate_reads(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run
+) -> None:
+    world.add([Assertion(Triple("PersonX waits", "xWant", "to go"), split="validation")], begun)
+    student = learn("true", 1)
+    _, model = kg.evaluate.open_student(world, workspace, student)
+    predict(world, model, student, split="validation", count=2)
+    predict(world, model, student, split="test", count=3)
+    world.store.run("MATCH ()-[r]->() WHERE r.predicted SET r.score = 0.5, r.accepted = true")
+    query = queries.load("to_judge")
+    drawn = {
+        split: {
+            Triple(row["head"], row["relation"], row["tail"])
+            for row in world.store.read(query.text, **(query.defaults | {"split": split, "student": student}))
+        }
+        for split in ("test", "validation")
+    }
+    assert {triple.head for triple in drawn["validation"]} == {"PersonX waits"}
+    rows = {row["name"]: row for row in evaluated(world, workspace, [student])["sets"]}
+    assert len(drawn["test"]) == rows[f"{student}, raw"]["rows"] == 20  # of the newest predictions alone
+    assert not {triple.head for triple in drawn["test"]} & {"PersonX waits"}
+
+
+def test_review_begins_with_what_is_nearest_to_its_threshold(world: KnowledgeGraph, begun: Run, encode: Encode) -> None:
+    assert encode
+    prediction = Run("predict", model="student-1", parameters={"split": "test"})
+    world.begin(prediction)
+    scores = {"a": 0.9, "b": 0.46, "c": 0.55, "d": 0.05}
+    world.add([Assertion(Triple("PersonX asks 0", "xWant", tail)) for tail in scores], prediction)
+    for tail, score in scores.items():
+        world.store.run(
+            "MATCH ()-[r:xWant]->(t:Phrase {text: $tail}) SET r.score = $score, r.accepted = $score > 0.5",
+            tail=tail, score=score,
+        )  # fmt: skip
+    world.store.run(
+        "CREATE (:Acceptance {id: 'x', current: true, relations: ['xReact', 'xWant'], cutoffs: [0.9, 0.5]})"
+    )
+    query = queries.load("review")
+    rows = world.store.read(query.text, **query.defaults)
+    assert [row["tail"] for row in rows] == ["b", "c", "a", "d"]
+    assert {row["threshold"] for row in rows} == {0.5}
+    world.store.run("MATCH (n:Acceptance) SET n.cutoffs = [0.5, 0.9]")
+    assert [row["tail"] for row in world.store.read(query.text, **query.defaults)] == ["a", "c", "b", "d"]
+    world.record_judgements([Judgement(Triple("PersonX asks 0", "xWant", "a"), "me", 2)], begun)
+    assert [row["tail"] for row in world.store.read(query.text, **query.defaults)] == ["c", "b", "d"]
+    assert world.store.read(query.text, split="validation") == []
