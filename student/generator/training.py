@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from kg.errors import InputError
 from kg.model import Triple, content_hash
+from kg.pretrained import check_causal, open_model
 from kg.progress import Bar
 from kg.workspace import new_file
 from student.generator.model import Generator, Row, device, encode_row, tail_losses
@@ -33,6 +34,7 @@ CLIP = 1.0
 SAVES = 10  # how often the progress is written
 TRIPLES_SEEN = 60_000  # by default, in all epochs together; larger data is seen once
 MAX_EPOCHS = 30
+_PURPOSE = "causal language model"
 
 
 def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe: Recipe) -> Generator:
@@ -54,8 +56,9 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
     started = time.monotonic()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        opened = _open_base(base) if base else None
         codec = _codec(triples, relations, base)
-        model = _model(codec, base).to(device())
+        model = (_fitted(opened, codec, base) if base else _fresh(codec)).to(device())
         rows = [row for row in (encode_row(codec, triple) for triple in triples) if row[1]]
         if not rows:
             raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
@@ -76,6 +79,11 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
 
 
 def _codec(triples: Sequence[Triple], relations: Sequence[str], base: str | None) -> Codec:
+    """Return the tokens of a base, or those learnt from the triples.
+
+    Raises:
+        InputError: the base has no tokenizer.
+    """
     if base is None:
         texts = dict.fromkeys(text for triple in triples for text in (triple.head, triple.tail))
         return Codec.fit(texts, relations)
@@ -85,27 +93,55 @@ def _codec(triples: Sequence[Triple], relations: Sequence[str], base: str | None
         raise InputError(f"no tokenizer of a pre-trained model at {base!r}: {str(error)[:200]}") from error
 
 
-def _model(codec: Codec, base: str | None) -> Any:
-    if base is None:
-        config = GPT2Config(
-            vocab_size=len(codec),
-            n_positions=LONGEST_ROW,
-            n_layer=LAYERS,
-            n_embd=WIDTH,
-            n_head=HEADS,
-            bos_token_id=codec.end,
-            eos_token_id=codec.end,
-        )
-        return GPT2LMHeadModel(config)
-    try:
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"no causal language model at {base!r}: {str(error)[:200]}") from error
+def _fresh(codec: Codec) -> Any:
+    """Return a small model without any training."""
+    config = GPT2Config(
+        vocab_size=len(codec),
+        n_positions=LONGEST_ROW,
+        n_layer=LAYERS,
+        n_embd=WIDTH,
+        n_head=HEADS,
+        bos_token_id=codec.end,
+        eos_token_id=codec.end,
+    )
+    return GPT2LMHeadModel(config)
+
+
+def _open_base(base: str) -> Any:
+    """Return the pre-trained model at `base`.
+
+    Raises:
+        InputError: it is not whole, no causal language model, or reads too few tokens.
+    """
+    model = open_model("AutoModelForCausalLM", base, _PURPOSE, dtype=torch.float32)
+    check_causal(model, base, _PURPOSE)
     positions = getattr(model.config, "max_position_embeddings", None) or LONGEST_ROW
     if positions < LONGEST_ROW:
         raise InputError(f"the model at {base!r} reads {positions} tokens; a generator needs {LONGEST_ROW}")
-    if len(codec) > model.get_input_embeddings().num_embeddings:
+    return model
+
+
+def _fitted(model: Any, codec: Codec, base: str) -> Any:
+    """Return a pre-trained model with a row of weights for each added token.
+
+    Raises:
+        InputError: the tokenizer has tokens that the model does not know, or the model has no cache to go on from.
+    """
+    rows = model.get_input_embeddings().num_embeddings
+    if codec.pretrained > rows:
+        raise InputError(
+            f"the tokenizer at {base!r} has {codec.pretrained} tokens and the model {rows}; they do not belong together"
+        )
+    if len(codec) > rows:
         model.resize_token_embeddings(len(codec))
+    try:
+        with torch.inference_mode():
+            tail_losses(model, [((0, 1), (*codec.question(codec.relations[0]), 0, codec.end))])
+    except (TypeError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{base} cannot be trained here: the model does not go on from what it has read "
+            f"({' '.join(str(error).split())[:200]})"
+        ) from error
     return model
 
 

@@ -1,4 +1,5 @@
 import importlib.util
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -197,3 +198,36 @@ def test_an_encoder_is_found_again_by_its_description_unless_its_weights_changed
     assert Encoder(None, tmp_path).description["name"] is None
     with pytest.raises(InputError, match="other weights than those it was used with"):
         Encoder.described({"name": str(model), "sha256": "0" * 64}, tmp_path)
+
+
+def without(model: Path, folder: Path, lost: str) -> Path:
+    """Return a copy of a model's folder whose weights of some name are gone."""
+    from safetensors.torch import load_file, save_file  # noqa: PLC0415
+
+    shutil.copytree(model, folder)
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if not name.startswith(lost)}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def test_an_encoder_without_all_of_its_weights_is_refused(model: Path, tmp_path: Path) -> None:
+    half = without(model, tmp_path / "half", "encoder.layer.0.attention")
+    with pytest.raises(InputError, match=r"no sentence encoder: \d+ of its weights are missing"):
+        Encoder(str(half), tmp_path).encode(["a"])
+
+
+def test_the_weights_of_a_pooler_are_not_needed(encoder: Encoder, model: Path, tmp_path: Path) -> None:
+    plain = without(model, tmp_path / "plain", "pooler.")
+    np.testing.assert_array_equal(Encoder(str(plain), tmp_path / "p").encode(TEXTS), encoder.encode(TEXTS))
+
+
+def test_an_encoder_and_decoder_is_no_sentence_encoder(model: Path, tmp_path: Path) -> None:
+    from transformers import T5Config, T5Model  # noqa: PLC0415
+
+    folder = tmp_path / "t5"
+    shutil.copytree(model, folder)
+    T5Model(T5Config(vocab_size=7, d_model=16, num_layers=1, num_heads=2, d_ff=16, d_kv=8)).save_pretrained(folder)
+    with pytest.raises(InputError, match=r"no sentence encoder: it is an encoder and a decoder \(t5\)"):
+        Encoder(str(folder), tmp_path).encode(["a"])

@@ -1,11 +1,15 @@
 """What only the generator does."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -135,14 +139,19 @@ def test_a_local_base_model_is_fine_tuned(
 def test_a_base_that_cannot_be_opened_is_an_input_error(base: Path, train: Train, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(InputError, match="no tokenizer of a pre-trained model at"):
+    with pytest.raises(InputError, match="cannot make a causal language model of"):
         train("generator", tmp_path / "student", base=str(empty))
     half = tmp_path / "half"
     half.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
         (half / name).write_bytes((base / name).read_bytes())
-    with pytest.raises(InputError, match="no causal language model at"):
+    with pytest.raises(InputError, match=r"cannot make a causal language model of .*safetensors"):
         train("generator", tmp_path / "student", base=str(half))
+    whole = tmp_path / "whole"
+    shutil.copytree(base, whole)
+    (whole / "tokenizer.json").unlink()
+    with pytest.raises(InputError, match="no tokenizer of a pre-trained model at"):
+        train("generator", tmp_path / "student", base=str(whole))
 
 
 def test_a_base_that_reads_too_few_tokens_is_an_input_error(base: Path, train: Train, tmp_path: Path) -> None:
@@ -153,6 +162,97 @@ def test_a_base_that_reads_too_few_tokens_is_an_input_error(base: Path, train: T
     GPT2LMHeadModel(config).save_pretrained(short)
     with pytest.raises(InputError, match="reads 32 tokens"):
         train("generator", tmp_path / "student", base=str(short))
+
+
+SMALL = {"vocab_size": 300, "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2}
+BART = {"vocab_size": 300, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32,
+        "decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2}  # fmt: skip
+T5 = {"vocab_size": 300, "d_model": 32, "num_layers": 1, "num_heads": 2, "d_ff": 32, "d_kv": 16}
+LLAMA = SMALL | {"intermediate_size": 32, "tie_word_embeddings": False, "num_key_value_heads": 2}
+BERT = SMALL | {"intermediate_size": 32}
+
+NO_GENERATORS = {
+    "bart": (lambda: transformers.BartForConditionalGeneration(transformers.BartConfig(**BART)), "encoder and a dec"),
+    "t5": (lambda: transformers.T5ForConditionalGeneration(transformers.T5Config(**T5)), "encoder and a decoder"),
+    "bert": (lambda: transformers.BertForMaskedLM(transformers.BertConfig(**BERT)), "depends on later ones .bert"),
+    "bert, no head": (lambda: transformers.BertModel(transformers.BertConfig(**BERT)), "weights are missing"),
+    "roberta": (lambda: transformers.RobertaForMaskedLM(transformers.RobertaConfig(**BERT)), "depends on later ones"),
+    "llama, no head": (lambda: transformers.LlamaModel(transformers.LlamaConfig(**LLAMA)), "1 .* missing.* lm_head"),
+}
+
+
+@pytest.mark.parametrize("name", list(NO_GENERATORS))
+def test_a_base_that_is_no_whole_causal_language_model_is_refused_in_a_sentence(
+    name: str, base: Path, train: Train, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, reason = NO_GENERATORS[name]
+    folder = tmp_path / "other"
+    shutil.copytree(base, folder)
+    (folder / "model.safetensors").unlink()
+    make().save_pretrained(folder)
+    capfd.readouterr()
+    with pytest.raises(InputError, match=rf"no causal language model: .*{reason}") as raised:
+        train("generator", tmp_path / "student", base=str(folder))
+    assert "\n" not in str(raised.value)
+    assert "MISSING" not in capfd.readouterr().err  # the report of transformers
+
+
+@pytest.mark.parametrize("lost", ["transformer.h.0.", "transformer.ln_f.weight", "transformer.wte.weight"])
+def test_a_base_that_lacks_weights_is_refused(lost: str, base: Path, train: Train, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(base, folder)
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if not name.startswith(lost)}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"weights are missing, the first"):
+        train("generator", tmp_path / "student", base=str(folder))
+
+
+def test_a_base_with_weights_of_another_shape_is_refused(base: Path, train: Train, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(base, folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["transformer.h.0.attn.c_attn.weight"] = torch.zeros(32, 48)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="cannot make a causal language model of"):
+        train("generator", tmp_path / "student", base=str(folder))
+
+
+def test_a_pickle_and_code_of_its_own_are_refused(base: Path, train: Train, tmp_path: Path) -> None:
+    pickled = tmp_path / "pickled"
+    shutil.copytree(base, pickled)
+    torch.save(load_file(pickled / "model.safetensors"), pickled / "pytorch_model.bin")
+    (pickled / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="safetensors"):
+        train("generator", tmp_path / "student", base=str(pickled))
+    coded = tmp_path / "coded"
+    shutil.copytree(base, coded)
+    config = json.loads((coded / "config.json").read_text())
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config", "AutoModelForCausalLM": "mine.Model"}}
+    (coded / "config.json").write_text(json.dumps(config))
+    (coded / "mine.py").write_text("import pathlib\npathlib.Path('ran').touch()\n")
+    with pytest.raises(InputError, match="cannot make a causal language model of"):
+        train("generator", tmp_path / "student", base=str(coded))
+
+
+def test_a_tokenizer_of_another_model_is_refused(base: Path, train: Train, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(base, folder)
+    config = GPT2Config.from_pretrained(base)
+    config.vocab_size = 50
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    with pytest.raises(InputError, match="tokens and the model 50; they do not belong together"):
+        train("generator", tmp_path / "student", base=str(folder))
+
+
+def test_a_llama_is_a_base(base: Path, train: Train, tmp_path: Path, eight: list[Triple]) -> None:
+    folder = tmp_path / "llama"
+    shutil.copytree(base, folder)
+    (folder / "model.safetensors").unlink()
+    transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA)).save_pretrained(folder)
+    student = train("generator", tmp_path / "student", base=str(folder), epochs=2)
+    assert student.predict([(eight[0].head, "xWant")], 1)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

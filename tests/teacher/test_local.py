@@ -1,11 +1,21 @@
 """A transformers model in this process as the teacher: a tiny one, made here, loaded by the real code."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+)
 
 from ingest.teacher.asking import Tally, ask_all
 from ingest.teacher.cache import ReplyCache
@@ -95,3 +105,21 @@ def test_no_model_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(TeacherError, match="cannot load the model"):
         ask(tmp_path / "empty", tmp_path, ["Alex wants"])
+
+
+def test_a_model_without_all_of_its_weights_and_one_that_looks_ahead_are_no_teachers(
+    folder: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    weights = load_file(half / "model.safetensors")
+    kept = {name: weight for name, weight in weights.items() if ".attn." not in name}
+    save_file(kept, half / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TeacherError, match="no teacher: 4 of its weights are missing"):
+        ask(half, tmp_path, ["Alex wants"])
+    bert = tmp_path / "bert"
+    shutil.copytree(folder, bert)
+    config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    BertForMaskedLM(config).save_pretrained(bert)
+    with pytest.raises(TeacherError, match="depends on later ones"):
+        ask(bert, tmp_path, ["Alex wants"])

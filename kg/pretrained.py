@@ -1,0 +1,90 @@
+"""Pre-trained models of others: opened whole or not at all.
+
+Where a checkpoint lacks weights, `transformers` makes them up and says so in a log. Here that is an error, as is a
+checkpoint that is a pickle or brings code of its own.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kg.errors import InputError
+
+_PROBE_TOKENS = 6  # of the sequence that shows whether a model looks ahead
+_TOLERANCE = 1e-4  # of the largest logit; a causal model computes the same twice, even in half precision
+
+
+def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tuple[str, ...] = ()) -> Any:
+    """Return a pre-trained model in evaluation mode, all of its weights from a safetensors file.
+
+    Args:
+        kind: the class of `transformers` that opens it, such as "AutoModel".
+        name: a folder, or a name on the Hugging Face hub.
+        purpose: what the model is to be, for messages: "sentence encoder".
+        dtype: of the weights, a `torch.dtype` or "auto".
+        unneeded: beginnings of the names of weights that may be missing, as the purpose has no use for them.
+
+    Raises:
+        InputError: there is none, it has no safetensors file, a weight is missing or of another shape, it is an
+            encoder and a decoder, or it needs code of its own.
+    """
+    import transformers  # noqa: PLC0415 - takes seconds
+    from safetensors import SafetensorError  # noqa: PLC0415
+
+    try:
+        with _quiet():
+            config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+            if getattr(config, "is_encoder_decoder", False):
+                raise InputError(
+                    f"{name} is no {purpose}: it is an encoder and a decoder ({config.model_type}), of which only one "
+                    "would be used"
+                )
+            model, loading = getattr(transformers, kind).from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, dtype=dtype, output_loading_info=True
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise InputError(f"cannot make a {purpose} of {name}: {' '.join(str(error).split())[:200]}") from error
+    missing = sorted(key for key in loading["missing_keys"] if not key.startswith(unneeded))
+    if missing:
+        raise InputError(
+            f"{name} is no {purpose}: {len(missing)} of its weights are missing, the first {missing[0]}; nothing is "
+            "trained on, or asked of, weights that are made up"
+        )
+    return model.eval()
+
+
+def check_causal(model: Any, name: str, purpose: str) -> None:
+    """Make sure that what a model says of a token depends on no later token.
+
+    Raises:
+        InputError: it does, as in BERT, or the model cannot be asked like a language model.
+    """
+    import torch  # noqa: PLC0415 - takes seconds
+
+    tokens = torch.arange(1, _PROBE_TOKENS + 1, device=model.device)[None]  # (1, T)
+    other = tokens.clone()
+    other[0, -1] = 0
+    try:
+        with torch.inference_mode(), _quiet():
+            before, after = (model(input_ids=ids).logits[0, :-1].float() for ids in (tokens, other))
+            looks_ahead = bool((before - after).abs().max() > _TOLERANCE * before.abs().max())
+    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
+        raise InputError(f"{name} is no {purpose}: {' '.join(str(error).split())[:200]}") from error
+    if looks_ahead:
+        raise InputError(
+            f"{name} is no {purpose}: what it says of a token depends on later ones ({model.config.model_type}); "
+            "choose a causal language model, such as a GPT-2"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the reports of `transformers` off the terminal: what is wrong is raised."""
+    log = logging.getLogger("transformers")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
