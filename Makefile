@@ -23,6 +23,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.teacher
 	$(BIN)/python -m tests.benchmarks.rdf
 	$(BIN)/python -m tests.benchmarks.graph
+	$(BIN)/python -m tests.benchmarks.busy
 
 format: .venv/installed
 	$(BIN)/ruff format
@@ -39,6 +40,6 @@ clean:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/python -m uv pip install --quiet --python .venv --require-hashes -r requirements.lock
+	$(BIN)/python -m uv pip install --quiet --compile-bytecode --python .venv --require-hashes -r requirements.lock
 	$(BIN)/python -m uv pip install --quiet --python .venv --no-deps -e .
 	touch .venv/installed

@@ -16,7 +16,7 @@ EncoderName = Annotated[
     str | None,
     typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
 ]
-Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine.")]
+Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")]
 
 
 @app.command("import-judgements")

@@ -21,6 +21,7 @@ from critic.roles import ROLES
 from kg import strict_json
 from kg.errors import InputError
 from kg.model import NOTHING, Triple, head_id
+from kg.threads import adapt
 
 FOLDS = 4
 
@@ -73,6 +74,7 @@ class Blend:
             page = triples[start : start + _PAGE_TRIPLES]
             if any(triple.says_nothing for triple in page):
                 raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
+            adapt()
             rows = vectors_of(page, self.relations, self._encode)
             scores = cross_scores(self._folds, rows, folds_of(page))
             inputs = design(scores, rows.relations, len(self.relations), self._blend["mean"], self._blend["deviation"])

@@ -65,7 +65,7 @@ def root(
 @app.command("distill")
 def distill_all(
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
-    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Train critics and students again.")] = False,
 ) -> None:
     """Run the whole loop on the starter corpus. A second run reuses what is there."""
@@ -118,7 +118,7 @@ def evaluate_student(
         typer.Option("--student", metavar="ID", help="Which student; without it, the newest. Repeatable."),
     ] = None,
     encoder: student.cli.EncoderName = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
 ) -> None:
     """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said."""
     from critic.judgements import read_judgements

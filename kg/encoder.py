@@ -26,6 +26,7 @@ from kg.errors import InputError, KGError, NotReady
 from kg.lines import file_hash
 from kg.pretrained import open_model
 from kg.progress import Bar
+from kg.threads import adapt
 from kg.workspace import private_file, private_folder
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -131,6 +132,7 @@ class Encoder:
             for length, rows in sorted(by_length.items()):
                 size = max(1, _BATCH_TOKENS // length)
                 for batch in (rows[at : at + size] for at in range(0, len(rows), size)):
+                    adapt()
                     with torch.inference_mode():
                         states = model(input_ids=torch.tensor([tokens[row] for row in batch])).last_hidden_state
                         vectors = torch.nn.functional.normalize(states.mean(dim=1))  # (B, T, d) to (B, d)

@@ -45,7 +45,7 @@ def train(
         typer.Option(metavar="NAME|PATH", help=f"Fine-tune this pre-trained model instead ({_TAKERS} only)."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; without it, by its size.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine.")] = 0,
+    seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""

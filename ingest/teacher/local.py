@@ -18,6 +18,7 @@ from kg import strict_json
 from kg.errors import InputError, MalformedReply, TeacherError
 from kg.lines import file_hash
 from kg.pretrained import check_causal, open_model
+from kg.threads import adapt
 
 _WEIGHTS = "model.safetensors"
 _BATCH_SEQUENCES = 64
@@ -119,6 +120,7 @@ class LocalTeacher:
         import torch  # noqa: PLC0415 - takes seconds
 
         tokenizer, model = self._loaded
+        adapt()
         body, count = requests[0].body, requests[0].count
         tokens = tokenizer([request.body["prompt"] for request in requests], return_tensors="pt", padding=True)
         tokens = tokens.to(model.device)

@@ -76,12 +76,13 @@ def stats(
 ) -> None:
     """Count what is in the graph."""
     from kg.graph.connection import open_graph
-    from kg.progress import Bar
-    from kg.snapshot.hashing import hash_graph
 
     with open_graph(Workspace.default()) as graph:
         counts = graph.statistics()
         if with_hash:
+            from kg.progress import Bar
+            from kg.snapshot.hashing import hash_graph
+
             with Bar(total=counts["edges"], unit="edges", desc="hash") as bar:
                 counts["content_hash"] = hash_graph(graph, bar.update)
     if as_json:

@@ -14,11 +14,14 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-import neo4j
-from neo4j import exceptions
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from kg.errors import QueryError, StoreError, StoreUnavailable
+from kg.store.lean import without_modules
+
+with without_modules("numpy", "pandas", "pyarrow"):  # the driver takes their values as parameters; here none has any
+    import neo4j
+    from neo4j import exceptions
 
 Row = dict[str, Any]
 T = TypeVar("T")

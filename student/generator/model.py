@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from kg.errors import InputError
 from kg.model import NOTHING, Triple
 from kg.progress import Bar
+from kg.threads import adapt
 from student.files import read_settings, write_settings
 from student.generator.tokens import MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
 from student.interface import Encode, Prediction, check_request
@@ -193,5 +194,6 @@ def _equal_lengths(prompts: Mapping[Key, Sequence[int]], rows: int, label: str) 
         for group in groups.values():
             for start in range(0, len(group), rows):
                 batch = group[start : start + rows]
+                adapt()
                 yield batch
                 bar.update(len(batch))

@@ -18,6 +18,7 @@ from kg.errors import InputError
 from kg.model import Triple, content_hash
 from kg.pretrained import check_causal, open_model
 from kg.progress import Bar
+from kg.threads import adapt
 from kg.workspace import new_file
 from student.generator.model import Generator, Row, device, encode_row, tail_losses
 from student.generator.tokens import MAX_EVENT_TOKENS, MAX_TAIL_TOKENS, Codec
@@ -166,6 +167,7 @@ def _fit(
         for step, batch in enumerate(batch for batches in plan for batch in batches):
             if step < done:
                 continue
+            adapt()
             torch.manual_seed(seed * 1_000_003 + step)  # dropout
             token_losses, counted = tail_losses(model, [rows[number] for number in batch])
             loss = token_losses.sum() / counted.sum()

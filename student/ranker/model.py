@@ -23,6 +23,7 @@ from kg import strict_json
 from kg.errors import InputError
 from kg.model import Triple
 from kg.progress import Bar
+from kg.threads import adapt
 from student.files import read_settings, write_settings
 from student.interface import Encode, Prediction, check_request
 
@@ -174,6 +175,7 @@ class Ranker:
 
     def _logprobs(self, events: Sequence[str], relation: str) -> Tensor:
         """Return the log-softmax (n, m) of n events over the m tails known for the relation."""
+        adapt()
         vectors = torch.from_numpy(self._encode(events)).half().float()
         tails = self.vectors[self.known[relation]].float()
         scores: Tensor = self.towers(vectors, self.relations.index(relation), tails)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kg.model import Triple
 from kg.progress import Bar
+from kg.threads import adapt
 from student.interface import Recipe
 from student.ranker.model import Ranker, Towers
 
@@ -54,6 +55,7 @@ def train_ranker(triples: Sequence[Triple], relations: Sequence[str], recipe: Re
         for _ in Bar(range(epochs), desc="train the ranker", unit="epoch"):
             total = 0.0
             for relation, batch in _batches(right, random):
+                adapt()
                 candidates, weights = _candidates(known[relation], [right[relation][head] for head in batch], random)
                 targets = _targets(candidates, [right[relation][head] for head in batch])
                 scores = towers(events[batch], relation, vectors[candidates].float()) + weights
