@@ -106,3 +106,47 @@ def score(
         scored = score_edges(graph, workspace, every=every, progress=bar.update)
         counts = graph.statistics()
     say(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")
+
+
+@app.command("list")
+def list_critics() -> None:
+    """List the critics, the current one first."""
+    from kg.commands.query import print_table
+    from kg.graph.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        recalls = {row["critic"]: row["recall"] for row in graph.descriptions()["acceptances"] if row.get("current")}
+        rows = [
+            ["*" if critic.get("current") else "", critic["id"], recalls.get(critic["id"]), critic.get("at")]
+            for critic in graph.critics()
+        ]
+    print_table(["", "id", "recall", "trained"], rows)
+
+
+@app.command()
+def use(critic: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+    """Make a critic the current one, with the scores that it gave; no model runs, and undoing the run takes it back."""
+    from kg.graph.connection import open_graph
+    from kg.progress import Bar
+
+    with open_graph(Workspace.default()) as graph, Bar(unit="edges", desc="use") as bar:
+        run = graph.use_critic(critic, bar.update)
+        counts = graph.statistics()
+    say(
+        f"Critic {critic} is the current one, by run {run}; {counts['accepted']:,} of {counts['scored']:,} edges that "
+        "have a score are accepted"
+    )
+
+
+@app.command()
+def compare(
+    one: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    other: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+) -> None:
+    """Compare two critics by the scores that they gave: how they agree, and where verdicts contradict them most."""
+    from critic.comparison import compare as compare_critics
+    from critic.comparison import format_comparison
+    from kg.graph.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        say(*format_comparison(compare_critics(graph, one, other)).split("\n"))

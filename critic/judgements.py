@@ -57,10 +57,10 @@ def import_judgements(graph: KnowledgeGraph, workspace: Workspace, path: Path, l
             judgements = list(read_judgements(path, vocabulary, lang, rejected))
         if not judgements and rejected.first:
             raise InputError(f"no row of {path} is a judgement; line {rejected.first.line}: {rejected.first.reason}")
-    graph.begin(run)
-    offered, added = graph.record_judgements(judgements, run)
-    numbers = {"offered": offered, "rejected": rejected.count}
-    graph.finish(run, **numbers)
+    with graph.running(run):
+        offered, added = graph.record_judgements(judgements, run)
+        numbers = {"offered": offered, "rejected": rejected.count}
+        graph.finish(run, **numbers)
     write_record(folder, run, numbers)
     return Imported(run.id, offered, added, rejected.count, rejected.path)
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from critic.roles import ROLES
 from critic.verdicts import Splits, Verdicts, missing, split_in, training_verdicts
 from kg.errors import InputError, NotFound, NotReady
-from kg.model import Judgement, Triple, half_of, head_id
+from kg.identity import half_of, head_id
+from kg.model import Judgement, Triple
 from kg.vocabulary import Vocabulary
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]

@@ -20,7 +20,8 @@ from critic.kinds import ABOUT, BLEND, Encode
 from critic.roles import ROLES
 from kg import strict_json
 from kg.errors import InputError
-from kg.model import NOTHING, Triple, head_id
+from kg.identity import head_id
+from kg.model import NOTHING, Triple
 from kg.threads import adapt
 
 FOLDS = 4

@@ -14,7 +14,8 @@ from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
-from kg.model import Acceptance, Judgement, Split, content_hash, head_id, judgement_id, triple_id
+from kg.identity import head_id, judgement_id, triple_id, unordered_hash
+from kg.model import Acceptance, Judgement, Split
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_folder
 
@@ -69,29 +70,29 @@ def train_critic(
         "encoder": encoder.description,
         "seed": seed,
         "version": __version__,
-        "judgements": content_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in judgements),
-        "corpus": content_hash(map(triple_id, corpus)),
+        "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in judgements),
+        "corpus": unordered_hash(map(triple_id, corpus)),
     }
     run = Run("train-critic", model=role, parameters=parameters)
     critic_id = f"{role}-{run.id.removeprefix('train-critic-')}"
     folder = workspace.place("critics", critic_id)
-    graph.begin(run)
-    if not (folder / "report.json").is_file():
-        reportable_verdicts(judgements, splits, "test")  # better said now than after the training
-        critic = train_role(
-            judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits
-        )
-        measured = report(critic, judgements, splits)
-        with new_folder(folder) as draft:
-            critic.save(draft)
-            _write(draft / "manifest.json", parameters)
-            _write(draft / "report.json", measured)
-    critic = load_critic(folder, encoder.encode)
-    measured = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    if ROLES[role].scores_edges:
-        graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
-    numbers = {"critic": critic_id, "offered": len(judgements)}
-    graph.finish(run, **numbers)
+    with graph.running(run):
+        if not (folder / "report.json").is_file():
+            reportable_verdicts(judgements, splits, "test")  # better said now than after the training
+            critic = train_role(
+                judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits
+            )
+            measured = report(critic, judgements, splits)
+            with new_folder(folder) as draft:
+                critic.save(draft)
+                _write(draft / "manifest.json", parameters)
+                _write(draft / "report.json", measured)
+        critic = load_critic(folder, encoder.encode)
+        measured = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        if ROLES[role].scores_edges:
+            graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
+        numbers = {"critic": critic_id, "offered": len(judgements)}
+        graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
     return Trained(critic_id, folder, critic, measured)
 
@@ -131,9 +132,9 @@ def calibrate_critic(
     thresholds = thresholds_by_recall(critic.score(verdicts.triples), verdicts.good, verdicts.relations, recall)
     run = Run("calibrate", model=critic_id, parameters={"recall": recall, "thresholds": thresholds})
     acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds)
-    graph.begin(run)
-    graph.record_acceptance(acceptance, progress, run=run.id, rows=len(verdicts.triples))
-    graph.finish(run, offered=len(verdicts.triples))
+    with graph.running(run):
+        graph.record_acceptance(acceptance, progress, run=run.id, rows=len(verdicts.triples))
+        graph.finish(run, offered=len(verdicts.triples))
     write_record(workspace.folder("runs", run.id), run, {"offered": len(verdicts.triples)})
     return acceptance
 
@@ -155,9 +156,9 @@ def score_edges(
     critic_id, critic = open_critic(graph, workspace)
     acceptance = graph.current_acceptance(critic_id)
     run = Run("score", model=critic_id)
-    graph.begin(run)
-    scored = graph.record_scores(critic_id, critic.score, acceptance, every=every, progress=progress)
-    graph.finish(run, offered=graph.statistics()["scored"])
+    with graph.running(run):
+        scored = graph.record_scores(critic_id, critic.score, acceptance, every=every, progress=progress)
+        graph.finish(run, offered=graph.statistics()["scored"])
     return scored
 
 

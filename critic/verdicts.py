@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.roles import ROLES
-from kg.model import Judgement, Split, Triple, half_of, head_id, split_of
+from kg.identity import half_of, head_id, split_of
+from kg.model import Judgement, Split, Triple
 
 Splits = Mapping[str, Split]
-"""Key of an event (`kg.model.head_id`) to its split; an event that is not named follows `split_of`."""
+"""Key of an event (`kg.identity.head_id`) to its split; an event that is not named follows `split_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Verdicts:
 
 
 def split_in(triple: Triple, splits: Splits | None = None) -> Split:
-    """Return the split of a triple's event: the one in `splits`, otherwise that of `kg.model.split_of`."""
+    """Return the split of a triple's event: the one in `splits`, otherwise that of `kg.identity.split_of`."""
     event = head_id(triple)
     return (splits or {}).get(event) or split_of(event)
 

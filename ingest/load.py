@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -94,11 +95,11 @@ def load_file(
     if reader is read_kgx:
         nodes, bad_nodes = read_nodes(path, lang)
         reader, path = partial(read_kgx, nodes=nodes), pair_of(path)[1]
-    with RejectedFile(folder / "rejected.jsonl") as rejected:
+    with RejectedFile(folder / "rejected.jsonl") as rejected, ExitStack() as stack:
         for node in bad_nodes:
             rejected.add(node)
         graph.add_vocabulary(relations)
-        graph.begin(run)
+        stack.enter_context(graph.running(run))
         offered, added = graph.add(_accepted(reader, path, relations, lang, split, rejected), run, progress)
         numbers = {"offered": offered, "rejected": rejected.count, "dropped": dropped.total()}
         graph.finish(run, **numbers)

@@ -10,7 +10,8 @@ from typing import Any
 
 from kg import strict_json
 from kg.errors import InputError
-from kg.model import JUDGEMENT_VALUES, NOTHING, SPLITS, clean_text, judgement_key, own_uri, phrase_id
+from kg.identity import judgement_key, own_uri, phrase_id, triple_key
+from kg.model import JUDGEMENT_VALUES, NOTHING, SPLITS, clean_text
 from kg.workspace import check_id
 
 Row = Mapping[str, Any]
@@ -20,6 +21,7 @@ _TEXTS = ("kind", "status")
 _MAYBE_TEXTS = ("model", "dataset", "licence", "version", "started", "finished", "undone")
 _COUNTS = ("added", "offered", "rejected")
 _LARGEST = 2**63
+_STATED = {"logprob", "weight", "sources", "details", "published"}  # what a run may say of an edge or an event
 
 
 def check_phrase(row: Row) -> None:
@@ -38,6 +40,8 @@ def check_phrase(row: Row) -> None:
         raise InputError("an event has a split")
     _check_runs(row["runs"])
     _check_number(row, "logprob")
+    _check_splits(row.get("splits") or [])
+    _check_statements(row.get("statements") or [], row["runs"])
 
 
 def check_said(said: Row) -> None:
@@ -47,10 +51,10 @@ def check_said(said: Row) -> None:
     _check_runs(said["runs"])
     if not isinstance(said.get("predicted"), bool):
         raise InputError(f"predicted {_shown(said.get('predicted'))} is neither true nor false")
-    for name in ("logprob", "score", "weight"):
+    for name in ("logprob", "weight"):
         _check_number(said, name)
-    if (score := said.get("score")) is not None and not 0 <= score <= 1:
-        raise InputError(f"score {score} is not from 0 to 1")
+    for name in ("score", "published"):
+        _check_probability(said, name)
     if not isinstance(said.get("accepted"), bool | None):
         raise InputError(f"accepted {_shown(said['accepted'])} is neither true nor false")
     if said.get("critic") is not None:
@@ -60,6 +64,8 @@ def check_said(said: Row) -> None:
         raise InputError(f"sources {_shown(sources)} are no list of texts")
     if (details := said.get("details")) is not None:
         _check_object(details, "details")
+    _check_scores(said.get("scores") or [])
+    _check_statements(said.get("statements") or [], said["runs"])
 
 
 def check_judgement(row: Row, relations: Collection[str]) -> None:
@@ -75,6 +81,25 @@ def check_judgement(row: Row, relations: Collection[str]) -> None:
         raise InputError(f"id {_shown(row['id'])} is not the key of its triple and annotator")
     _text(row, "at")
     _check_runs(row["runs"])
+    verdicts = row.get("values")
+    if verdicts is not None and (
+        not isinstance(verdicts, list)
+        or len(verdicts) != len(row["runs"])
+        or not set(verdicts) <= set(JUDGEMENT_VALUES)
+        or (verdicts and verdicts[-1] != row["value"])
+    ):
+        raise InputError(f"values {_shown(verdicts)} are no verdicts of its runs, the last of which is {row['value']}")
+
+
+def check_duplicate(row: Row, relations: Collection[str]) -> None:
+    """Check a duplicate that was set aside: keys of head and tail, and the properties of its edge."""
+    properties = row["properties"]
+    if properties.get("relation") not in relations:
+        raise InputError(f"relation {_shown(properties.get('relation'))} is none of the snapshot")
+    if properties.get("id") != triple_key(str(row["head"]), properties["relation"], str(row["tail"])):
+        raise InputError(f"id {_shown(properties.get('id'))} is not the key of its triple")
+    check_id(properties.get("run"))
+    check_said(properties if properties.get("runs") else properties | {"runs": [properties["run"]]})
 
 
 def check_run(row: Row) -> None:
@@ -95,6 +120,12 @@ def check_run(row: Row) -> None:
     for name in ("student", "critic"):
         if row.get(name) is not None:
             check_id(row[name])
+
+
+def check_student(row: Row) -> None:
+    """Check the properties of a student."""
+    _check_properties(row)
+    check_id(row.get("run"))
 
 
 def check_critic(row: Row) -> None:
@@ -203,6 +234,50 @@ def _check_number(row: Row, name: str) -> None:
         not isinstance(value, float | int) or isinstance(value, bool) or not math.isfinite(value)
     ):
         raise InputError(f"{name} {_shown(value)} is not a number that can be kept")
+
+
+def _check_probability(row: Row, name: str) -> None:
+    _check_number(row, name)
+    if (value := row.get(name)) is not None and not 0 <= value <= 1:
+        raise InputError(f"{name} {value} is not from 0 to 1")
+
+
+def _check_scores(scores: Any) -> None:
+    """Check the scores of other critics, each as `0.25 critic-id`."""
+    if not isinstance(scores, list | tuple) or not all(_is_text(score) for score in scores):
+        raise InputError(f"scores {_shown(scores)} are no list of texts")
+    for score in scores:
+        number, _, critic = score.partition(" ")
+        check_id(critic)
+        try:
+            value = float(number)
+        except ValueError:
+            raise InputError(f"scores have {_shown(score)}, which is no number and critic") from None
+        _check_probability({"score": value}, "score")
+
+
+def _check_splits(splits: Any) -> None:
+    """Check the splits that runs published, each as `train run-id`."""
+    if not isinstance(splits, list | tuple) or not all(_is_text(split) for split in splits):
+        raise InputError(f"splits {_shown(splits)} are no list of texts")
+    for one in splits:
+        split, _, run = one.partition(" ")
+        check_id(run)
+        if split not in SPLITS:
+            raise InputError(f"split {_shown(split)} is not one of {', '.join(SPLITS)}")
+
+
+def _check_statements(texts: Any, runs: Sequence[str]) -> None:
+    """Check what each run says, one JSON object a run."""
+    if not isinstance(texts, list | tuple):
+        raise InputError(f"statements {_shown(texts)} are no list of texts")
+    for text in texts:
+        statement = _check_object(text, "statements")
+        if statement.pop("run", None) not in runs:
+            raise InputError(f"statement {_shown(text)} is of none of its runs")
+        if statement.keys() - _STATED:
+            raise InputError(f"statement {_shown(text)} says {min(statement.keys() - _STATED)}, which no run says")
+        check_said({**statement, "runs": list(runs), "predicted": False})
 
 
 def _check_object(text: Any, name: str) -> dict[str, Any]:

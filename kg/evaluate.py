@@ -15,11 +15,13 @@ from typing import Any
 from critic.roles import JUDGE
 from critic.runs import Trained, train_critic
 from critic.verdicts import split_in, verdicts_on
+from kg import strict_json
 from kg.encoder import Encoder
 from kg.errors import InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph
+from kg.identity import head_id, judgement_id, unordered_hash
 from kg.lines import file_hash
-from kg.model import Edge, Judgement, Split, Triple, content_hash, head_id, judgement_id
+from kg.model import Edge, Judgement, Split, Triple
 from kg.run import STUDENT_KIND, Run, write_record
 from kg.store.queries import Query
 from kg.workspace import Workspace, new_file
@@ -207,7 +209,7 @@ def _used(
             reasons[f"about {of} events, while this is about {split} events"] += 1
         else:
             reasons["about triples that none of these students predicted last"] += 1
-    own = content_hash(f"{judgement_id(verdict)} {verdict.value}" for verdict in verdicts)
+    own = unordered_hash(f"{judgement_id(verdict)} {verdict.value}" for verdict in verdicts)
     return {"used": len(verdicts) - len(others), "left_out": dict(reasons), "hash": own}
 
 
@@ -238,10 +240,10 @@ def _write(
     })  # fmt: skip
     text = format_report(content)
     folder = workspace.folder("runs", run.id)
-    graph.begin(run)
-    for name, body in (("report.md", text), ("report.json", json.dumps(content, indent=1, ensure_ascii=False))):
-        with new_file(folder / name) as draft:
-            draft.write_text(body + "\n", encoding="utf-8")
-    graph.finish(run, offered=sum(row["rows"] for row in content["sets"]))
+    with graph.running(run):
+        for name, body in (("report.md", text), ("report.json", strict_json.write(content, indent=1))):
+            with new_file(folder / name) as draft:
+                draft.write_text(body + "\n", encoding="utf-8")
+        graph.finish(run, offered=sum(row["rows"] for row in content["sets"]))
     write_record(folder, run, {"students": students})
     return text, folder

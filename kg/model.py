@@ -1,17 +1,15 @@
-"""The records that stages hand to one another, and the identities that never change.
+"""The records that stages hand to one another.
 
-Everything here is a value: equal by content, safe to hash, free of I/O.
+Everything here is a value: equal by content, safe to hash, free of I/O. What their keys are stands in `kg.identity`.
 """
 
-import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from kg.errors import InputError
+from kg.identity import phrase_id
 
 NOTHING = "none"
 """ATOMIC's literal tail for "no effect": a fact about an event, but no phrase."""
@@ -66,7 +64,9 @@ class Phrase:
         split: split of an event; None for a phrase that never is a head.
         uri: what tells it from a phrase of the same text; empty for nearly all.
         runs: ids of the runs that wrote it as an event by itself.
-        logprob: mean token log-probability given by the first of them.
+        logprob: mean token log-probability given by the first of them that gives one.
+        splits: the splits that runs published, each as `train run-id`, the first one first.
+        statements: what each of the runs says of it, as for an edge.
     """
 
     text: str
@@ -76,6 +76,8 @@ class Phrase:
     uri: str = ""
     runs: tuple[str, ...] = ()
     logprob: float | None = None
+    splits: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -94,7 +96,7 @@ class Assertion:
         weight: the source's own weight, as ConceptNet has.
         sources: the source's own sources: ConceptNet's as JSON, ATOMIC's answers as `ROW.PLACE`.
         details: what else the source says of it, as a JSON object.
-        score: a probability in [0, 1] that the source publishes, as SKD's release does.
+        score: a probability in [0, 1] that the source publishes, as SKD's release does; an edge's `published`.
     """
 
     triple: Triple
@@ -129,13 +131,16 @@ class Edge:
         split: split of the event.
         runs: ids of the runs that asserted it, the first one first.
         predicted: whether only students have asserted it.
-        logprob: mean token log-probability given by the first run that asserted it.
+        logprob: mean token log-probability, of the first run that gives one; so with all below but scores.
         score: the critic's probability in [0, 1] that the triple is acceptable.
         critic: id of the critic that gave the score.
         accepted: whether the score reached the current threshold of the relation.
         weight: the source's own weight.
         sources: the source's own sources, each once.
         details: what else the source says of it, as a JSON object.
+        published: the probability in [0, 1] that a source publishes; a critic's is `score`.
+        scores: what other critics than `critic` gave, each as `0.25 critic-id`; empty where one has scored.
+        statements: what each run says of it, as JSON objects (`kg.graph.statements`); empty where only the first does.
     """
 
     triple: Triple
@@ -149,15 +154,28 @@ class Edge:
     weight: float | None = None
     sources: tuple[str, ...] = ()
     details: str | None = None
+    published: float | None = None
+    scores: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What `details` say, as a map; empty where there are none, or no JSON object."""
+    def detail_map(self) -> dict[str, Any]:
+        """The details as a map; empty where there are none, or no JSON object."""
         try:
             found = json.loads(self.details or "{}")
         except ValueError:
             return {}
         return found if isinstance(found, dict) else {}
+
+
+FieldType = Literal["text", "number", "flag", "texts"]
+_FIELD_TYPES: dict[Any, FieldType] = {
+    str | None: "text", float | None: "number", bool: "flag", bool | None: "flag", tuple[str, ...]: "texts",
+}  # fmt: skip
+EDGE_FIELDS: dict[str, FieldType] = {
+    name: _FIELD_TYPES[kind] for name, kind in get_type_hints(Edge).items() if name not in ("triple", "split")
+}
+"""What is kept on an edge: the properties of the relationship, in the order of `Edge`'s fields, each with its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,106 +220,3 @@ def clean_text(text: str) -> str:
     if size > MAX_TEXT_BYTES:
         raise InputError(f"the text has {size:,} bytes; at most {MAX_TEXT_BYTES:,} are stored")
     return unicodedata.normalize("NFC", text)
-
-
-def concept_uri(text: str, lang: str) -> str:
-    """Return the URI that ConceptNet gives to a text.
-
-    >>> concept_uri("hard questions", "en")
-    '/c/en/hard_questions'
-    """
-    return f"/c/{lang}/{text.replace(' ', '_')}"
-
-
-def read_concept_uri(uri: str) -> tuple[str, str]:
-    """Return text and language of a ConceptNet URI; any other URI is its own text, of undetermined language.
-
-    >>> read_concept_uri("/c/en/hard_questions/n")
-    ('hard questions', 'en')
-    >>> read_concept_uri("http://example.org/x")
-    ('http://example.org/x', 'und')
-    """
-    parts = uri.split("/")
-    if len(parts) > 3 and parts[0] == "" and parts[1] in ("c", "x") and parts[2] and parts[3]:  # noqa: PLR2004
-        return parts[3].replace("_", " "), parts[2]
-    return uri, "und"
-
-
-def own_uri(text: str, lang: str, uri: str) -> str:
-    """Return a URI, or nothing where it is the one that its text has anyway."""
-    return "" if uri == concept_uri(text, lang) else uri
-
-
-@lru_cache(maxsize=65_536)
-def phrase_id(text: str, lang: str = "en", uri: str = "") -> str:
-    """Return the key of a phrase: 32 hex characters, the 128-bit BLAKE2b of language, NUL and the NFC text.
-
-    A URI of its own, other than the one its text would have, follows after another NUL.
-
-    >>> phrase_id("PersonX fires PersonY")
-    '2623335b4bee5d47a27f93101cff05ea'
-    """
-    content = f"{lang}\0{unicodedata.normalize('NFC', text)}"
-    if own := own_uri(text, lang, uri):
-        content += f"\0{own}"
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-
-
-def head_id(triple: Triple) -> str:
-    """Return the key of the node that a triple leaves."""
-    return phrase_id(triple.head, triple.lang, triple.head_uri)
-
-
-def tail_id(triple: Triple) -> str:
-    """Return the key of the node that a triple reaches; the one node for no effect has the key `NOTHING`.
-
-    >>> tail_id(Triple("PersonX sleeps", "oEffect", "none"))
-    'none'
-    """
-    if triple.says_nothing:
-        return NOTHING
-    return phrase_id(triple.tail, triple.tail_lang or triple.lang, triple.tail_uri)
-
-
-def triple_id(triple: Triple) -> str:
-    """Return a stable identity of a triple: 32 hex characters over its ends' keys and its relation."""
-    return triple_key(head_id(triple), triple.relation, tail_id(triple))
-
-
-def triple_key(head: str, relation: str, tail: str) -> str:
-    """Return the identity of a triple whose ends have these keys."""
-    return hashlib.blake2b(f"{head}\0{relation}\0{tail}".encode(), digest_size=16).hexdigest()
-
-
-def judgement_id(judgement: Judgement) -> str:
-    """Return the key of a judgement, which is that of its triple and its annotator."""
-    triple = judgement.triple
-    return judgement_key(head_id(triple), triple.relation, tail_id(triple), judgement.annotator)
-
-
-def judgement_key(head: str, relation: str, tail: str, annotator: str) -> str:
-    """Return the key of a judgement on a triple whose ends have these keys."""
-    content = f"{triple_key(head, relation, tail)}\0{annotator}"
-    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-
-
-def split_of(event_id: str) -> Split:
-    """Return the split of an event, 80 / 10 / 10, from its key alone: the same on every machine."""
-    bucket = int(event_id[:8], 16) % 10
-    return "train" if bucket < 8 else "validation" if bucket == 8 else "test"  # noqa: PLR2004 - tenths
-
-
-def half_of(event_id: str) -> Literal[0, 1]:
-    """Return one of two halves of the events, independent of `split_of`.
-
-    The critic that filters learns from half 0, the critic that judges the student from half 1.
-    """
-    return 1 if int(event_id[8:16], 16) % 2 else 0
-
-
-def content_hash(lines: Iterable[str]) -> str:
-    """Return 32 hex characters over lines, whatever their order; equal lines count as often as they come."""
-    total = 0
-    for line in lines:
-        total += int.from_bytes(hashlib.blake2b(line.encode(), digest_size=16).digest(), "big")
-    return f"{total % (1 << 128):032x}"

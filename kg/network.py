@@ -1,14 +1,14 @@
 """Edges as a networkx graph, for notebooks."""
 
 from collections.abc import Iterable
-from dataclasses import fields
 
 import networkx as nx
 
 from kg.errors import InputError
-from kg.model import Edge
+from kg.model import EDGE_FIELDS, Edge
 
-_FIELDS = tuple(field.name for field in fields(Edge) if field.name != "triple")
+_FIELDS = ("split", *EDGE_FIELDS)
+_ALWAYS = ("runs", "sources")  # lists that stand there also when they are empty
 
 
 def to_networkx(edges: Iterable[Edge]) -> "nx.MultiDiGraph[str]":
@@ -26,7 +26,11 @@ def to_networkx(edges: Iterable[Edge]) -> "nx.MultiDiGraph[str]":
         triple = edge.triple
         _add_node(graph, triple.head, triple.lang, triple.head_uri)
         _add_node(graph, triple.tail, None if triple.says_nothing else triple.tail_lang or triple.lang, triple.tail_uri)
-        known = {name: value for name in _FIELDS if (value := getattr(edge, name)) is not None}
+        known = {
+            name: value
+            for name in _FIELDS
+            if (value := getattr(edge, name)) is not None and (value != () or name in _ALWAYS)
+        }
         graph.add_edge(triple.head, triple.tail, triple.relation, **known)
     return graph
 

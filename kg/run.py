@@ -6,10 +6,14 @@ continues the same run, and doing it again later changes nothing.
 
 import hashlib
 import json
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from kg import __version__, strict_json
 from kg.workspace import new_file
@@ -18,12 +22,16 @@ STUDENT_KIND = "predict"
 """The kind of run whose assertions are predictions."""
 
 
+_CLOCK_SECONDS = 2  # by which the start of one process may differ when it is read twice
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a run is.
 
     Attributes:
-        kind: load, judgements, train-critic, calibrate, score, train-student, predict or evaluate.
+        kind: load, events, inferences, judgements, dedupe, train-critic, calibrate, score, use-critic, train-student,
+            use-student, predict or evaluate.
         model: the model that speaks through it: a teacher, a critic, a student.
         dataset: the data set that it reads.
         licence: under which the data set comes.
@@ -52,6 +60,23 @@ class Run:
             "parameters": strict_json.write(dict(self.parameters), sort_keys=True),
             "version": __version__,
         }
+
+
+def this_process() -> dict[str, Any]:
+    """Return what tells this process from any other, now and later, as it is kept on the `Run` node."""
+    return {"host": platform.node(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}
+
+
+def is_lost(run: Mapping[str, Any]) -> bool:
+    """Tell whether the process that worked on a run is gone; of another machine's, nobody here knows."""
+    if run.get("pid") is None:
+        return True  # an older version's, which said nothing
+    if run["host"] != platform.node():
+        return False
+    try:
+        return bool(abs(psutil.Process(run["pid"]).create_time() - run["process_started"]) > _CLOCK_SECONDS)
+    except psutil.Error:
+        return True
 
 
 def write_record(folder: Path, run: Run, numbers: Mapping[str, Any]) -> None:

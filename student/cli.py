@@ -23,7 +23,7 @@ _TAKERS = " and ".join(name for name, kind in KINDS.items() if kind.takes_base)
 _DEFAULT = KindName("ranker")  # takes seconds
 
 StudentId = Annotated[
-    str | None, typer.Option("--student", metavar="ID", help="Which student; without it, the newest.")
+    str | None, typer.Option("--student", metavar="ID", help="Which student; without it, the current one.")
 ]
 
 
@@ -90,3 +90,27 @@ def predict(
         student_id, model = open_student(graph, workspace, student)
         run, added = infer(graph, model, student_id, split=split, count=count, progress=bar.update)
     say(f"{added:,} predicted edges added by {student_id} as run {run.id}; next: kg critic score")
+
+
+@app.command("list")
+def list_students() -> None:
+    """List the students, the current one first."""
+    from kg.commands.query import print_table
+    from kg.graph.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        rows = [
+            ["*" if student.get("current") else "", student["id"], student.get("triples"), student.get("at")]
+            for student in graph.students()
+        ]
+    print_table(["", "id", "triples", "trained"], rows)
+
+
+@app.command()
+def use(student: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+    """Make a student the current one, which predict and evaluate take; undoing the run takes it back."""
+    from kg.graph.connection import open_graph
+
+    with open_graph(Workspace.default()) as graph:
+        run = graph.use_student(student)
+    say(f"Student {student} is the current one, by run {run}")

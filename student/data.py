@@ -6,7 +6,8 @@ from typing import Any
 
 from kg.errors import InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import NOTHING, Triple, content_hash, head_id, triple_id
+from kg.identity import head_id, triple_id, unordered_hash
+from kg.model import NOTHING, Triple
 from kg.store import adhoc
 from kg.store.queries import Query
 
@@ -67,7 +68,7 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
         "triples": len(triples),
         "events": len({triple.head for triple in triples}),
         "relations": sorted({triple.relation for triple in triples}),
-        "content_hash": content_hash(triple_id(triple) for triple in triples),
+        "content_hash": unordered_hash(triple_id(triple) for triple in triples),
     }
     return TrainingData(triples, manifest)
 

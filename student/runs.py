@@ -12,6 +12,7 @@ from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.model import Assertion, Split, Triple, clean_text
 from kg.run import STUDENT_KIND, Run, write_record
+from kg.store import queries
 from kg.store.queries import Query
 from kg.workspace import Workspace
 from student.checkpoint import load, train_checkpoint
@@ -57,8 +58,11 @@ def train_student(
 
     Raises:
         InputError: the query or an option does not fit.
-        NotReady: the query returns nothing.
+        NotReady: the query returns nothing, or it is the default one and the current critic has not scored yet what
+            another one accepted.
     """
+    if query == queries.load("training"):
+        _check_scored(graph)
     data = select(graph, query)
     manifest = data.manifest | {
         "base": base,
@@ -70,30 +74,39 @@ def train_student(
     run = Run(_KIND, model=kind, parameters=manifest)
     student_id = f"{kind}-{run.id.removeprefix(f'{_KIND}-')}"
     folder = workspace.place("students", student_id)
-    graph.begin(run)
-    if not (folder / "student.json").is_file():
-        train_checkpoint(
-            kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
-            epochs=epochs, manifest=manifest,
-        )  # fmt: skip
-    numbers = {"student": student_id, "offered": len(data.triples)}
-    graph.finish(run, **numbers)
+    with graph.running(run):
+        if not (folder / "student.json").is_file():
+            train_checkpoint(
+                kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
+                epochs=epochs, manifest=manifest,
+            )  # fmt: skip
+        numbers = {"student": student_id, "offered": len(data.triples)}
+        graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))
+        graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
     return Trained(student_id, folder, len(data.triples))
 
 
+def _check_scored(graph: KnowledgeGraph) -> None:
+    """Refuse to train on what another critic than the current one accepted."""
+    current = next((critic["id"] for critic in graph.critics() if critic.get("current")), None)
+    where = 'head.split = "train" AND r.accepted AND NOT r.predicted AND r.critic <> $critic'
+    if current and next(graph.edges(where=where, parameters={"critic": current}), None):
+        raise NotReady(
+            f"the current critic {current} has not scored all that is accepted; run kg critic score, or go back with "
+            "kg critic use ID (kg critic list shows them)"
+        )
+
+
 def open_student(graph: KnowledgeGraph, workspace: Workspace, student_id: str | None = None) -> tuple[str, Student]:
-    """Return a student of this workspace and its id; without an id the one that was trained last.
+    """Return a student of this workspace and its id; without an id the current one.
 
     Raises:
         NotReady: none has been trained.
         NotFound: there is none with this id.
     """
     if student_id is None:
-        trained = [run["student"] for run in graph.runs() if run["kind"] == _KIND and run.get("student")]
-        if not trained:
-            raise NotReady("no student has been trained; run kg student train")
-        student_id = str(trained[0])
+        student_id = str(graph.current_student()["id"])
     folder = workspace.place("students", student_id)
     encoder = Encoder.described(read_manifest(folder)["encoder"], workspace.folder("embeddings"))
     return student_id, load(folder, encoder.encode)
@@ -129,9 +142,9 @@ def predict(
     if not events:
         raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
     run = Run(STUDENT_KIND, model=student_id, parameters={"split": split, "count": count})
-    graph.begin(run)
-    offered, added = graph.add(_assertions(student, events, lang, count, progress), run)
-    graph.finish(run, offered=offered)
+    with graph.running(run):
+        offered, added = graph.add(_assertions(student, events, lang, count, progress), run)
+        graph.finish(run, offered=offered)
     return run, added
 
 

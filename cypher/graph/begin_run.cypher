@@ -1,7 +1,9 @@
-// A run that begins, or begins again after it was undone. A finished one stays as it is.
+// A run that begins, or begins again after it was undone. A finished one stays as it is, and so does one that is being
+// undone.
 //
 // $id          its key, which follows from what it does
 // $properties  kind, model, dataset, licence, parameters, version
+// $process     host, pid and process_started of the process that works on it
 // $at          now
 // -> status, added
 MERGE (n:Run {id: $id})
@@ -9,6 +11,7 @@ ON CREATE SET n.status = "new"
 WITH n, n.status IN ["new", "undone"] AS fresh
 SET n += CASE WHEN fresh THEN $properties ELSE {} END
 SET n += CASE WHEN fresh THEN {started: $at, added: 0, offered: 0} ELSE {} END
-SET n.status = CASE WHEN n.status = "finished" THEN n.status ELSE "running" END
-REMOVE n.undone
+SET n += $process
+SET n.status = CASE WHEN n.status IN ["finished", "undoing"] THEN n.status ELSE "running" END
+REMOVE n.undone, n.reason
 RETURN n.status AS status, n.added AS added

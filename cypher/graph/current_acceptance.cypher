@@ -2,5 +2,7 @@
 //
 // $critic  id of the critic
 // -> acceptance
-MATCH (n:Acceptance {current: true, critic: $critic})
+MATCH (n:Acceptance {critic: $critic})
 RETURN properties(n) AS acceptance
+ORDER BY n.current DESC, n.order DESC, n.at DESC
+LIMIT 1

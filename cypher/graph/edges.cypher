@@ -1,6 +1,6 @@
 // Edges of a page of events, with all that is said about them, in the order of heads, relations, tails.
 //
-// All rows come as one list of lists, in the order of `kg.graph.rows.EDGE_COLUMNS`: a record for each costs ten times more.
+// All rows come as one list of lists, in the order of `kg.graph.rows.EdgeRow`: a record for each costs ten times more.
 //
 // $last       key after which the page begins
 // $until      last key of the page
@@ -24,5 +24,6 @@ RETURN collect([
   CASE WHEN tail.lang = head.lang THEN "" ELSE coalesce(tail.lang, "") END,
   coalesce(head.uri, ""),
   CASE WHEN text = "none" AND tail:Phrase THEN coalesce(tail.uri, "/c/" + tail.lang + "/none") ELSE coalesce(tail.uri, "") END,
-  head.split, r.runs, r.predicted, r.logprob, r.score, r.critic, r.accepted, r.weight, coalesce(r.sources, []), r.details
+  head.split, r.runs, r.predicted, r.logprob, r.score, r.critic, r.accepted, r.weight, coalesce(r.sources, []), r.details,
+  r.published, coalesce(r.scores, []), coalesce(r.statements, [])
 ]) AS rows

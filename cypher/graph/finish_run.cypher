@@ -6,3 +6,4 @@
 MATCH (n:Run {id: $id})
 SET n += $properties
 SET n.finished = CASE WHEN n.status = "finished" THEN n.finished ELSE $at END, n.status = "finished"
+REMOVE n.host, n.pid, n.process_started

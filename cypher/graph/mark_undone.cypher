@@ -4,3 +4,4 @@
 // $at  now
 MATCH (n:Run {id: $id})
 SET n.status = "undone", n.undone = $at, n.added = 0
+REMOVE n.order, n.reason, n.host, n.pid, n.process_started

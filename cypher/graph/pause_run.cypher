@@ -4,3 +4,4 @@
 // $properties  numbers to keep on it
 MATCH (n:Run {id: $id})
 SET n += $properties, n.status = "incomplete"
+REMOVE n.host, n.pid, n.process_started

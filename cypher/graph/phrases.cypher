@@ -1,6 +1,6 @@
 // A page of the phrases that some edges use, in the order of their keys.
 //
-// All rows come as one list of lists: id, text, lang, labels, split, uri, runs, logprob.
+// All rows come as one list of lists: id, text, lang, labels, split, uri, runs, logprob, splits, statements.
 //
 // $last       key after which the page begins
 // $phrases    phrases in a page
@@ -35,5 +35,5 @@ ORDER BY p.id
 LIMIT $phrases
 RETURN collect([
   p.id, p.text, p.lang, [name IN ["Event", "Inference", "Concept"] WHERE name IN labels(p)], p.split,
-  coalesce(p.uri, ""), coalesce(p.runs, []), p.logprob
+  coalesce(p.uri, ""), coalesce(p.runs, []), p.logprob, coalesce(p.splits, []), coalesce(p.statements, [])
 ]) AS rows

@@ -1,13 +1,15 @@
-// Edges of one relation as they were in another graph. What this graph says already stays; runs are joined.
+// Edges of one relation as they were in another graph.
+//
+// `known` lists those that this graph has: the number of the row, the element id, and the properties.
 //
 // $rows  one map an edge: head, tail, properties
-// -> written
-UNWIND $rows AS row
+// -> written, known
+UNWIND range(0, size($rows) - 1) AS place
+WITH place, $rows[place] AS row
 MATCH (head:Phrase {id: row.head})
 MATCH (tail:Phrase {id: row.tail})
 MERGE (head)-[r:RELATION]->(tail)
-ON CREATE SET r = row.properties
-ON MATCH SET
-  r.runs = r.runs + [run IN row.properties.runs WHERE NOT run IN r.runs],
-  r.predicted = r.predicted AND row.properties.predicted
-RETURN count(*) AS written
+ON CREATE SET r = row.properties, r.new = true
+WITH place, r, r.new IS NULL AS known
+REMOVE r.new
+RETURN count(*) AS written, collect(CASE WHEN known THEN [place, elementId(r), properties(r)] END) AS known

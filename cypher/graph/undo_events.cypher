@@ -1,10 +1,15 @@
-// Takes a run's evidence from the events that it wrote by themselves.
+// Some of the events that a run wrote by themselves, with what is kept of them. Those that it alone wrote lose the evidence.
 //
-// $run  id of the run
-// -> head, tail
+// $run    id of the run
+// $last   key after which they begin
+// $limit  how many
+// -> id, kept
 MATCH (p:Event)
-WHERE $run IN p.runs
-WITH p, p.runs[0] = $run AS first, [run IN p.runs WHERE run <> $run] AS kept
-FOREACH (_ IN CASE WHEN first THEN [1] ELSE [] END | REMOVE p.logprob)
-SET p.runs = CASE WHEN size(kept) > 0 THEN kept END
-RETURN p.id AS head, p.id AS tail
+WHERE p.id > $last
+  AND $run IN p.runs
+WITH p
+ORDER BY p.id
+LIMIT $limit
+WITH p, p.id AS id, CASE WHEN size(p.runs) > 1 THEN properties(p) END AS kept
+FOREACH (_ IN CASE WHEN kept IS NULL THEN [1] ELSE [] END | REMOVE p.runs, p.logprob, p.statements)
+RETURN id, kept

@@ -1,10 +1,10 @@
-"""De-duplicate: find edges that say again what another one says; delete them only when asked to.
+"""De-duplicate: find edges that say again what another one says; set them aside only when asked to.
 
 Three rules, in this order, each applied to what the ones before have left: the same tail of the same event and relation
 after normalising; soft uniqueness among the tails of an event and relation; near-duplicates across the whole graph,
 where head and tail each are nearly those of the other edge (taken together, a long head would hide that the tails
-differ). Of several edges the one with the highest score stays, then the one with the most evidence, then the first by
-its key.
+differ). Of several edges the one with the highest score stays (the critic's, else a published one), then the one with
+the most evidence, then the first by its key.
 """
 
 from collections import Counter, defaultdict
@@ -16,7 +16,8 @@ from ingest.duplicates.diversity import soft_duplicates
 from ingest.duplicates.near import first_alike, near_pairs
 from kg import strict_json
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Edge, Triple, content_hash, triple_id
+from kg.identity import triple_id, unordered_hash
+from kg.model import Edge, Triple
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_file
 
@@ -52,7 +53,7 @@ class Deduplicated:
 def dedupe(
     graph: KnowledgeGraph, workspace: Workspace, *, soft: bool = False, near: float | None = None, apply: bool = False
 ) -> Deduplicated:
-    """Find duplicates, list them in the run's folder, and delete them if asked to.
+    """Find duplicates, list them in the run's folder, and take them out of the graph if asked to.
 
     Args:
         graph: where the edges are.
@@ -60,10 +61,10 @@ def dedupe(
         soft: also by soft uniqueness.
         near: also near-duplicates across the graph: heads and tails with this Jaccard index of three-letter shingles,
             in (0, 1].
-        apply: delete them.
+        apply: take them out of the graph, until the run is undone.
     """
     edges = [edge for edge in graph.edges() if _is_plain(edge.triple)]
-    edges.sort(key=lambda edge: (-(edge.score or 0), -len(edge.runs), edge.triple))
+    edges.sort(key=lambda edge: (-_probability(edge), -len(edge.runs), edge.triple))
     found: list[Duplicate] = []
     for rule in _rules(soft=soft, near=near):
         gone = list(rule(edges))
@@ -71,8 +72,8 @@ def dedupe(
         edges = [edge for edge in edges if id(edge) not in places]
         found += gone
     run = Run("dedupe", parameters={
-        "soft": soft, "near": near, "edges": content_hash(triple_id(edge.triple) for edge in edges),
-        "duplicates": content_hash(triple_id(duplicate.edge.triple) for duplicate in found),
+        "soft": soft, "near": near, "edges": unordered_hash(triple_id(edge.triple) for edge in edges),
+        "duplicates": unordered_hash(triple_id(duplicate.edge.triple) for duplicate in found),
     })  # fmt: skip
     folder = workspace.folder("runs", run.id)
     file = folder / "duplicates.jsonl"
@@ -82,12 +83,17 @@ def dedupe(
             out.write(strict_json.write(row) + "\n")
     deleted = 0
     if apply and found:
-        graph.begin(run)
-        deleted = graph.delete(duplicate.edge.triple for duplicate in found)
-        graph.finish(run, offered=len(found), deleted=deleted)
+        with graph.running(run):
+            deleted = graph.set_aside((duplicate.edge.triple for duplicate in found), run)
+            graph.finish(run, offered=len(found), deleted=deleted)
         write_record(folder, run, {"offered": len(found), "deleted": deleted})
     rules = Counter(duplicate.rule for duplicate in found)
     return Deduplicated(run.id, len(edges) + len(found), rules, deleted, file)
+
+
+def _probability(edge: Edge) -> float:
+    """Return the critic's score, or else the one that its source published; 0 without either."""
+    return (edge.published if edge.score is None else edge.score) or 0
 
 
 def _rules(*, soft: bool, near: float | None) -> Iterator[Callable[[list[Edge]], Iterator[Duplicate]]]:

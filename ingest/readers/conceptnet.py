@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from ingest.readers.rows import Rows, as_details, as_json, clean_part, json_object, parse_rows, read_number
 from kg.errors import InputError
 from kg.exchange.conceptnet import assertion_uri, plain_uri, relation_name, unescape
+from kg.identity import concept_uri, read_concept_uri
 from kg.lines import Line, Rejected
-from kg.model import NOTHING, Assertion, Triple, concept_uri, read_concept_uri
+from kg.model import NOTHING, Assertion, Triple
 from kg.vocabulary import Vocabulary
 
 

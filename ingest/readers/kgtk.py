@@ -7,8 +7,9 @@ from ingest.readers.rows import Rows, as_details, clean_part, parse_rows, read_n
 from kg.errors import InputError
 from kg.exchange.conceptnet import relation_name
 from kg.exchange.kgtk import node_name, read_label, usual_cells
+from kg.identity import read_concept_uri
 from kg.lines import Line, Rejected
-from kg.model import NOTHING, Assertion, Triple, read_concept_uri
+from kg.model import NOTHING, Assertion, Triple
 from kg.vocabulary import Vocabulary
 
 _LAST = re.compile(r"[^/:#]*$")

@@ -17,13 +17,15 @@ from ingest.readers.rows import (
 )
 from kg.errors import InputError
 from kg.exchange.kgx import pair_of
+from kg.identity import phrase_id
 from kg.lines import Line, Rejected, read_lines
-from kg.model import NOTHING, Assertion, Triple, phrase_id
+from kg.model import NOTHING, Assertion, Triple
 from kg.vocabulary import Vocabulary
 
 _OWN = {
     "id", "subject", "predicate", "object", "knowledge_level", "agent_type", "split", "runs", "predicted", "logprob",
     "score", "critic", "accepted", "weight", "sources", "details",
+    "published",
 }  # fmt: skip
 Node = tuple[str, str, str]
 
@@ -93,7 +95,8 @@ def read_kgx(
         other = {name: value for name, value in row.items() if name not in _OWN}
         own = row.get("details")
         details = as_details({"kgx": other}) if other else None if own is None else as_details(json_object(str(own)))
-        score, sources = _number(row, "score"), row.get("sources") or []
+        score = _number(row, "score" if row.get("published") is None else "published")
+        sources = row.get("sources") or []
         if score is not None and not 0 <= score <= 1:
             raise InputError(f"score {score} is not from 0 to 1")
         if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from ingest.readers.rows import Rows, as_json, clean_part, json_object, make_triple, parse_rows, text_of
+from kg.identity import own_uri
 from kg.lines import Line, Rejected
-from kg.model import Assertion, Triple, own_uri
+from kg.model import Assertion, Triple
 from kg.vocabulary import Vocabulary
 
 NO_RELATION = "SQuAD"

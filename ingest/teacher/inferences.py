@@ -11,7 +11,8 @@ from ingest.cleaning import clean_tails
 from ingest.teacher.plan import Plan
 from ingest.teacher.run import Taught, Teaching
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Assertion, Triple, phrase_id
+from kg.identity import phrase_id
+from kg.model import Assertion, Triple
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 

@@ -14,7 +14,7 @@ from ingest.teacher.openai import OpenAITeacher, Teacher
 from ingest.teacher.prompts import Prompts
 from kg import strict_json
 from kg.errors import InputError, NotFound
-from kg.model import content_hash, phrase_id
+from kg.identity import phrase_id, unordered_hash
 from kg.run import Run
 from kg.vocabulary import Relation, Vocabulary
 from kg.workspace import Workspace, new_file, new_folder
@@ -58,7 +58,7 @@ class Plan:
             "server": teacher.server, "interface": self.interface, "lang": self.lang, "samples": self.samples,
             "seed": self.seed, "count": self.count, "relations": sorted(names),
             "prompts": {name: prompts.digest(name) for name in names}, "settings": prompts.settings(self.kind),
-            "texts": content_hash(self.texts), "number": len(self.texts),
+            "texts": unordered_hash(self.texts), "number": len(self.texts),
         }  # fmt: skip
         return Run(self.kind, model=self.model, parameters=parameters)
 

@@ -1,24 +1,29 @@
 """`kg runs`: who asserted what, and taking it back."""
 
 import json
-from typing import Annotated
+import shutil
+from typing import Annotated, Any
 
 import typer
 
-from kg.terminal import ask, say, say_json
+from kg.terminal import ask, say, say_json, visible
 from kg.workspace import Workspace
 
 app = typer.Typer(help="See who asserted what, and take it back.", no_args_is_help=True)
 
 _SHOWN = ("id", "kind", "status", "model", "dataset", "started", "finished", "offered", "added")
+_LEAVE_FILES = {
+    "evaluate",
+    "train-critic",
+    "train-student",
+}  # kinds whose undoing leaves files
 
 
 @app.command("list")
 def list_runs(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """List the runs, the newest first."""
-    from kg.commands.query import print_table
+    """List the runs, the newest first; their ids are never cut or broken."""
     from kg.graph.connection import open_graph
 
     with open_graph(Workspace.default()) as graph:
@@ -27,7 +32,25 @@ def list_runs(
         for run in runs:
             say_json({name: run.get(name) for name in _SHOWN} | run)
     else:
-        print_table(list(_SHOWN), [[run.get(name) for name in _SHOWN] for run in runs])
+        _print_runs(runs)
+
+
+def _print_runs(runs: list[dict[str, Any]]) -> None:
+    """Print a line a run, cut to the terminal; what is cut is never the id, which is for copying."""
+    from rich.cells import cell_len, set_cell_size
+
+    rows = [("id", "status", "started", "added", "about")]
+    for run in runs:
+        about = ", ".join(str(run[name]) for name in ("reason", "model", "dataset") if run.get(name))
+        started = str(run.get("started") or "")[:16].replace("T", " ")
+        rows.append((run["id"], str(run.get("status")), started, f"{run.get('added') or 0:,}", about))
+    lines = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(cell_len(line[place]) for line in lines) for place in range(4)]
+    columns = max(shutil.get_terminal_size().columns, widths[0])
+    for *cells, about in lines:
+        cells[3] = cells[3].rjust(widths[3])
+        line = "  ".join([*map(set_cell_size, cells, widths), about])
+        say(line if cell_len(line) <= columns else set_cell_size(line, columns - 1) + "…")
 
 
 def show(run_id: str) -> None:
@@ -52,11 +75,12 @@ def undo(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="The run, as kg runs list names it.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take back what a run asserted: its evidence goes, and what is left without any goes with it."""
+    """Leave the graph as the other runs make it, or say which of them rest on this one."""
     from kg.graph.connection import open_graph
     from kg.progress import Bar
 
-    with open_graph(Workspace.default()) as graph:
+    workspace = Workspace.default()
+    with open_graph(workspace) as graph:
         run = graph.run(run_id)
         if not yes:
             what = f"{run['kind']} of {run.get('dataset') or run.get('model')}, {run.get('added', 0):,} added"
@@ -65,8 +89,27 @@ def undo(
         with Bar(unit="edges", desc="undo") as bar:
             touched = graph.undo(run_id, bar.update)
         after = graph.statistics()
-    gone = {name: before[name] - after[name] for name in ("edges", "judgements", "phrases")}
+        current = {"critic": _current(graph.critics()), "student": _current(graph.students())}
+    gone = {name: max(0, before[name] - after[name]) for name in ("edges", "judgements", "phrases")}
     say(
-        f"Run {run_id} undone: {touched:,} lost its evidence; "
-        f"{gone['edges']:,} edges, {gone['judgements']:,} judgements and {gone['phrases']:,} phrases deleted"
+        f"Run {run_id} undone: {touched:,} changed; {gone['edges']:,} edges, {gone['judgements']:,} judgements and "
+        f"{gone['phrases']:,} phrases deleted"
     )
+    if run["kind"] == "dedupe":
+        say(f"{max(0, after['edges'] - before['edges']):,} edges are back")
+    for name, found in current.items():
+        if run["kind"] in (f"train-{name}", f"use-{name}"):
+            say(f"The current {name} is {found or 'none'}")
+    if run["kind"] == "evaluate":
+        say("It wrote nothing in the graph")
+    if run["kind"] in _LEAVE_FILES:
+        say(f"Its files stay in {workspace.root}: {_files(workspace, run)}")
+
+
+def _current(found: list[dict[str, Any]]) -> str | None:
+    return next((one["id"] for one in found if one.get("current")), None)
+
+
+def _files(workspace: Workspace, run: dict[str, Any]) -> str:
+    places = [f"runs/{run['id']}", f"critics/{run.get('critic')}", f"students/{run.get('student')}"]
+    return ", ".join(place for place in places if (workspace.root / place).is_dir()) or "there are none"

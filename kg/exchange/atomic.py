@@ -49,7 +49,7 @@ def write_atomic2019(edges: Iterable[Edge], path: Path, *, relations: Sequence[s
             prefix: object = []
             for edge in group:
                 count += 1
-                prefix = edge.said.get("prefix", prefix)
+                prefix = edge.detail_map.get("prefix", prefix)
                 for run, row, place in _answers(edge):
                     rows[run, row][edge.triple.relation].append((place, edge.triple.tail))
             for key in sorted(rows):

@@ -17,7 +17,8 @@ import orjson
 from kg import strict_json
 from kg.errors import InputError
 from kg.exchange.target import export_file, open_text
-from kg.model import Edge, concept_uri
+from kg.identity import concept_uri
+from kg.model import Edge
 
 _DBPEDIA = ("capital", "field", "genre", "genus", "influencedBy", "knownFor", "language", "leader", "occupation",
             "product")  # fmt: skip
@@ -77,11 +78,11 @@ def _cells(edge: Edge) -> tuple[str, ...]:
     relation = _URIS.get(triple.relation) or f"/r/{triple.relation}"
     start = triple.head_uri or plain_uri(triple.head, triple.lang)
     end = triple.tail_uri or plain_uri(triple.tail, triple.tail_lang or triple.lang)
-    said = edge.said
-    uri = said.pop("uri", None) or assertion_uri(relation, start, end)
-    said["sources"] = [_source(source) for source in edge.sources]
-    said["weight"] = 1.0 if edge.weight is None else edge.weight
-    return uri, relation, start, end, strict_json.write(said, sort_keys=True)
+    details = edge.detail_map
+    uri = details.pop("uri", None) or assertion_uri(relation, start, end)
+    details["sources"] = [_source(source) for source in edge.sources]
+    details["weight"] = 1.0 if edge.weight is None else edge.weight
+    return uri, relation, start, end, strict_json.write(details, sort_keys=True)
 
 
 def plain_uri(text: str, lang: str) -> str:

@@ -6,7 +6,6 @@ odd characters as `kg.exchange.graphml` does, since XML has no place for them.
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +14,10 @@ import orjson
 
 from kg.exchange.graphml import escape
 from kg.exchange.target import export_file
-from kg.model import NOTHING, Edge, Phrase, head_id, tail_id, triple_id
+from kg.identity import head_id, tail_id, triple_id
+from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase
 
-_EDGE = tuple(field.name for field in fields(Edge) if field.name != "triple")
+_EDGE = ("split", *EDGE_FIELDS)
 
 
 def write_drawn(
@@ -40,14 +40,14 @@ def write_drawn(
     as_is = form == "node-link"
     graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for phrase in phrases:
-        said = {name: getattr(phrase, name) or None for name in ("text", "lang", "split", "uri", "labels")}
-        graph.add_node(phrase.id, **_known(said, as_is), label=phrase.text if as_is else escape(phrase.text))
+        attributes = {name: getattr(phrase, name) or None for name in ("text", "lang", "split", "uri", "labels")}
+        graph.add_node(phrase.id, **_known(attributes, as_is), label=phrase.text if as_is else escape(phrase.text))
     for edge in edges:
         triple = edge.triple
         if triple.says_nothing:
             graph.add_node(NOTHING, label=NOTHING)
-        said = {"relation": triple.relation, **{name: getattr(edge, name) for name in _EDGE}}
-        graph.add_edge(head_id(triple), tail_id(triple), f"t{triple_id(triple)}", **_known(said, as_is))
+        attributes = {"relation": triple.relation, **{name: getattr(edge, name) for name in _EDGE}}
+        graph.add_edge(head_id(triple), tail_id(triple), f"t{triple_id(triple)}", **_known(attributes, as_is))
     with export_file(path) as draft:
         if as_is:
             draft.write_bytes(orjson.dumps(nx.node_link_data(graph, edges="links")))
@@ -56,8 +56,8 @@ def write_drawn(
     return graph.number_of_edges()
 
 
-def _known(said: dict[str, Any], as_is: bool) -> dict[str, Any]:
-    known = {name: value for name, value in said.items() if value is not None and value != ()}
+def _known(attributes: dict[str, Any], as_is: bool) -> dict[str, Any]:
+    known = {name: value for name, value in attributes.items() if value is not None and value != ()}
     return known if as_is else {name: _flat(value) for name, value in known.items()}
 
 

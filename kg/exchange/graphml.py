@@ -16,22 +16,14 @@ from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
 
 from kg.exchange.target import export_file, open_text
-from kg.model import NOTHING, Edge, Phrase, head_id, tail_id, triple_id
+from kg.identity import head_id, tail_id, triple_id
+from kg.model import EDGE_FIELDS, NOTHING, Edge, FieldType, Phrase
 
 _NODE_FIELDS = {"text": "string", "lang": "string", "labels": "string", "split": "string", "uri": "string"}
+_TYPES: dict[FieldType, str] = {"text": "string", "number": "double", "flag": "boolean", "texts": "string"}
 _EDGE_FIELDS = {
-    "relation": "string",
-    "split": "string",
-    "runs": "string",
-    "predicted": "boolean",
-    "logprob": "double",
-    "score": "double",
-    "critic": "string",
-    "accepted": "boolean",
-    "weight": "double",
-    "sources": "string",
-    "details": "string",
-}
+    "relation": "string", "split": "string", **{name: _TYPES[kind] for name, kind in EDGE_FIELDS.items()},
+}  # fmt: skip
 _NODE_KEYS = {name: f"node-{name}" for name in _NODE_FIELDS} | {"text": "label"}  # Gephi knows these two ids
 _EDGE_KEYS = {name: f"edge-{name}" for name in _EDGE_FIELDS} | {"relation": "edgelabel"}
 

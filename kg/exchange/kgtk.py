@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from kg.exchange.target import export_file, open_text
-from kg.model import NOTHING, Edge, Triple, concept_uri, phrase_id, triple_id
+from kg.identity import concept_uri, phrase_id, triple_id
+from kg.model import NOTHING, Edge, Triple
 from kg.vocabulary import Vocabulary
 
 COLUMNS = (
@@ -44,9 +45,9 @@ def write_kgtk(edges: Iterable[Edge], path: Path, *, relations: Vocabulary) -> i
     with export_file(path) as draft, open_text(draft, path) as file:
         file.write("\t".join(COLUMNS) + "\n")
         for edge in edges:
-            said = edge.said.get("kgtk") or {}
+            row = edge.detail_map.get("kgtk") or {}
             cells = usual_cells(edge.triple, relations) | {"weight": "" if edge.weight is None else repr(edge.weight)}
-            file.write("\t".join(str(said.get(name, cells.get(name, ""))) for name in COLUMNS) + "\n")
+            file.write("\t".join(str(row.get(name, cells.get(name, ""))) for name in COLUMNS) + "\n")
             count += 1
     return count
 

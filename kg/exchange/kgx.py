@@ -19,10 +19,11 @@ from typing import Any
 import orjson
 
 from kg.exchange.target import export_file
-from kg.model import NOTHING, Edge, Phrase, head_id, tail_id, triple_id
+from kg.identity import head_id, tail_id, triple_id
+from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase
 
 NODES, EDGES = "_nodes.jsonl", "_edges.jsonl"
-_SAID = ("split", "runs", "predicted", "logprob", "score", "critic", "accepted", "weight", "sources", "details")
+_FIELDS = ("split", *(name for name in EDGE_FIELDS if name not in {"scores", "statements"}))
 
 
 def pair_of(path: Path) -> tuple[Path, Path]:
@@ -79,7 +80,7 @@ def _edge(edge: Edge, models: Mapping[str, Any]) -> dict[str, Any]:
         "id": triple_id(triple), "subject": head_id(triple), "predicate": triple.relation, "object": tail_id(triple),
         "knowledge_level": "prediction" if edge.predicted else "knowledge_assertion",
         "agent_type": "manual_agent" if manual else "computational_model",
-        **{name: value for name in _SAID if (value := getattr(edge, name)) is not None and value != ()},
+        **{name: value for name in _FIELDS if (value := getattr(edge, name)) is not None and value != ()},
     }  # fmt: skip
-    row |= edge.said.get("kgx") or {}
+    row |= edge.detail_map.get("kgx") or {}
     return row

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kg.exchange.target import export_file
-from kg.graph.rows import EDGE_COLUMNS, EdgeRow
+from kg.graph.rows import EdgeRow
 
 _ROW_GROUP = 20_000  # edges; what is held in memory at a time
 
@@ -30,6 +30,9 @@ SCHEMA = pa.schema(
         pa.field("runs", pa.list_(pa.string()), nullable=False),
         pa.field("sources", pa.list_(pa.string()), nullable=False),
         pa.field("details", pa.string()),
+        pa.field("published", pa.float64()),
+        pa.field("scores", pa.list_(pa.string()), nullable=False),
+        pa.field("statements", pa.list_(pa.string()), nullable=False),
         pa.field("tail_lang", pa.string()),
         pa.field("head_uri", pa.string()),
         pa.field("tail_uri", pa.string()),
@@ -43,7 +46,7 @@ def write_parquet(pages: Iterable[Sequence[EdgeRow]], path: Path) -> int:
     """Write edges with all that is said about them.
 
     Args:
-        pages: lists of edges as rows (`kg.graph.rows.EDGE_COLUMNS`), which become columns without an object in between.
+        pages: lists of edges as rows (`kg.graph.rows.EdgeRow`), which become columns without an object in between.
         path: file to make; an older one is replaced.
 
     Returns:
@@ -63,8 +66,8 @@ def write_parquet(pages: Iterable[Sequence[EdgeRow]], path: Path) -> int:
 
 
 def _columns(rows: Sequence[EdgeRow]) -> dict[str, Sequence[object]]:
-    columns: dict[str, Sequence[object]] = dict(zip(EDGE_COLUMNS, zip(*rows, strict=True), strict=True))
-    del columns["edge"]
+    columns: dict[str, Sequence[object]] = dict(zip(EdgeRow._fields, zip(*rows, strict=True), strict=True))
+    del columns["element"]
     for name in ("tail_lang", "head_uri", "tail_uri"):
         columns[name] = [value or None for value in columns[name]]
     return columns

@@ -69,12 +69,12 @@ def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, o
         "inference": triple.tail,
         "split": _SPLITS[edge.split],
     }
-    said = edge.said
+    details = edge.detail_map
     for recall in RECALLS:
         by_relation = thresholds.get(recall, {})
         threshold = by_relation.get(triple.relation, by_relation.get(OVERALL))
-        published = said.get(f"rec_{recall}")
+        published = details.get(f"rec_{recall}")
         row[f"rec_{recall}"] = published if edge.score is None or threshold is None else edge.score >= threshold
-    row["p_valid_model"] = edge.score
-    row["valid"] = said.get("valid") if verdict is None else verdict
+    row["p_valid_model"] = edge.published if edge.score is None else edge.score
+    row["valid"] = details.get("valid") if verdict is None else verdict
     return row

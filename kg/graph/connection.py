@@ -33,7 +33,11 @@ def open_graph(workspace: Workspace) -> Iterator[KnowledgeGraph]:
     with _store(workspace) as store:
         graph = KnowledgeGraph(store)
         graph.prepare()
-        yield graph
+        try:
+            yield graph
+        except BaseException as error:
+            graph.end_open_runs(error)
+            raise
 
 
 @contextmanager

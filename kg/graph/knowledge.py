@@ -5,27 +5,19 @@ relation, sorted, counted against what was sent, and safe to repeat; reads come 
 grow with the graph.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
-from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from more_itertools import chunked
 
 from kg import strict_json
-from kg.errors import GraphChanged, NotFound, NotReady
-from kg.graph import writing
-from kg.graph.rows import EdgeRow, ahead, behind, edge_of, triple_of
-from kg.model import (
-    NOTHING,
-    Acceptance,
-    Assertion,
-    Edge,
-    Judgement,
-    Phrase,
-    Split,
-    Triple,
-)
-from kg.run import STUDENT_KIND, Run
+from kg.errors import GraphChanged, NotFound, NotReady, StoreError
+from kg.graph import scoring, selecting, undoing, writing
+from kg.graph.rows import EdgeRow, edge_of, read_ahead, write_behind
+from kg.model import Acceptance, Assertion, Edge, Judgement, Phrase, Split, Triple
+from kg.run import Run, is_lost, this_process
 from kg.store import queries
 from kg.store.bolt import Row, Store, Transaction
 from kg.vocabulary import Relation, Vocabulary
@@ -34,6 +26,8 @@ T = TypeVar("T")
 Progress = Callable[[int], object]
 
 _WRITE_ROWS = 20_000  # rows of one transaction, over all relations; 5,000 a relation are the usual optimum
+_SET_ASIDE_ROWS = 2_000
+_REASON = 500  # letters of the reason why a run failed
 _KNOWN_PHRASES = 200_000  # keys remembered while a run is written; 20 MB
 _PAGE_EVENTS = 500  # events of one page when edges are read; ATOMIC has 10 to 60 edges an event
 _PAGE_PHRASES = 10_000
@@ -55,12 +49,21 @@ class KnowledgeGraph:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._open: set[str] = set()  # runs that this process has begun and not ended
 
     def prepare(self) -> None:
         """Make constraints and indexes that are not there yet."""
         for statement in queries.schema():
             self.store.run(statement)
         self.store.run("CALL db.awaitIndexes(300)")
+        self.adopt()
+        self.end_lost_runs()
+
+    def adopt(self) -> None:
+        """Number what an older version made current, and find the students that only its runs know."""
+        if self._read("graph/older")[0]["older"]:
+            self.write("graph/adopt_students")
+            self.commit(selecting.settle)
 
     # Relations
 
@@ -70,7 +73,7 @@ class KnowledgeGraph:
             {"place": place, **{name: getattr(relation, name) for name in Relation.__slots__}}
             for place, relation in enumerate(vocabulary)
         ]
-        self._write("graph/add_relations", rows=rows)
+        self.write("graph/add_relations", rows=rows)
 
     def vocabulary(self) -> Vocabulary:
         """Return the relations that were used so far.
@@ -86,16 +89,53 @@ class KnowledgeGraph:
     # Runs
 
     def begin(self, run: Run) -> None:
-        """Record that a run begins. Beginning it again continues it, or repeats it harmlessly."""
-        self._write("graph/begin_run", id=run.id, properties=run.properties(), at=writing.now())
+        """Record that a run begins. Beginning it again continues it, or repeats it harmlessly.
+
+        Raises:
+            NotReady: the run is being undone.
+        """
+        parameters = {"properties": run.properties(), "process": this_process()}
+        status = self.write("graph/begin_run", id=run.id, at=writing.now(), **parameters)[0]["status"]
+        if status == "undoing":
+            raise NotReady(f"run {run.id} is being undone; finish that with kg runs undo {run.id}, then start it again")
+        self._open.add(run.id)
 
     def finish(self, run: Run, **numbers: Any) -> None:
         """Record that a run is done, with numbers to keep on it."""
-        self._write("graph/finish_run", id=run.id, properties=numbers, at=writing.now())
+        self.write("graph/finish_run", id=run.id, properties=numbers, at=writing.now())
+        self._open.discard(run.id)
 
     def pause(self, run: Run, **numbers: Any) -> None:
         """Record that a run ended before all was done, with numbers to keep on it."""
-        self._write("graph/pause_run", id=run.id, properties=numbers)
+        self.write("graph/pause_run", id=run.id, properties=numbers)
+        self._open.discard(run.id)
+
+    @contextmanager
+    def running(self, run: Run) -> Iterator[None]:
+        """Begin a run, and record how it ended where the block does not end well."""
+        self.begin(run)
+        try:
+            yield
+        except BaseException as error:
+            self.end_open_runs(error)
+            raise
+
+    def end_open_runs(self, error: BaseException) -> None:
+        """Record that the runs that this process has begun ended by an error, or by an interrupt."""
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+        reason = (str(error).splitlines() or [""])[0][:_REASON] or type(error).__name__
+        status = "interrupted" if interrupted else "failed"
+        while self._open:
+            run_id = self._open.pop()
+            with suppress(StoreError):  # the error that is under way says more
+                self.write("graph/end_run", id=run_id, status=status, reason=reason, at=writing.now())
+
+    def end_lost_runs(self) -> None:
+        """Record that runs are interrupted whose process, on this machine, is gone."""
+        for run in self.runs():
+            if run.get("status") == "running" and run["id"] not in self._open and is_lost(run):
+                reason = "its process is gone"
+                self.write("graph/end_run", id=run["id"], status="interrupted", reason=reason, at=writing.now())
 
     def runs(self) -> list[Row]:
         """Return all runs as maps, the newest first."""
@@ -130,17 +170,17 @@ class KnowledgeGraph:
         known: set[str] = set()
 
         def batches() -> Iterator[Callable[[], Added]]:
-            for batch in _batches(assertions, _WRITE_ROWS):
+            for batch in chunked(assertions, _WRITE_ROWS):
                 if len(known) > _KNOWN_PHRASES:
                     known.clear()
-                yield partial(write, len(batch), writing.prepare(batch, run, known))
+                yield partial(write, len(batch), writing.prepare(batch, known))
 
         def write(size: int, prepared: writing.Prepared) -> Added:
             work = partial(writing.add, prepared=prepared, run=run, vocabulary=vocabulary, again=again)
             return Added(size, self.commit(work))
 
         offered = added = 0
-        for done in behind(batches()):
+        for done in write_behind(batches()):
             offered += done.offered
             added += done.added
             progress(done.offered)
@@ -152,23 +192,26 @@ class KnowledgeGraph:
         They stay when nothing is inferred from them, until the run is undone.
         """
         offered = added = 0
-        for batch in _batches(events, _WRITE_ROWS):
+        for batch in chunked(events, _WRITE_ROWS):
             added += self.commit(partial(writing.assert_events, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
 
-    def delete(self, triples: Iterable[Triple]) -> int:
-        """Delete edges, whoever asserted them, and phrases that nothing needs then; return how many were there."""
+    def set_aside(self, triples: Iterable[Triple], run: Run) -> int:
+        """Take duplicates out of the graph, and phrases that nothing needs then; return how many were there.
+
+        They are kept, and come back when the run is undone. What asserts one meanwhile is kept with it.
+        """
         vocabulary = self.vocabulary()
         return sum(
-            self.commit(partial(writing.delete, batch=batch, vocabulary=vocabulary))
-            for batch in _batches(triples, _WRITE_ROWS)
+            self.commit(partial(writing.set_aside, batch=batch, run=run, vocabulary=vocabulary))
+            for batch in chunked(triples, _SET_ASIDE_ROWS)
         )
 
     def record_judgements(self, judgements: Iterable[Judgement], run: Run) -> Added:
         """Write verdicts of annotators; return how many were offered and how many were new."""
         offered = added = 0
-        for batch in _batches(judgements, _WRITE_ROWS):
+        for batch in chunked(judgements, _WRITE_ROWS):
             added += self.commit(partial(writing.judge, batch=batch, run=run))
             offered += len(batch)
         return Added(offered, added)
@@ -191,33 +234,27 @@ class KnowledgeGraph:
             every: also edges that this critic scored before.
             progress: called with the number of edges after each page.
         """
-        condition = None if every else "r.critic IS NULL OR r.critic <> $critic"
-        threshold = cache(acceptance.threshold)
-
-        def pages() -> Iterator[Callable[[], int]]:
-            for page in self.edge_pages(where=condition, parameters={"critic": critic}):
-                rows = [row for row in page if row[2] != NOTHING]
-                triples = [triple_of(row) for row in rows]
-                writes = [
-                    [*row[:3], float(value), bool(value >= threshold(row[4]))]
-                    for row, value in zip(rows, score(triples) if triples else (), strict=True)
-                ]
-                yield partial(write, writes)
-
-        def write(writes: list[list[Any]]) -> int:
-            for batch in _batches(writes, _WRITE_ROWS):
-                self._write_counted("graph/record_scores", batch, critic=critic)
-            return len(writes)
-
-        scored = 0
-        for count in behind(pages()):
-            scored += count
-            progress(count)
-        return scored
+        run = Run("score", model=critic)
+        self.begin(run)
+        self.commit(partial(_put_last, run=run.id))
+        scoring.show_scores(self)
+        return scoring.record_scores(self, critic, score, acceptance, run.id, every=every, progress=progress)
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:
         """Make a critic the current one."""
-        self._write("graph/record_critic", id=critic_id, properties=_flat(properties), at=writing.now())
+        self._record("graph/record_critic", critic_id, properties)
+
+    def critics(self) -> list[Row]:
+        """Return all critics as maps, the one that became current last first."""
+        return self._records("Critic")
+
+    def use_critic(self, critic_id: str, progress: Progress = lambda _: None) -> str:
+        """Make a critic the current one again, and show its scores where it gave some; return the run that did.
+
+        Raises:
+            NotFound: there is no such critic.
+        """
+        return self._use("critic", critic_id, self.critics(), progress)
 
     def current_critic(self) -> Row:
         """Return the current critic as a map.
@@ -231,24 +268,17 @@ class KnowledgeGraph:
         return dict(rows[0]["critic"])
 
     def record_acceptance(self, acceptance: Acceptance, progress: Progress = lambda _: None, **properties: Any) -> None:
-        """Make thresholds the current ones, and accept the edges that the critic has scored by them."""
+        """Make thresholds the current ones of their critic, and accept by them the edges that show its score."""
         names = self.vocabulary().names
-        thresholds = {name: acceptance.threshold(name) for name in names}
         content = {
             "critic": acceptance.critic,
             "recall": acceptance.recall,
             "thresholds": acceptance.thresholds,
             "relations": list(names),  # with `cutoffs`, what Cypher can read of the thresholds
-            "cutoffs": list(thresholds.values()),
+            "cutoffs": [acceptance.threshold(name) for name in names],
         }
-        self._write(
-            "graph/record_acceptance", id=acceptance.id, properties=_flat(content | properties), at=writing.now()
-        )
-        for last, until in self._pages():
-            page = {"last": last, "until": until}
-            progress(
-                self._write("graph/accept", critic=acceptance.critic, thresholds=thresholds, **page)[0]["accepted"]
-            )
+        self._record("graph/record_acceptance", acceptance.id, content | properties)
+        scoring.accept(self, acceptance.critic, progress)
 
     def current_acceptance(self, critic: str) -> Acceptance:
         """Return the current thresholds of a critic.
@@ -259,46 +289,56 @@ class KnowledgeGraph:
         rows = self._read("graph/current_acceptance", critic=critic)
         if not rows:
             raise NotReady("the critic has no thresholds yet; run kg critic calibrate")
-        found = rows[0]["acceptance"]
-        return Acceptance(found["id"], critic, found["recall"], json.loads(found["thresholds"]))
+        return scoring.acceptance_of(rows[0]["acceptance"])
+
+    def record_student(self, student_id: str, **properties: Any) -> None:
+        """Make a student the current one."""
+        self._record("graph/record_student", student_id, properties)
+
+    def students(self) -> list[Row]:
+        """Return all students as maps, the one that became current last first."""
+        return self._records("Student")
+
+    def use_student(self, student_id: str) -> str:
+        """Make a student the current one again; return the run that did.
+
+        Raises:
+            NotFound: there is no such student.
+        """
+        return self._use("student", student_id, self.students(), lambda _: None)
+
+    def current_student(self) -> Row:
+        """Return the current student as a map.
+
+        Raises:
+            NotReady: no student has been trained.
+        """
+        rows = self._read("graph/current_student")
+        if not rows:
+            raise NotReady("no student has been trained; run kg student train")
+        return dict(rows[0]["student"])
 
     def undo(self, run_id: str, progress: Progress = lambda _: None) -> int:
-        """Take back what a run asserted; return the number of edges, events or judgements that lost its evidence.
+        """Leave the graph as the other runs make it; return the number of edges, events or judgements that changed.
 
-        Edges left without evidence go, then phrases left without edges. Undoing twice is harmless, and so is
-        undoing a run that never finished.
+        Edges left without evidence go, then phrases left without edges. What another run said of the same things holds
+        again. Nothing is computed anew. Undoing twice is harmless, and so is undoing a run that never finished.
 
         Raises:
             NotFound: there is no such run.
+            NotReady: others rest on it; the message names them in the order in which to undo them.
         """
-        run = self.run(run_id)
-        students = [other["id"] for other in self.runs() if other.get("kind") == STUDENT_KIND]
-        touched = 0
-        for last, until in self._pages():
-            if run.get("kind") == "score":
-                self._write("graph/forget_scores", critic=run["model"], last=last, until=until)
-            parameters = {
-                "last": last,
-                "until": until,
-                "run": run_id,
-                "students": students,
-                "dataset": run.get("dataset"),
-            }
-            found = self.commit(partial(writing.undo, name="graph/undo_edges", parameters=parameters))
-            touched += found
-            progress(found)
-        for name in ("graph/undo_events", "graph/undo_judgements"):
-            touched += self.commit(partial(writing.undo, name=name, parameters={"run": run_id}))
-        self._write("graph/mark_undone", id=run_id, at=writing.now())
-        return touched
+        return undoing.undo(self, run_id, progress)
 
     def commit(self, work: Callable[[Transaction], T]) -> T:
-        """Return what some statements return, committed together and counted as one write (see `watermark`)."""
+        """Return what some statements return, committed together and counted as one write (see `watermark`).
+
+        All that write wait for one another, so that what a transaction has read stays so until it ends.
+        """
 
         def counted(transaction: Transaction) -> T:
-            result = work(transaction)
             transaction.run(queries.load("graph/count_write").text)
-            return result
+            return work(transaction)
 
         return self.store.write(counted)
 
@@ -356,11 +396,11 @@ class KnowledgeGraph:
     def edge_pages(
         self, *, where: str | None = None, parameters: Mapping[str, Any] | None = None
     ) -> Iterator[list[EdgeRow]]:
-        """Yield pages of edges as rows (`kg.graph.rows.EDGE_COLUMNS`), in the order of `edges`."""
+        """Yield pages of edges as rows (`kg.graph.rows.EdgeRow`), in the order of `edges`."""
         text = queries.load("graph/edges").where(where).text
         filters = {"split": None, "min_score": None, "accepted": None, **(parameters or {})}
-        pages = (self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self._pages())
-        return filter(None, ahead(pages))
+        pages = (self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self.pages())
+        return ([EdgeRow._make(row) for row in page] for page in read_ahead(pages) if page)
 
     def phrases(
         self,
@@ -381,9 +421,11 @@ class KnowledgeGraph:
                 yield rows
                 last = rows[-1][0]
 
-        for rows in ahead(pages()):
-            for _, words, lang, labels, of_split, uri, runs, logprob in rows:
-                yield Phrase(words, lang, tuple(labels), of_split, uri, tuple(runs), logprob)
+        for rows in read_ahead(pages()):
+            for _, words, lang, labels, of_split, uri, runs, logprob, splits, texts in rows:
+                yield Phrase(
+                    words, lang, tuple(labels), of_split, uri, tuple(runs), logprob, tuple(splits), tuple(texts)
+                )
 
     def events(self, split: Split | None = None) -> list[Phrase]:
         """Return the events of a split, in the order of their keys."""
@@ -405,15 +447,18 @@ class KnowledgeGraph:
         """Return all judgements as they are kept, in the order of their keys."""
         return self._read("graph/judgement_rows")
 
+    def duplicate_rows(self) -> list[Row]:
+        """Return the duplicates that were set aside, in the order of their keys: keys of head and tail, properties."""
+        return self._read("graph/duplicates", ids=None, taken=None, run=None)
+
     def descriptions(self) -> dict[str, list[Row]]:
-        """Return the properties of all relations, runs, critics and acceptances."""
-        others = self._read("graph/critics_and_acceptances")
-        return {
-            "relations": self._read("graph/relations"),
-            "runs": self.runs(),
-            "critics": [row["properties"] for row in others if row["label"] == "Critic"],
-            "acceptances": [row["properties"] for row in others if row["label"] == "Acceptance"],
+        """Return the properties of all relations, runs, critics, acceptances and students."""
+        records = self._read("graph/records")
+        by_label = {
+            name: [row["properties"] for row in records if row["label"] == label]
+            for name, label in (("critics", "Critic"), ("acceptances", "Acceptance"), ("students", "Student"))
         }
+        return {"relations": self._read("graph/relations"), "runs": self.runs(), **by_label}
 
     def teacher_triples(self) -> dict[str, int]:
         """Return how many triples that are no predictions each split has."""
@@ -426,7 +471,8 @@ class KnowledgeGraph:
         by_name = {row["relation"]: row["edges"] for row in relations}
         return {**self._read("graph/statistics")[0], **totals, "relations": by_name}
 
-    def _pages(self) -> Iterator[tuple[str, str]]:
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """Yield pages of events: the key after which each begins, and its last one."""
         last = ""
         while until := self._read("graph/event_page", last=last, events=_PAGE_EVENTS)[0]["until"]:
             yield last, until
@@ -435,20 +481,45 @@ class KnowledgeGraph:
     def _read(self, name: str, /, **parameters: Any) -> list[Row]:
         return self.store.read(queries.load(name).text, **parameters)
 
-    def _write(self, name: str, /, **parameters: Any) -> list[Row]:
+    def write(self, name: str, /, **parameters: Any) -> list[Row]:
+        """Return the rows of one writing statement of `cypher/`, in a transaction of its own."""
         text = queries.load(name).text
         return self.commit(lambda transaction: transaction.run(text, **parameters))
 
-    def _write_counted(self, name: str, rows: Sequence[Any], **parameters: Any) -> None:
-        written = self._write(name, rows=rows, **parameters)[0]["written"]
-        writing.check_written(written, len(rows), name)
+    def _record(self, name: str, key: str, properties: Mapping[str, Any]) -> None:
+        parameters = {"id": key, "properties": _flat(properties), "at": writing.now()}
+
+        def work(transaction: Transaction) -> None:
+            order = selecting.next_order(transaction)
+            transaction.run(queries.load(name).text, order=order, **parameters)
+            if "run" in properties:
+                writing.check_standing(transaction, properties["run"])
+                transaction.run(queries.load("graph/order_run").text, id=properties["run"], order=order)
+            selecting.settle(transaction)
+
+        self.commit(work)
+
+    def _records(self, label: str) -> list[Row]:
+        rows = [row["properties"] for row in self._read("graph/records") if row["label"] == label]
+        return sorted(rows, key=lambda row: (row.get("current", False), row.get("order") or 0), reverse=True)
+
+    def _use(self, what: Literal["critic", "student"], key: str, known: list[Row], progress: Progress) -> str:
+        if key not in {row["id"] for row in known}:
+            raise NotFound(f"no {what} {key!r}; see kg {what} list")
+        run = Run(f"use-{what}", model=key)
+        with self.running(run):
+            self.commit(partial(_put_last, run=run.id))
+            self.commit(selecting.settle)
+            if what == "critic":
+                scoring.show_scores(self, progress=progress)
+            self.finish(run)
+        return run.id
+
+
+def _put_last(transaction: Transaction, run: str) -> None:
+    order = selecting.next_order(transaction)
+    transaction.run(queries.load("graph/order_run").text, id=run, order=order)
 
 
 def _flat(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {name: strict_json.write(value) if isinstance(value, dict) else value for name, value in properties.items()}
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -2,36 +2,67 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from kg.model import Edge, Triple, head_id, tail_id
+from kg.identity import head_id, tail_id
+from kg.model import EDGE_FIELDS, Edge, Split, Triple
 
 T = TypeVar("T")
-EdgeRow = Sequence[Any]
 
-EDGE_COLUMNS = (
-    "edge", "head_id", "tail_id",
-    "head", "relation", "tail", "lang", "tail_lang", "head_uri", "tail_uri",
-    "split", "runs", "predicted", "logprob", "score", "critic", "accepted", "weight", "sources", "details",
-)  # fmt: skip
-"""What a row of `graph/edges` holds: the element's id, the ends' keys, the fields of `Triple`, those of `Edge`."""
+
+class EdgeRow(NamedTuple):
+    """What a row of `graph/edges` holds: the element's id, the ends' keys, the fields of `Triple`, those of `Edge`.
+
+    Fields are as `Triple` and `Edge` have them, in their order, but lists where these have tuples.
+    """
+
+    element: str
+    head_id: str
+    tail_id: str
+    head: str
+    relation: str
+    tail: str
+    lang: str
+    tail_lang: str
+    head_uri: str
+    tail_uri: str
+    split: Split
+    runs: Sequence[str]
+    predicted: bool
+    logprob: float | None
+    score: float | None
+    critic: str | None
+    accepted: bool | None
+    weight: float | None
+    sources: Sequence[str]
+    details: str | None
+    published: float | None
+    scores: Sequence[str]
+    statements: Sequence[str]
+
+    @property
+    def properties(self) -> tuple[Any, ...]:
+        """The values of `kg.model.EDGE_FIELDS`."""
+        return self[-len(EDGE_FIELDS) :]
+
+
+_LISTS = [name for name, kind in EDGE_FIELDS.items() if kind == "texts"]
 
 
 def triple_of(row: EdgeRow) -> Triple:
     """Return the triple of a row."""
-    return Triple(*row[3:10])
+    return Triple(row.head, row.relation, row.tail, row.lang, row.tail_lang, row.head_uri, row.tail_uri)
 
 
 def edge_of(row: EdgeRow) -> Edge:
     """Return the edge of a row."""
-    split, runs, predicted, logprob, score, critic, accepted, weight, sources, details = row[10:]
-    return Edge(
-        Triple(*row[3:10]), split, tuple(runs), predicted, logprob, score, critic, accepted, weight, tuple(sources),
-        details,
-    )  # fmt: skip
+    values: dict[str, Any] = dict(zip(EDGE_FIELDS, row.properties, strict=True))
+    for name in _LISTS:
+        values[name] = tuple(values[name])
+    return Edge(triple_of(row), row.split, **values)
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def read_ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield items, the next of which is fetched in another thread meanwhile."""
     with ThreadPoolExecutor(1) as thread:
         following = thread.submit(next, items, None)
@@ -40,7 +71,7 @@ def ahead(items: Iterator[T]) -> Iterator[T]:
             yield item
 
 
-def behind(works: Iterable[Callable[[], T]]) -> Iterator[T]:
+def write_behind(works: Iterable[Callable[[], T]]) -> Iterator[T]:
     """Yield what each of some calls returns; it runs in another thread while the next is made in this one.
 
     One runs at a time, in their order. An error ends it; what runs then is waited for.
@@ -58,7 +89,7 @@ def behind(works: Iterable[Callable[[], T]]) -> Iterator[T]:
 def row_of(edge: Edge, element: str = "") -> EdgeRow:
     """Return an edge as a row."""
     triple = edge.triple
-    return (
-        element, head_id(triple), tail_id(triple), *(getattr(triple, name) for name in EDGE_COLUMNS[3:10]),
-        *(getattr(edge, name) for name in EDGE_COLUMNS[10:]),
-    )  # fmt: skip
+    return EdgeRow._make([
+        element, head_id(triple), tail_id(triple), *(getattr(triple, name) for name in Triple.__slots__), edge.split,
+        *(getattr(edge, name) for name in EDGE_FIELDS),
+    ])  # fmt: skip

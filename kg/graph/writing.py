@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from kg.errors import StoreError
-from kg.model import Assertion, Judgement, Phrase, Triple, head_id, judgement_id, own_uri, split_of, tail_id
+from kg.errors import NotReady, StoreError
+from kg.graph import statements
+from kg.identity import head_id, judgement_id, own_uri, split_of, tail_id, triple_id, triple_key
+from kg.model import EDGE_FIELDS, NOTHING, SPLITS, Assertion, Judgement, Phrase, Triple
 from kg.run import STUDENT_KIND, Run
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
@@ -23,12 +25,11 @@ class Prepared(NamedTuple):
     edges: dict[tuple[str, bool], list[Row]]
 
 
-def prepare(batch: Iterable[Assertion], run: Run, known: set[str]) -> Prepared:
-    """Return a batch as rows; of several assertions of a triple the sources are joined, else the first one counts.
+def prepare(batch: Iterable[Assertion], known: set[str]) -> Prepared:
+    """Return a batch as rows; of several assertions of a triple the first value counts, and sources are joined.
 
     Args:
         batch: what the run asserts.
-        run: the run.
         known: keys of inferences that the run has written before, which need not be sent again; it grows.
     """
     events: dict[str, Row] = {}
@@ -41,10 +42,10 @@ def prepare(batch: Iterable[Assertion], run: Run, known: set[str]) -> Prepared:
         if event is None:
             events[head] = event = {
                 "id": head, "text": triple.head, "lang": triple.lang,
-                "uri": own_uri(triple.head, triple.lang, triple.head_uri) or None,
-                "derived": split_of(head), "split": None,
+                "uri": own_uri(triple.head, triple.lang, triple.head_uri) or None, "derived": split_of(head),
             }  # fmt: skip
-        event["split"] = event["split"] or assertion.split
+        if assertion.split and "split" not in event:
+            event["split"] = assertion.split
         nothing = triple.says_nothing
         if not nothing and tail not in known:
             known.add(tail)
@@ -53,10 +54,10 @@ def prepare(batch: Iterable[Assertion], run: Run, known: set[str]) -> Prepared:
             inferences[tail] = {"id": tail, "text": triple.tail, "lang": lang, "uri": uri}
         rows = edges.setdefault((triple.relation, nothing), {})
         row = rows.setdefault((tail, head), {})
-        if not row:
-            row |= {"head": head, "tail": tail, **_said(assertion, run)}
+        sources = row.get("sources", ())
+        row |= {"head": head, "tail": tail, **_statement(assertion)} | row
         if assertion.sources:
-            row["sources"] = list(dict.fromkeys((*row.get("sources", ()), *assertion.sources)))
+            row["sources"] = list(dict.fromkeys((*sources, *assertion.sources)))
     return Prepared(_sorted(events), _sorted(inferences), {key: _sorted(rows) for key, rows in sorted(edges.items())})
 
 
@@ -74,10 +75,15 @@ def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Voca
         UnknownRelation: a relation that the vocabulary does not have.
         StoreError: an end of an edge is missing.
     """
+    check_standing(transaction, run.id)
+    publish_splits(transaction, prepared.events, run.id)
     edges = _not_asserted(transaction, prepared, run) if again else prepared.edges
+    edges = _not_set_aside(transaction, edges, run)
     if not edges:
         return 0
-    fresh = set(transaction.run(queries.load("graph/add_events").text, rows=prepared.events)[0]["fresh"])
+    heads = {row["head"] for rows in edges.values() for row in rows}
+    events = [event for event in prepared.events if event["id"] in heads]
+    fresh = set(transaction.run(queries.load("graph/add_events").text, rows=events)[0]["fresh"])
     transaction.run(queries.load("graph/add_inferences").text, rows=prepared.inferences)
     added = 0
     for (relation, nothing), rows in edges.items():
@@ -91,39 +97,137 @@ def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Voca
                 predicted = run.kind == STUDENT_KIND
                 written, created = transaction.create(text, rows=chosen, run=run.id, predicted=predicted)
                 check_written(written[0]["written"], len(chosen), name)
+                _restate(transaction, chosen, written[0].get("said", ()), run)
                 added += created
     if added:
         transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
     return added
 
 
+def _restate(transaction: Transaction, rows: Sequence[Row], known: Iterable[Any], run: Run) -> None:
+    """Keep what a run says of edges that were there."""
+    changes = []
+    for place, element, properties in known:
+        row = rows[place]
+        if change := statements.with_statement(properties, run.id, _given(row), statements.EDGE):
+            tail = row.get("tail", NOTHING)
+            changes.append([element, row["head"], tail, change])
+    if changes:
+        written = transaction.run(queries.load("graph/set_edges").text, rows=changes)[0]["written"]
+        check_written(written, len(changes), "graph/set_edges")
+
+
+def _given(row: Row) -> Row:
+    return {name: row[name] for name in statements.EDGE if name in row}
+
+
 def _not_asserted(transaction: Transaction, prepared: Prepared, run: Run) -> dict[tuple[str, bool], list[Row]]:
     heads = [event["id"] for event in prepared.events]
     rows = transaction.run(queries.load("graph/asserted").text, ids=heads, run=run.id)[0]["rows"]
-    asserted = {(head, relation, tail): sources for head, relation, tail, sources in rows}
+    asserted = {(head, relation, tail): kept for head, relation, tail, *kept in rows}
     left = {}
     for (relation, nothing), edges in prepared.edges.items():
-        kept = [
+        new = [
             row
             for row in edges
-            if (sources := asserted.get((row["head"], relation, row["tail"]))) is None
-            or not set(row.get("sources", ())) <= set(sources)
+            if (kept := asserted.get((row["head"], relation, row["tail"]))) is None or not _covers(kept, row, run)
         ]
-        if kept:
-            left[relation, nothing] = kept
+        if new:
+            left[relation, nothing] = new
     return left
+
+
+def _covers(kept: Sequence[Any], row: Row, run: Run) -> bool:
+    """Tell whether a row of `graph/asserted` holds all that the run says now."""
+    texts, first, sources, names = kept
+    if texts:
+        own = statements.read_statements({"statements": texts}, statements.EDGE).get(run.id, {})
+        names, sources = own.keys(), own.get("sources", ())
+    elif not first:
+        names, sources = (), ()
+    given = _given(row)
+    return set(given.pop("sources", ())) <= set(sources) and given.keys() <= set(names)
+
+
+def _not_set_aside(
+    transaction: Transaction, edges: dict[tuple[str, bool], list[Row]], run: Run
+) -> dict[tuple[str, bool], list[Row]]:
+    """Add the run to duplicates that were set aside, and return the other edges."""
+    if not transaction.run(queries.load("graph/has_duplicates").text)[0]["has"]:
+        return edges
+    by_key = {
+        triple_key(row["head"], relation, row["tail"]): row for (relation, _), rows in edges.items() for row in rows
+    }
+    found = transaction.run(queries.load("graph/duplicates").text, ids=list(by_key), taken=None, run=None)
+    changes = []
+    for one in found:
+        properties = one["properties"]
+        runs = properties["runs"] if run.id in properties["runs"] else [*properties["runs"], run.id]
+        change = {"runs": runs, "predicted": properties["predicted"] and run.kind == STUDENT_KIND}
+        said = _given(by_key[properties["id"]])
+        stated = statements.with_statement(properties | change, run.id, said, statements.EDGE) or {}
+        changes.append([properties["id"], change | stated])
+    transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
+    gone = {key for key, _ in changes}
+    left = {
+        (relation, nothing): [row for row in rows if triple_key(row["head"], relation, row["tail"]) not in gone]
+        for (relation, nothing), rows in edges.items()
+    }
+    return {key: rows for key, rows in left.items() if rows}
+
+
+def check_standing(transaction: Transaction, run: str) -> None:
+    """Refuse to add to a run that is being undone, or was.
+
+    Raises:
+        NotReady: it is; the message says what to do.
+    """
+    rows = transaction.run(queries.load("graph/status_of_run").text, run=run)
+    if rows and rows[0]["status"] in ("undoing", "undone"):
+        raise NotReady(f"run {run} is being undone, or was, so nothing is added to it; start it again to have it back")
+
+
+def publish_splits(transaction: Transaction, events: Sequence[Row], run: str) -> None:
+    """Keep the splits that a run publishes for events that have one in their row, whether they are there yet or not."""
+    if rows := [event for event in events if event.get("split")]:
+        transaction.run(queries.load("graph/add_phrases").text, rows=rows)
+        transaction.run(queries.load("graph/publish_splits").text, rows=rows, run=run, own=_own_splits(run))
+
+
+def withdraw_splits(transaction: Transaction, ids: Iterable[str], run: str) -> None:
+    """Take away the splits that a run published for some events."""
+    rows = [{"id": key, "derived": split_of(key)} for key in sorted(ids)]
+    transaction.run(queries.load("graph/withdraw_splits").text, rows=rows, own=_own_splits(run))
+
+
+def _own_splits(run: str) -> list[str]:
+    return [f"{split} {run}" for split in SPLITS]
+
+
+def tidy(transaction: Transaction, ids: Iterable[str]) -> None:
+    """Take from phrases what nothing bears out any more, and delete those that nothing needs."""
+    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(ids))
 
 
 def assert_events(transaction: Transaction, batch: Sequence[tuple[Phrase, float | None]], run: Run) -> int:
     """Write events with the log-probabilities that the teacher gave them; return how many are new."""
     rows: dict[str, Row] = {}
     for event, logprob in batch:
-        rows[event.id] = {
+        known = rows.setdefault(event.id, {
             "id": event.id, "text": event.text, "lang": event.lang, "uri": event.uri or None,
-            "derived": event.split or split_of(event.id), "logprob": logprob,
-        }  # fmt: skip
+            "derived": split_of(event.id), "split": event.split, "logprob": logprob,
+        })  # fmt: skip
+        known["logprob"] = logprob if known["logprob"] is None else known["logprob"]
+    check_standing(transaction, run.id)
+    publish_splits(transaction, _sorted(rows), run.id)
     found = transaction.run(queries.load("graph/assert_events").text, rows=_sorted(rows), run=run.id)[0]
     check_written(found["written"], len(rows), "graph/assert_events")
+    changes = []
+    for key, properties in found["said"]:
+        said = {"logprob": rows[key]["logprob"]}
+        if change := statements.with_statement(properties, run.id, said, statements.EVENT):
+            changes.append([key, change])
+    transaction.run(queries.load("graph/set_phrases").text, rows=changes)
     if found["added"]:
         transaction.run(queries.load("graph/count_added").text, id=run.id, added=found["added"])
     return int(found["added"])
@@ -145,6 +249,7 @@ def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int
             "id": key, "head": head_id(triple), "relation": triple.relation, "tail": tail_id(triple),
             "annotator": judgement.annotator, "value": judgement.value,
         }  # fmt: skip
+    check_standing(transaction, run.id)
     transaction.run(queries.load("graph/add_phrases").text, rows=_sorted(phrases))
     found = transaction.run(queries.load("graph/add_judgements").text, rows=_sorted(rows), run=run.id, at=now())[0]
     check_written(found["written"], len(rows), "graph/add_judgements")
@@ -153,32 +258,41 @@ def judge(transaction: Transaction, batch: Sequence[Judgement], run: Run) -> int
     return int(found["added"])
 
 
-def delete(transaction: Transaction, batch: Sequence[Triple], vocabulary: Vocabulary) -> int:
-    """Delete edges, then what this leaves without any; return how many were there."""
+def set_aside(transaction: Transaction, batch: Sequence[Triple], run: Run, vocabulary: Vocabulary) -> int:
+    """Take duplicates out of the graph, keeping them as nodes of their own; return how many were there."""
+    check_standing(transaction, run.id)
     by_relation: dict[str, list[Row]] = {}
     for triple in batch:
-        by_relation.setdefault(triple.relation, []).append({"head": head_id(triple), "tail": tail_id(triple)})
-    deleted = 0
-    touched: set[str] = set()
+        row = {"id": triple_id(triple), "head": head_id(triple), "tail": tail_id(triple)}
+        by_relation.setdefault(triple.relation, []).append(row)
+    found: list[Row] = []
     for relation, rows in sorted(by_relation.items()):
-        found = transaction.run(queries.load("graph/delete_edges").of(vocabulary[relation]).text, rows=rows)
-        touched |= {row[end] for row in found for end in ("head", "tail")}
-        deleted += len(found)
-    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(touched))
-    return deleted
-
-
-def undo(transaction: Transaction, name: str, parameters: Mapping[str, Any]) -> int:
-    """Take evidence away by a statement that returns heads and tails, tidy these, and return its number of rows."""
-    found = transaction.run(queries.load(name).text, **parameters)
-    touched = {row[end] for row in found for end in ("head", "tail")}
-    transaction.run(queries.load("graph/tidy_phrases").text, ids=sorted(touched))
+        text = queries.load("graph/set_aside").of(vocabulary[relation]).text
+        found += transaction.run(text, rows=rows, run=run.id)
+    tidy(transaction, {row[end] for row in found for end in ("head", "tail")})
     return len(found)
 
 
-def _said(assertion: Assertion, run: Run) -> Row:
-    said = {name: value for name in ("logprob", "weight", "details") if (value := getattr(assertion, name)) is not None}
-    return said if assertion.score is None else said | {"score": assertion.score, "critic": run.dataset}
+def bring_back(transaction: Transaction, ids: Sequence[str], run: str, vocabulary: Vocabulary) -> None:
+    """Make edges again of duplicates that a run set aside."""
+    rows = transaction.run(queries.load("graph/duplicates").text, ids=list(ids), taken=run, run=None)
+    by_relation: dict[str, list[Row]] = {}
+    for row in rows:
+        known = {name: value for name, value in row["properties"].items() if name in EDGE_FIELDS}
+        edge = {"head": row["head"], "tail": row["tail"], "derived": split_of(row["head"]), "properties": known}
+        by_relation.setdefault(row["properties"]["relation"], []).append(edge)
+    for relation, edges in sorted(by_relation.items()):
+        text = queries.load("graph/bring_back").of(vocabulary[relation]).text
+        check_written(transaction.run(text, rows=edges)[0]["written"], len(edges), "graph/bring_back")
+    transaction.run(queries.load("graph/delete_duplicates").text, ids=[row["properties"]["id"] for row in rows])
+
+
+def _statement(assertion: Assertion) -> Row:
+    values = {
+        "logprob": assertion.logprob, "weight": assertion.weight, "details": assertion.details,
+        "published": assertion.score,
+    }  # fmt: skip
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def check_written(written: int, sent: int, name: str) -> None:

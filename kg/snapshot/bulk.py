@@ -12,7 +12,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.server.server import Server
 from kg.snapshot.folder import Snapshot
 from kg.snapshot.hashing import hash_assertions
-from kg.snapshot.restoring import restore_descriptions, restore_judgements
+from kg.snapshot.restoring import restore_descriptions, restore_duplicates, restore_judgements
 from kg.workspace import Workspace
 
 
@@ -52,17 +52,18 @@ def complete(graph: KnowledgeGraph, snapshot: Snapshot) -> None:
     content = hash_assertions(graph)
     for batch in snapshot.judgements():
         for row in batch:
-            content.add_judgement(row["id"], row["value"], row["runs"])
+            content.add_judgement(row)
+    for batch in snapshot.duplicates():
+        for row in batch:
+            content.add_duplicate(row)
     if str(content) != snapshot.manifest["content_hash"]:
         raise InputError(
             f"the database does not hold the phrases and edges of {snapshot.folder}: with its judgements the content "
             f"hash would be {content}, not {snapshot.manifest['content_hash']}"
         )
-    restore_descriptions(
-        graph, snapshot.vocabulary, runs=snapshot.manifest["runs"], critics=snapshot.manifest["critics"],
-        acceptances=snapshot.manifest["acceptances"],
-    )  # fmt: skip
+    restore_descriptions(graph, snapshot.vocabulary, **snapshot.descriptions)
     restore_judgements(graph, snapshot.judgements())
+    restore_duplicates(graph, snapshot.vocabulary, snapshot.duplicates())
 
 
 def import_privately(workspace: Workspace, snapshot: Snapshot) -> None:

@@ -1,10 +1,11 @@
 """The canonical snapshot: one folder of Parquet files (zstd) that holds a whole graph, and a manifest.
 
-    manifest.json                counts, content hash, relations, runs, critics and acceptances, format number
-    phrases.parquet              id:ID, :LABEL, text, lang, uri, split, runs, logprob
+    manifest.json                counts, content hash, relations, runs, critics, acceptances, students, format number
+    phrases.parquet              id:ID, :LABEL, text, lang, uri, split, runs, logprob, splits, statements
     nothing.parquet              the node that stands for "no effect"
-    edges/RELATION.parquet       :START_ID, :END_ID, runs, predicted, logprob, score, critic, accepted, weight, ...
-    judgements.parquet           id, head, relation, tail, annotator, value, at, runs
+    edges/RELATION.parquet       :START_ID, :END_ID, then the fields of `kg.model.EDGE_FIELDS`
+    judgements.parquet           id, head, relation, tail, annotator, value, at, runs, values
+    duplicates.parquet           head, tail, id, relation, run, then as edges (since format 2)
 
 The columns with a colon are named as Neo4j's offline importer wants them, so that it reads the files as they are
 (`kg ingest bulk`). A newer version reads what an older one wrote: `FORMAT` counts changes that a reader must know of.
@@ -14,23 +15,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from more_itertools import chunked
 
 from kg import __version__, strict_json
-from kg.checking import check_acceptance, check_critic, check_relation, check_run
+from kg.checking import check_acceptance, check_critic, check_relation, check_run, check_student
 from kg.errors import InputError
 from kg.exchange.target import export_folder
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import NOTHING, Phrase
+from kg.model import EDGE_FIELDS, NOTHING, FieldType, Phrase
 from kg.snapshot.hashing import ContentHash
 from kg.vocabulary import Relation, Vocabulary
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 
 _ROWS = 100_000  # rows held in memory, over all relations
@@ -38,19 +39,26 @@ _LIST = pa.list_(pa.string())
 PHRASES = pa.schema([
     ("id:ID", pa.string()), (":LABEL", pa.string()), ("text", pa.string()), ("lang", pa.string()),
     ("uri", pa.string()), ("split", pa.string()), ("runs", _LIST), ("logprob", pa.float64()),
+    ("splits", _LIST), ("statements", _LIST),
 ])  # fmt: skip
+_TYPES: dict[FieldType, pa.DataType] = {"text": pa.string(), "number": pa.float64(), "flag": pa.bool_(), "texts": _LIST}
 EDGES = pa.schema([
-    (":START_ID", pa.string()), (":END_ID", pa.string()), ("runs", _LIST), ("predicted", pa.bool_()),
-    ("logprob", pa.float64()), ("score", pa.float64()), ("critic", pa.string()), ("accepted", pa.bool_()),
-    ("weight", pa.float64()), ("sources", _LIST), ("details", pa.string()),
+    (":START_ID", pa.string()), (":END_ID", pa.string()), *((name, _TYPES[kind]) for name, kind in EDGE_FIELDS.items()),
+])  # fmt: skip
+_LATER = {"published", "scores", "statements", "splits", "values"}  # columns that the first format did not have
+DUPLICATES = pa.schema([
+    ("head", pa.string()), ("tail", pa.string()), ("id", pa.string()), ("relation", pa.string()), ("run", pa.string()),
+    *((name, _TYPES[kind]) for name, kind in EDGE_FIELDS.items()),
 ])  # fmt: skip
 JUDGEMENTS = pa.schema([
     ("id", pa.string()), ("head", pa.string()), ("relation", pa.string()), ("tail", pa.string()),
     ("annotator", pa.string()), ("value", pa.int64()), ("at", pa.string()), ("runs", _LIST),
+    ("values", pa.list_(pa.int64())),
 ])  # fmt: skip
 NOTHING_NODE = pa.schema([("id:ID", pa.string())])
 _LARGE = {"large_string": "string", "large_list<item: large_string>": "list<item: string>",
-          "list<element: string>": "list<item: string>"}  # fmt: skip
+          "list<element: string>": "list<item: string>", "list<element: int64>": "list<item: int64>",
+          "large_list<item: int64>": "list<item: int64>"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,13 +83,19 @@ class Snapshot:
         """The relations of the graph."""
         return Vocabulary((Relation(**row) for row in self.manifest["relations"]), str(self.folder))
 
+    @property
+    def descriptions(self) -> dict[str, list[dict[str, Any]]]:
+        """The properties of runs, critics, acceptances and students."""
+        return {name: self.manifest.get(name, []) for name in ("runs", "critics", "acceptances", "students")}
+
     def phrases(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield batches of phrases as rows: id, text, lang, uri, labels, split, runs, logprob."""
+        """Yield batches of phrases as rows: id, text, lang, uri, labels, split, runs, logprob, splits, statements."""
         for batch in self._batches("phrases.parquet"):
             for row in batch:
                 row["id"] = row.pop("id:ID")
                 row["labels"] = [label for label in (row.pop(":LABEL") or "").split(";") if label]
-                row["runs"] = row["runs"] or []
+                for name in ("runs", "splits", "statements"):
+                    row[name] = row.get(name) or []
             yield batch
 
     def edges(self, relation: str) -> Iterator[list[dict[str, Any]]]:
@@ -97,7 +111,23 @@ class Snapshot:
 
     def judgements(self) -> Iterator[list[dict[str, Any]]]:
         """Yield batches of judgements as rows."""
-        return self._batches("judgements.parquet")
+        for batch in self._batches("judgements.parquet"):
+            for row in batch:
+                row["values"] = row.get("values") or [row["value"]] * len(row["runs"])
+            yield batch
+
+    def duplicates(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield batches of duplicates that were set aside, as rows: head, tail, properties."""
+        if "duplicates.parquet" not in self.manifest["files"]:
+            return
+        for batch in self._batches("duplicates.parquet"):
+            yield [
+                {
+                    "head": row.pop("head"), "tail": row.pop("tail"),
+                    "properties": {name: value for name, value in row.items() if value is not None},
+                }
+                for row in batch
+            ]  # fmt: skip
 
     def nothing(self) -> list[Any]:
         """Return the keys of the node that stands for "no effect": one."""
@@ -138,6 +168,8 @@ def open_snapshot(folder: Path) -> Snapshot:
             "nothing.parquet": (NOTHING_NODE, 1),
             **{f"edges/{name}.parquet": (EDGES, count) for name, count in edges.items()},
         }  # fmt: skip
+        if number > 1:
+            expected["duplicates.parquet"] = (DUPLICATES, None)
         unknown = edges.keys() - snapshot.vocabulary.names
         absent = ({"content_hash", "runs", "critics", "acceptances"} - manifest.keys()) | (
             expected.keys() ^ set(manifest["files"])
@@ -162,12 +194,13 @@ def _check_descriptions(manifest: Mapping[str, Any]) -> None:
         raise InputError("its number of edges is not the sum of those of the relations")
     for what, check in (
         ("relations", check_relation), ("runs", check_run), ("critics", check_critic),
-        ("acceptances", check_acceptance),
+        ("acceptances", check_acceptance), ("students", check_student),
     ):  # fmt: skip
-        if not isinstance(manifest[what], list):
+        rows = manifest.get(what, []) if what == "students" else manifest[what]
+        if not isinstance(rows, list):
             raise InputError(f"{what} is no list")
         names: set[str] = set()
-        for number, row in enumerate(manifest[what], 1):
+        for number, row in enumerate(rows, 1):
             if not isinstance(row, dict):
                 raise InputError(f"{what}, number {number}: no JSON object")
             try:
@@ -180,21 +213,23 @@ def _check_descriptions(manifest: Mapping[str, Any]) -> None:
             names.add(name)
 
 
-def _check(path: Path, schema: pa.Schema, count: int) -> None:
+def _check(path: Path, schema: pa.Schema, count: int | None) -> None:
     try:
         metadata = pq.read_metadata(path)
         found = metadata.schema.to_arrow_schema()
     except (OSError, pa.ArrowException, ValueError) as error:
         raise InputError(f"cannot read {path}: {_line(error)}") from error
-    if absent := set(schema.names) - set(found.names):
+    if absent := set(schema.names) - _LATER - set(found.names):
         raise InputError(f"{path} lacks the column {min(absent)}")
-    if len(found.names) != len(schema.names):
+    if len(found.names) != len(set(found.names) & set(schema.names)):
         raise InputError(f"{path} has a column too many: {', '.join(found.names)}")
     for field in schema:
+        if field.name not in found.names:
+            continue
         kind = found.field(field.name).type
         if _LARGE.get(str(kind), str(kind)) != str(field.type):
             raise InputError(f"{path}: column {field.name} is of type {kind}, not {field.type}")
-    if metadata.num_rows != count:
+    if count is not None and metadata.num_rows != count:
         raise InputError(f"{path} has {metadata.num_rows:,} rows where the manifest says {count:,}")
 
 
@@ -212,8 +247,7 @@ def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int]
     watermark = graph.watermark()
     with export_folder(folder) as draft:
         with pq.ParquetWriter(draft / "phrases.parquet", PHRASES, compression="zstd") as file:
-            stream = graph.phrases(every=True)
-            while batch := list(islice(stream, _ROWS)):
+            for batch in chunked(graph.phrases(every=True), _ROWS):
                 for phrase in batch:
                     content.add_phrase(phrase)
                 file.write_batch(_batch(map(_phrase_row, batch), PHRASES))
@@ -224,13 +258,18 @@ def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int]
         counts["edges"] = sum(relations.values())
         rows = graph.judgement_rows()
         for row in rows:
-            content.add_judgement(row["id"], row["value"], row["runs"])
+            content.add_judgement(row)
         counts["judgements"] = len(rows)
         pq.write_table(pa.Table.from_pylist(rows, JUDGEMENTS), draft / "judgements.parquet", compression="zstd")
+        duplicates = graph.duplicate_rows()
+        for row in duplicates:
+            content.add_duplicate(row)
+        flat = [{"head": row["head"], "tail": row["tail"], **row["properties"]} for row in duplicates]
+        pq.write_table(pa.Table.from_pylist(flat, DUPLICATES), draft / "duplicates.parquet", compression="zstd")
         manifest = {
             "format": FORMAT, "version": __version__, "content_hash": str(content), "counts": counts,
             "edges": relations, **graph.descriptions(),
-            "files": ["phrases.parquet", "nothing.parquet", "judgements.parquet",
+            "files": ["phrases.parquet", "nothing.parquet", "judgements.parquet", "duplicates.parquet",
                       *(f"edges/{name}.parquet" for name in relations)],
         }  # fmt: skip
         (draft / MANIFEST).write_text(strict_json.write(manifest, indent=1) + "\n", encoding="utf-8")
@@ -244,7 +283,7 @@ def _write_edges(
     counts: dict[str, int] = {}
     nothing = 0
     waiting: dict[str, list[tuple[Any, ...]]] = {}
-    held = 0
+    waiting_rows = 0
     with ExitStack() as stack:
         files: dict[str, pq.ParquetWriter] = {}
 
@@ -258,15 +297,14 @@ def _write_edges(
 
         for page in graph.edge_pages():
             for row in page:
-                head, tail, relation, said = row[1], row[2], row[4], row[11:]
-                content.add_edge_row(head, relation, tail, said)
-                waiting.setdefault(relation, []).append((head, tail, *said))
-                counts[relation] = counts.get(relation, 0) + 1
-                nothing += tail == NOTHING
-            held += len(page)
-            if held >= _ROWS:
+                content.add_edge_row(row)
+                waiting.setdefault(row.relation, []).append((row.head_id, row.tail_id, *row.properties))
+                counts[row.relation] = counts.get(row.relation, 0) + 1
+                nothing += row.tail_id == NOTHING
+            waiting_rows += len(page)
+            if waiting_rows >= _ROWS:
                 flush()
-                held = 0
+                waiting_rows = 0
             progress(len(page))
         flush()
     return dict(sorted(counts.items())), nothing
@@ -275,7 +313,7 @@ def _write_edges(
 def _phrase_row(phrase: Phrase) -> tuple[Any, ...]:
     return (
         phrase.id, ";".join(phrase.labels), phrase.text, phrase.lang, phrase.uri or None, phrase.split,
-        phrase.runs or None, phrase.logprob,
+        phrase.runs or None, phrase.logprob, phrase.splits or None, phrase.statements or None,
     )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 Each phrase, edge and judgement is one line of JSON, and the hash is the sum of the lines' 128-bit BLAKE2b, so that the
 order does not matter and one streaming pass is enough. An edge's runs are a set of which only the first stands out,
-its sources a set. What runs, critics and acceptances are is not content: they have times in them.
+its sources a set. What came later than the first format stands at the end of a line, and only where it is known: graphs
+without it keep their hash. What runs, critics and acceptances are is not content: they have times in them.
 """
 
 import hashlib
@@ -13,10 +14,12 @@ from typing import Any
 import orjson
 
 from kg.graph.knowledge import KnowledgeGraph, Progress
-from kg.model import Edge, Phrase, head_id, tail_id
+from kg.graph.rows import EdgeRow, row_of
+from kg.model import EDGE_FIELDS, Edge, FieldType, Phrase
+from kg.store.bolt import Row
 
-SAID = ("runs", "predicted", "logprob", "score", "critic", "accepted", "weight", "sources", "details")
-"""What is said about an edge: the fields of `Edge` from `runs` on, in their order."""
+_FIRST_FORMAT = 9  # fields of `EDGE_FIELDS` that the first format had
+_FIELDS = list(EDGE_FIELDS.items())
 
 
 class ContentHash:
@@ -32,25 +35,39 @@ class ContentHash:
     def add_phrase(self, phrase: Phrase) -> None:
         """Add a phrase."""
         line = [phrase.id, sorted(phrase.labels), phrase.split, *_set(phrase.runs), _number(phrase.logprob)]
-        self._add(line)
+        later = {name: list(value) for name in ("splits", "statements") if (value := getattr(phrase, name))}
+        self._add([*line, later] if later else line)
 
     def add_edge(self, edge: Edge) -> None:
         """Add an edge."""
-        triple = edge.triple
-        said = [getattr(edge, name) for name in SAID]
-        self.add_edge_row(head_id(triple), triple.relation, tail_id(triple), said)
+        self.add_edge_row(row_of(edge))
 
-    def add_edge_row(self, head: str, relation: str, tail: str, said: Sequence[Any]) -> None:
-        """Add an edge between two keys, with the fields of `Edge` from `runs` on."""
-        runs, predicted, logprob, score, critic, accepted, weight, sources, details = said
-        self._add([
-            head, relation, tail, *_set(runs), predicted, _number(logprob), _number(score), critic, accepted,
-            _number(weight), sorted(sources), details,
-        ])  # fmt: skip
+    def add_edge_row(self, row: EdgeRow) -> None:
+        """Add an edge as a row."""
+        line = [row.head_id, row.relation, row.tail_id, *_set(row.runs)]
+        properties = row.properties
+        for (_, kind), value in zip(_FIELDS[1:_FIRST_FORMAT], properties[1:_FIRST_FORMAT], strict=True):
+            line.append(_value(value, kind))
+        later = {
+            name: _value(value, kind)
+            for (name, kind), value in zip(_FIELDS[_FIRST_FORMAT:], properties[_FIRST_FORMAT:], strict=True)
+            if value is not None and value not in ([], ())
+        }
+        self._add([*line, later] if later else line)
 
-    def add_judgement(self, key: str, value: int, runs: Sequence[str]) -> None:
-        """Add a judgement."""
-        self._add([key, value, sorted(runs)])
+    def add_judgement(self, row: Row) -> None:
+        """Add a judgement, with what each run says where they differ."""
+        line = [row["id"], row["value"], sorted(row["runs"])]
+        verdicts = row["values"]
+        self._add([*line, list(zip(row["runs"], verdicts, strict=True))] if len(set(verdicts)) > 1 else line)
+
+    def add_duplicate(self, row: Row) -> None:
+        """Add a duplicate that was set aside."""
+        properties = row["properties"]
+        known = {name: _value(properties[name], kind) for name, kind in _FIELDS if name in properties}
+        first, others = _set(properties["runs"])
+        named = {name: properties[name] for name in ("id", "relation", "run")}
+        self._add([row["head"], row["tail"], named, known | {"runs": [first, others]}])
 
     def _add(self, line: list[Any]) -> None:
         digest = hashlib.blake2b(orjson.dumps(line), digest_size=16).digest()
@@ -64,7 +81,7 @@ def hash_assertions(graph: KnowledgeGraph, progress: Progress = lambda _: None) 
         content.add_phrase(phrase)
     for page in graph.edge_pages():
         for row in page:
-            content.add_edge_row(row[1], row[4], row[2], row[11:])
+            content.add_edge_row(row)
         progress(len(page))
     return content
 
@@ -78,13 +95,21 @@ def hash_graph(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> st
     watermark = graph.watermark()
     content = hash_assertions(graph, progress)
     for judgement in graph.judgement_rows():
-        content.add_judgement(judgement["id"], judgement["value"], judgement["runs"])
+        content.add_judgement(judgement)
+    for duplicate in graph.duplicate_rows():
+        content.add_duplicate(duplicate)
     graph.check_unchanged(watermark)
     return str(content)
 
 
 def _set(runs: Sequence[str]) -> tuple[str | None, list[str]]:
     return (runs[0], sorted(runs[1:])) if runs else (None, [])
+
+
+def _value(value: Any, kind: FieldType) -> Any:
+    if kind == "number":
+        return _number(value)
+    return sorted(value) if kind == "texts" else value
 
 
 def _number(value: float | None) -> float | str | None:

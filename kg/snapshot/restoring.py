@@ -6,21 +6,21 @@ by the next one. The runs come first, so that what was restored can be undone ru
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
+
+from more_itertools import chunked
 
 from kg import strict_json
-from kg.graph import writing
+from kg.graph import selecting, statements, writing
 from kg.graph.knowledge import KnowledgeGraph, Progress
-from kg.model import NOTHING, Edge, Phrase, head_id, own_uri, tail_id
+from kg.graph.scores import other_scores, read_scores
+from kg.identity import head_id, own_uri, tail_id, triple_key
+from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase
 from kg.snapshot.folder import Snapshot
-from kg.snapshot.hashing import SAID
 from kg.snapshot.verifying import verify
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 from kg.vocabulary import Relation, Vocabulary
-
-T = TypeVar("T")
 
 _BATCH_ROWS = 20_000
 
@@ -32,21 +32,33 @@ def restore_descriptions(
     runs: Sequence[Row],
     critics: Sequence[Row] = (),
     acceptances: Sequence[Row] = (),
+    students: Sequence[Row] = (),
 ) -> None:
-    """Add relations, runs, critics and acceptances."""
+    """Add relations, runs, critics, acceptances and students. What is current here stays so."""
     graph.add_vocabulary(vocabulary)
     text = queries.load("graph/restore_runs").text
-    parameters = {"runs": _flat(runs), "critics": _flat(critics), "acceptances": _flat(acceptances)}
-    graph.commit(lambda transaction: transaction.run(text, **parameters))
+    parameters = {
+        "runs": _flat(runs), "critics": _flat(critics), "acceptances": _flat(acceptances), "students": _flat(students),
+    }  # fmt: skip
+    numbers = [row["order"] for rows in parameters.values() for row in rows if row.get("order") is not None]
+
+    def work(transaction: Transaction) -> None:
+        own = transaction.run(queries.load("graph/selections").text)
+        first = min((row["order"] for row in own if row["order"] is not None), default=None)
+        behind = 0 if first is None or not numbers else max(0, max(numbers) + 1 - first)
+        transaction.run(text, **parameters, behind=behind)
+        selecting.settle(transaction)
+
+    graph.commit(work)
+    graph.adopt()
 
 
 def restore_phrases(graph: KnowledgeGraph, batches: Iterable[Sequence[Row]]) -> int:
     """Add phrases (see `graph/restore_phrases`); return their number."""
-    text = queries.load("graph/restore_phrases").text
     count = 0
     for batch in batches:
         rows = sorted(batch, key=lambda row: str(row["id"]))
-        graph.commit(lambda transaction, rows=rows: transaction.run(text, rows=rows))  # type: ignore[misc]
+        graph.commit(partial(_phrases, rows=rows))
         count += len(rows)
     return count
 
@@ -77,10 +89,10 @@ def restore_records(
     graph: KnowledgeGraph, phrases: Iterable[Phrase], edges: Iterable[Edge], progress: Progress = lambda _: None
 ) -> int:
     """Add phrases, then edges whose relations are there, and what their ends must be; return the number of edges."""
-    restore_phrases(graph, ([_phrase_row(phrase) for phrase in batch] for batch in _batches(phrases)))
+    restore_phrases(graph, ([_phrase_row(phrase) for phrase in batch] for batch in chunked(phrases, _BATCH_ROWS)))
     vocabulary = graph.vocabulary()
     count = 0
-    for batch in _batches(edges):
+    for batch in chunked(edges, _BATCH_ROWS):
         ends = {(phrase.id, phrase.labels): _phrase_row(phrase) for edge in batch for phrase in _ends(edge)}
         restore_phrases(graph, [list(ends.values())])
         by_relation: dict[str, list[Row]] = {}
@@ -100,17 +112,18 @@ def restore_judgements(graph: KnowledgeGraph, batches: Iterable[Sequence[Row]]) 
     return count
 
 
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, _BATCH_ROWS)):
-        yield batch
+def restore_duplicates(graph: KnowledgeGraph, vocabulary: Vocabulary, batches: Iterable[Sequence[Row]]) -> None:
+    """Set aside what another graph has set aside."""
+    for batch in batches:
+        graph.commit(partial(_duplicates, rows=batch, vocabulary=vocabulary))
 
 
 def _phrase_row(phrase: Phrase) -> Row:
     return {
         "id": phrase.id, "text": phrase.text, "lang": phrase.lang, "labels": list(phrase.labels),
         "uri": own_uri(phrase.text, phrase.lang, phrase.uri) or None, "split": phrase.split,
-        "runs": list(phrase.runs), "logprob": phrase.logprob,
+        "runs": list(phrase.runs), "logprob": phrase.logprob, "splits": list(phrase.splits),
+        "statements": list(phrase.statements),
     }  # fmt: skip
 
 
@@ -123,24 +136,97 @@ def _ends(edge: Edge) -> Iterator[Phrase]:
 
 
 def _edge_row(edge: Edge) -> Row:
-    said = {name: getattr(edge, name) for name in SAID}
-    properties = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
-    known = {name: value for name, value in properties.items() if value is not None}
+    properties = {
+        name: list(value) if kind == "texts" else value
+        for name, kind in EDGE_FIELDS.items()
+        if (value := getattr(edge, name)) is not None
+    }
+    known = {name: value for name, value in properties.items() if value != [] or name == "sources"}
     return {"head": head_id(edge.triple), "tail": tail_id(edge.triple), "properties": known}
 
 
+def _phrases(transaction: Transaction, rows: Sequence[Row]) -> None:
+    known = transaction.run(queries.load("graph/restore_phrases").text, rows=rows)[0]["known"]
+    changes = []
+    for place, properties in known:
+        row = rows[place]
+        splits = list(dict.fromkeys((*properties.get("splits", ()), *row["splits"])))
+        change = statements.joined(properties, row, statements.EVENT) or {}
+        if splits and "Event" in row["labels"]:
+            change["split"] = splits[0].partition(" ")[0]
+        changes.append([row["id"], change | {"splits": splits or None}])
+    transaction.run(queries.load("graph/set_phrases").text, rows=changes)
+
+
 def _edges(transaction: Transaction, relation: Relation, rows: Sequence[Row]) -> None:
+    rows = _not_set_aside(transaction, relation, rows)
     for name, nothing in (("graph/restore_edges", False), ("graph/restore_nothing_edges", True)):
         chosen = [row for row in rows if (row["tail"] == NOTHING) == nothing]
         if chosen:
             chosen.sort(key=lambda row: (row["tail"], row["head"]))
-            _counted(transaction, name, chosen, relation)
+            changes = []
+            for place, element, properties in _counted(transaction, name, chosen, relation)[0]["known"]:
+                row = chosen[place]
+                if change := _joined(properties, row["properties"]):
+                    changes.append([element, row["head"], row["tail"], change])
+            transaction.run(queries.load("graph/set_edges").text, rows=changes)
 
 
-def _counted(transaction: Transaction, name: str, rows: Sequence[Row], relation: Relation | None = None) -> None:
+def _not_set_aside(transaction: Transaction, relation: Relation, rows: Sequence[Row]) -> Sequence[Row]:
+    """Join with the duplicates that were set aside here what is one of them, and return the rest."""
+    if not transaction.run(queries.load("graph/has_duplicates").text)[0]["has"]:
+        return rows
+    by_key = {triple_key(row["head"], relation.name, row["tail"]): row for row in rows}
+    found = transaction.run(queries.load("graph/duplicates").text, ids=list(by_key), taken=None, run=None)
+    changes = []
+    for one in found:
+        key = one["properties"]["id"]
+        if change := _joined(one["properties"], by_key.pop(key)["properties"]):
+            changes.append([key, change])
+    transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
+    return list(by_key.values())
+
+
+def _duplicates(transaction: Transaction, rows: Sequence[Row], vocabulary: Vocabulary) -> None:
+    """Set aside what another graph has set aside, but not where this one has the edge."""
+    for row in rows:
+        edge = {**row, "id": row["properties"]["id"]}
+        text = queries.load("graph/has_edge").of(vocabulary[row["properties"]["relation"]]).text
+        properties = {name: value for name, value in row["properties"].items() if name in EDGE_FIELDS}
+        here = transaction.run(text, head=row["head"], tail=row["tail"])
+        known = transaction.run(queries.load("graph/duplicates").text, ids=[edge["id"]], taken=None, run=None)
+        if here:
+            if change := _joined(here[0]["properties"], properties):
+                changes = [[here[0]["element"], row["head"], row["tail"], change]]
+                transaction.run(queries.load("graph/set_edges").text, rows=changes)
+        elif known:
+            if change := _joined(known[0]["properties"], properties):
+                transaction.run(queries.load("graph/set_duplicates").text, rows=[[edge["id"], change]])
+        else:
+            transaction.run(queries.load("graph/restore_duplicates").text, rows=[row])
+
+
+def _joined(here: Row, other: Row) -> Row | None:
+    """Return the properties that change where an edge of another graph is there already."""
+    change = statements.joined(here, other, statements.EDGE)
+    known = read_scores(here.get("score"), here.get("critic"), here.get("scores"))
+    theirs = read_scores(other.get("score"), other.get("critic"), other.get("scores"))
+    if theirs.keys() - known.keys():
+        shown = here.get("critic") if known else other.get("critic")
+        change = (change or {}) | {"scores": other_scores(theirs | known, shown)}
+        if not known:
+            change |= {name: other.get(name) for name in ("score", "critic", "accepted")}
+    if change and "runs" in change:
+        change["predicted"] = bool(here["predicted"] and other["predicted"])
+    return change
+
+
+def _counted(transaction: Transaction, name: str, rows: Sequence[Row], relation: Relation | None = None) -> list[Row]:
     query = queries.load(name)
     text = query.of(relation).text if relation else query.text
-    writing.check_written(transaction.run(text, rows=rows)[0]["written"], len(rows), name)
+    found = transaction.run(text, rows=rows)
+    writing.check_written(found[0]["written"], len(rows), name)
+    return found
 
 
 def _flat(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -157,9 +243,9 @@ def restore_snapshot(graph: KnowledgeGraph, snapshot: Snapshot, progress: Progre
         InputError: a file of it is damaged, or a row is not valid; nothing is written then.
     """
     verify(snapshot)
-    descriptions = {name: snapshot.manifest[name] for name in ("runs", "critics", "acceptances")}
-    restore_descriptions(graph, snapshot.vocabulary, **descriptions)
+    restore_descriptions(graph, snapshot.vocabulary, **snapshot.descriptions)
     restore_phrases(graph, snapshot.phrases())
     for name in snapshot.manifest["edges"]:
         restore_edges(graph, snapshot.vocabulary[name], snapshot.edges(name), progress)
     restore_judgements(graph, snapshot.judgements())
+    restore_duplicates(graph, snapshot.vocabulary, snapshot.duplicates())

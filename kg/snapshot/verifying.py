@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg.checking import check_judgement, check_phrase, check_said
+from kg.checking import check_duplicate, check_judgement, check_phrase, check_said
 from kg.errors import InputError
-from kg.model import NOTHING, Phrase
+from kg.graph.rows import EdgeRow
+from kg.model import EDGE_FIELDS, NOTHING, Phrase
 from kg.snapshot.folder import Snapshot
-from kg.snapshot.hashing import SAID, ContentHash
+from kg.snapshot.hashing import ContentHash
 
 _KEY = "S33"  # a key has 32 characters; one more tells a longer one
 
@@ -39,6 +40,7 @@ def verify(snapshot: Snapshot, progress: Callable[[int], object] = lambda _: Non
     if snapshot.nothing() != [NOTHING]:
         raise InputError(f"{snapshot.folder / 'nothing.parquet'} is not the one row {NOTHING!r}")
     _verify_judgements(snapshot, ends, content)
+    _verify_duplicates(snapshot, ends, content)
     if str(content) != (said := snapshot.manifest["content_hash"]):
         raise InputError(
             f"{snapshot.folder} does not hold what its manifest says: the content hash is {content}, not {said}"
@@ -57,7 +59,7 @@ class _Ends:
                 _check_known(snapshot, row["runs"])
             content.add_phrase(Phrase(
                 row["text"], row["lang"], tuple(row["labels"]), row["split"], row["uri"] or "", tuple(row["runs"]),
-                row["logprob"],
+                row["logprob"], tuple(row["splits"]), tuple(row["statements"]),
             ))  # fmt: skip
             if last:
                 keys.append(np.array([one["id"] for one in last], _KEY))
@@ -103,8 +105,10 @@ def _verify_edges(
                     raise InputError(f"its head {repr(row['head'])[:80]} is no event of phrases.parquet")
                 if tail < 0:
                     raise InputError(f"its tail {repr(row['tail'])[:80]} is not in phrases.parquet")
-            values = {**dict.fromkeys(SAID), "sources": (), **said}
-            content.add_edge_row(row["head"], relation, row["tail"], [values[field] for field in SAID])
+            values = {name: () if kind == "texts" else None for name, kind in EDGE_FIELDS.items()} | said
+            content.add_edge_row(
+                EdgeRow("", row["head"], row["tail"], "", relation, "", "", "", "", "", "train", **values)
+            )
         nothing += int((tails == 0).sum())
         pairs.append(heads * (len(ends) + 1) + tails)
         start += len(batch)
@@ -127,7 +131,17 @@ def _verify_judgements(snapshot: Snapshot, ends: _Ends, content: ContentHash) ->
             if row["id"] in ids:
                 raise InputError(f"its id {row['id']!r} is that of a row before")
         ids.add(row["id"])
-        content.add_judgement(row["id"], row["value"], row["runs"])
+        content.add_judgement(row)
+
+
+def _verify_duplicates(snapshot: Snapshot, ends: _Ends, content: ContentHash) -> None:
+    for number, row, _ in _numbered(snapshot.duplicates()):
+        with _named(snapshot, "duplicates.parquet", number):
+            check_duplicate(row, snapshot.vocabulary.names)
+            _check_known(snapshot, [row["properties"]["run"], *row["properties"].get("runs", ())])
+            if (ends.places([row["head"], row["tail"]]) < 0).any():
+                raise InputError("its head or tail is not in phrases.parquet")
+        content.add_duplicate(row)
 
 
 def _check_known(snapshot: Snapshot, runs: Sequence[str]) -> None:

@@ -15,7 +15,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from kg.errors import InputError
-from kg.model import Triple, content_hash
+from kg.identity import unordered_hash
+from kg.model import Triple
 from kg.pretrained import check_causal, open_model
 from kg.progress import Bar
 from kg.threads import adapt
@@ -53,7 +54,7 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
     base, seed = recipe.base, recipe.seed
     triples = sorted(set(triples))
     epochs = recipe.epochs or min(MAX_EPOCHS, max(1, round(TRIPLES_SEEN / len(triples))))
-    identity = content_hash([repr((seed, base, epochs, tuple(relations))), *map(repr, triples)])
+    identity = unordered_hash([repr((seed, base, epochs, tuple(relations))), *map(repr, triples)])
     started = time.monotonic()
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -25,7 +25,8 @@ import neo4j
 from kg.exchange.parquet import write_parquet
 from kg.graph.connection import open_graph
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Acceptance, Assertion, Triple, head_id, tail_id
+from kg.identity import head_id, tail_id
+from kg.model import Acceptance, Assertion, Triple
 from kg.run import Run
 from kg.server.server import Server
 from kg.snapshot.bulk import import_privately

@@ -21,7 +21,8 @@ from rdflib.namespace import PROV, RDF, SKOS, XSD
 from kg.exchange.rdf.names import BASE, Names, describe_nothing, describe_relation, describe_run, describe_whole, term
 from kg.exchange.rdf.writing import write_rdf
 from kg.graph.rows import row_of
-from kg.model import Edge, Phrase, Triple, head_id, tail_id, triple_id
+from kg.identity import head_id, tail_id, triple_id
+from kg.model import Edge, Phrase, Triple
 from kg.vocabulary import Vocabulary
 
 RELATIONS = Vocabulary.load("skd")

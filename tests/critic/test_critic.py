@@ -20,7 +20,8 @@ from critic.roles import ROLES, Role
 from critic.training import fit_blend
 from critic.verdicts import Verdicts, split_verdicts, training_verdicts
 from kg.errors import InputError, NotFound, NotReady
-from kg.model import NOTHING, Judgement, Triple, head_id
+from kg.identity import head_id
+from kg.model import NOTHING, Judgement, Triple
 from kg.vocabulary import Vocabulary
 
 RELATIONS = ("xWant", "xNeed", "xReact")

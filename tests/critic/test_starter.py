@@ -11,7 +11,8 @@ from critic.judgements import read_judgements
 from critic.kinds import train_role
 from critic.metrics import report
 from kg.encoder import Encoder
-from kg.model import Triple, phrase_id, split_of
+from kg.identity import phrase_id, split_of
+from kg.model import Triple
 from kg.vocabulary import Vocabulary
 
 STARTER = Path(str(resources.files("kg").joinpath("starter")))

@@ -4,7 +4,8 @@ import pytest
 
 from kg.errors import GraphChanged, NotFound, NotReady, UnknownRelation
 from kg.graph.knowledge import Added, KnowledgeGraph
-from kg.model import Acceptance, Assertion, Edge, Judgement, Triple, head_id, phrase_id, split_of, tail_id
+from kg.identity import head_id, phrase_id, split_of, tail_id
+from kg.model import Acceptance, Assertion, Edge, Judgement, Triple
 from kg.run import Run
 from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
@@ -37,8 +38,8 @@ def test_all_that_is_said_about_a_triple_comes_back(graph: KnowledgeGraph, begun
     graph.add([Assertion(FIRE, split="test", logprob=-0.5, weight=2.0, sources=("a", "b"), score=0.25)], begun)
     (edge,) = graph.edges()
     assert edge == Edge(
-        FIRE, "test", (begun.id,), predicted=False, logprob=-0.5, score=0.25, critic="test", accepted=None,
-        weight=2.0, sources=("a", "b"),
+        FIRE, "test", (begun.id,), predicted=False, logprob=-0.5, weight=2.0, sources=("a", "b"),
+        published=0.25,
     )  # fmt: skip
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from kg.errors import NotFound, QueryError, UnsafeQuery
 from kg.graph.knowledge import KnowledgeGraph
-from kg.graph.rows import EDGE_COLUMNS
-from kg.model import Assertion, Triple, head_id, tail_id
+from kg.graph.rows import EdgeRow
+from kg.identity import head_id, tail_id
+from kg.model import Assertion, Triple
 from kg.run import Run
 from kg.store import adhoc, queries
 from kg.store.bolt import Store
@@ -45,12 +46,13 @@ def test_the_rows_of_edges_are_in_the_order_that_python_reads(graph: KnowledgeGr
     until = graph.store.read(queries.load("graph/event_page").text, last="", events=1)[0]["until"]
     text = queries.load("graph/edges").text
     parameters = {"last": "", "until": until, "split": None, "min_score": None, "accepted": None}
-    row = dict(zip(EDGE_COLUMNS, graph.store.read(text, **parameters)[0]["rows"][0], strict=True))
-    assert row | {"edge": ""} == {
-        "edge": "", "head_id": head_id(said.triple), "tail_id": tail_id(said.triple),
+    row = EdgeRow(*graph.store.read(text, **parameters)[0]["rows"][0])._asdict()
+    assert row | {"element": ""} == {
+        "element": "", "head_id": head_id(said.triple), "tail_id": tail_id(said.triple),
         "head": "a", "relation": "xWant", "tail": "b", "lang": "en", "tail_lang": "fr", "head_uri": "/u",
-        "tail_uri": "/v", "split": "test", "runs": [begun.id], "predicted": False, "logprob": -0.5, "score": 0.25,
-        "critic": "test", "accepted": None, "weight": 2.0, "sources": ["s"], "details": "{}",
+        "tail_uri": "/v", "split": "test", "runs": [begun.id], "predicted": False, "logprob": -0.5, "score": None,
+        "critic": None, "accepted": None, "weight": 2.0, "sources": ["s"], "details": "{}", "published": 0.25,
+        "scores": [], "statements": [],
     }  # fmt: skip
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import MAX_TEXT_BYTES, NOTHING, Edge, Phrase, Split, Triple, clean_text, half_of, phrase_id
+from kg.identity import half_of, phrase_id
+from kg.model import MAX_TEXT_BYTES, NOTHING, Edge, Phrase, Split, Triple, clean_text
 from kg.snapshot.restoring import restore_descriptions, restore_records
 from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
@@ -34,6 +35,7 @@ RELATIONS = Vocabulary(
         Relation("oEffect", "so others"),
     ]
 )
+STATEMENTS = ['{"run":"load-1","weight":1.0}', '{"run":"load.3."}']
 RUNS = ["load-1", "predict-2", "a_b..c-4", "load.3."]
 
 texts = st.one_of(
@@ -81,6 +83,9 @@ def edges(draw: st.DrawFn) -> Edge:
         weight=draw(numbers),
         sources=tuple(draw(st.lists(names, max_size=3, unique=True))),
         details=draw(st.none() | st.sampled_from(['{"a": 1}', '{"license": "é\\n"}'])),
+        published=draw(st.none() | st.floats(0, 1)),
+        scores=tuple(draw(st.lists(st.sampled_from(["0.25 critic-2", "1.0 critic-3"]), max_size=2, unique=True))),
+        statements=tuple(sorted(draw(st.sets(st.sampled_from(STATEMENTS))))),
     )
 
 

@@ -4,7 +4,8 @@ from xml.etree.ElementTree import parse
 import networkx as nx
 
 from kg.exchange.graphml import write_graphml
-from kg.model import Edge, Phrase, phrase_id, triple_id
+from kg.identity import phrase_id, triple_id
+from kg.model import Edge, Phrase
 
 NAMESPACE = "{http://graphml.graphdrawing.org/xmlns}"
 

@@ -7,7 +7,8 @@ import pytest
 from kg.exchange import parquet
 from kg.exchange.parquet import SCHEMA, write_parquet
 from kg.graph.rows import row_of
-from kg.model import Edge, phrase_id
+from kg.identity import phrase_id
+from kg.model import Edge
 
 
 def test_every_field_is_a_column(edges: list[Edge], folder: Path) -> None:
@@ -30,6 +31,9 @@ def test_every_field_is_a_column(edges: list[Edge], folder: Path) -> None:
         "runs": ["teacher-1", "student-1"],
         "sources": [],
         "details": None,
+        "published": None,
+        "scores": [],
+        "statements": [],
         "tail_lang": None,
         "head_uri": None,
         "tail_uri": None,

@@ -18,7 +18,8 @@ from kg.exchange.rdf.writing import write_rdf
 from kg.exchange.skd import write_jsonl
 from kg.exchange.tsv import write_tsv
 from kg.graph.rows import EdgeRow, row_of
-from kg.model import Edge, Phrase, Triple, phrase_id
+from kg.identity import phrase_id
+from kg.model import Edge, Phrase, Triple
 from kg.vocabulary import Vocabulary
 
 Write = Callable[[Iterable[Edge], Path], int]
@@ -97,7 +98,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, suffix: str) ->
 @every_format
 def test_memory_does_not_grow_with_the_edges(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kg.exchange.parquet._ROW_GROUP", 500)
-    monkeypatch.setattr("kg.model.phrase_id", phrase_id.__wrapped__)  # its cache is bounded, but not by this little
+    monkeypatch.setattr("kg.identity.phrase_id", phrase_id.__wrapped__)  # its cache is bounded, but not by this little
 
     def peak(count: int) -> int:
         tracemalloc.start()

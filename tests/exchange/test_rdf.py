@@ -23,7 +23,8 @@ from kg.exchange.rdf.reading import open_rdf
 from kg.exchange.rdf.writing import rdf_format, write_rdf, write_shapes
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.rows import row_of
-from kg.model import NOTHING, Edge, Phrase, Triple, head_id, phrase_id, tail_id, triple_id
+from kg.identity import head_id, phrase_id, tail_id, triple_id
+from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase, Triple
 from kg.snapshot.hashing import hash_graph
 from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
@@ -97,10 +98,11 @@ def as_rdflib_would_say(edges: list[Edge]) -> set[tuple]:
             plain, (subject, RDF.type, RDF.Statement), (subject, RDF.type, PROV.Entity),
             (subject, RDF.subject, plain[0]), (subject, RDF.predicate, plain[1]), (subject, RDF.object, plain[2]),
         }  # fmt: skip
-        for name in ("predicted", "accepted", "logprob", "score", "weight", "critic", "details"):
+        for name in (name for name, kind in EDGE_FIELDS.items() if kind != "texts"):
             if (value := getattr(edge, name)) is not None:
                 said.add((subject, node(f"property/{name}"), literal(value)))
-        said |= {(subject, node("property/sources"), literal(source)) for source in edge.sources}
+        for name in ("sources", "scores", "statements"):
+            said |= {(subject, node(f"property/{name}"), literal(value)) for value in getattr(edge, name)}
         iris = [node(f"run/{quote(run, safe='')}") for run in edge.runs]
         said |= {(subject, PROV.wasGeneratedBy, iri) for iri in iris}
         if len(iris) > 1:

@@ -15,7 +15,7 @@ from kg.exchange.parquet import write_parquet
 from kg.exchange.skd import write_jsonl
 from kg.exchange.tsv import write_tsv
 from kg.graph.rows import row_of
-from kg.model import NOTHING, Edge, Triple
+from kg.model import EDGE_FIELDS, NOTHING, Edge, Triple
 from tests.exchange.records import edge_lists, phrases_of
 
 write_and_read = settings(max_examples=60, deadline=None)
@@ -24,6 +24,9 @@ write_and_read = settings(max_examples=60, deadline=None)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("exports")
+
+
+LISTS = [name for name, kind in EDGE_FIELDS.items() if kind == "texts"]
 
 
 @write_and_read
@@ -38,7 +41,7 @@ def test_jsonl_keeps_texts_scores_and_splits(folder: Path, edges: list[Edge]) ->
             edge.triple.head,
             edge.triple.relation,
             edge.triple.tail,
-            edge.score,
+            edge.published if edge.score is None else edge.score,
             edge.split.replace("idation", ""),
         )
         for edge in edges
@@ -68,7 +71,7 @@ def test_parquet_keeps_everything(folder: Path, edges: list[Edge]) -> None:
     for row in pq.read_table(path).to_pylist():
         triple = Triple(*(row.pop(field.name) or "" for field in fields(Triple)))
         del row["head_id"], row["tail_id"]
-        lists = {name: tuple(row.pop(name)) for name in ("runs", "sources")}
+        lists = {name: tuple(row.pop(name)) for name in LISTS}
         back.append(Edge(triple, **row, **lists))
     assert back == edges
 
@@ -86,10 +89,7 @@ def test_graphml_keeps_everything(folder: Path, edges: list[Edge]) -> None:
         uris = [unescape(graph.nodes[end].get("uri", "")) for end in (head, tail)]
         other = "" if other in (lang, None) else other
         triple = Triple(unescape(graph.nodes[head]["text"]), data.pop("relation"), text, lang, other, *uris)
-        lists = {
-            name: tuple(map(unescape, data.pop(name).split("|"))) if name in data else ()
-            for name in ("runs", "sources")
-        }
+        lists = {name: tuple(map(unescape, data.pop(name).split("|"))) if name in data else () for name in LISTS}
         said = {name: unescape(data.pop(name)) if name in data else None for name in ("critic", "details")}
         back.append(Edge(triple, **said, **lists, **data))
     assert sorted(back, key=lambda edge: edge.triple) == sorted(edges, key=lambda edge: edge.triple)

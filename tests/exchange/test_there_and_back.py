@@ -21,7 +21,8 @@ from kg.exchange.kgx import write_kgx
 from kg.exchange.skd import write_jsonl
 from kg.exchange.tsv import write_tsv
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import NOTHING, Edge, Triple, head_id, tail_id
+from kg.identity import head_id, tail_id
+from kg.model import NOTHING, Edge, Triple
 from kg.store.bolt import Store
 from kg.workspace import Workspace
 from tests.conftest import empty
@@ -58,6 +59,11 @@ def speaks_conceptnet(edge: Edge) -> Edge:
     )  # fmt: skip
 
 
+def first(one: float | None, other: float | None) -> float | None:
+    """What a format with one place for a probability keeps."""
+    return other if one is None else one
+
+
 def as_it_is(edge: Edge) -> Edge:
     return edge
 
@@ -67,7 +73,7 @@ FORMATS: dict[str, tuple[str, Write, Callable[[Edge], Edge], Keep]] = {
         "f.jsonl",
         lambda graph, path: write_jsonl(graph.edges(), path, thresholds={}, verdicts={}),
         plain,
-        lambda edge: (edge.triple, edge.split, None if edge.triple.says_nothing else edge.score),
+        lambda edge: (edge.triple, edge.split, None if edge.triple.says_nothing else first(edge.score, edge.published)),
     ),
     "atomic2020": ("f.tsv", lambda graph, path: write_tsv(graph.edges(), path), plain, lambda edge: edge.triple),
     "cn100k": (
@@ -99,8 +105,8 @@ FORMATS: dict[str, tuple[str, Write, Callable[[Edge], Edge], Keep]] = {
         lambda graph, path: write_kgx(graph.phrases(), graph.edges(), path, runs=graph.runs()),
         as_it_is,
         lambda edge: (
-            edge.triple, edge.split, edge.logprob, edge.weight, None if edge.triple.says_nothing else edge.score,
-            set(edge.sources), edge.details,
+            edge.triple, edge.split, edge.logprob, edge.weight,
+            None if edge.triple.says_nothing else first(edge.published, edge.score), set(edge.sources), edge.details,
         ),
     ),
 }  # fmt: skip

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg.errors import InputError
-from kg.model import Triple, clean_text, content_hash, half_of, phrase_id, split_of, triple_id, triple_key
+from kg.graph.rows import EdgeRow
+from kg.identity import half_of, phrase_id, split_of, triple_id, triple_key, unordered_hash
+from kg.model import EDGE_FIELDS, Edge, Triple, clean_text
 from kg.run import Run
 
 
@@ -50,15 +52,21 @@ def test_each_part_of_a_triple_counts_in_its_place() -> None:
 def test_the_content_hash_knows_no_order_but_counts(lines: list[str], random: object) -> None:
     shuffled = list(lines)
     random.shuffle(shuffled)
-    assert content_hash(shuffled) == content_hash(lines)
-    assert content_hash([*lines, "more"]) != content_hash(lines)
-    assert content_hash(["twice", "twice"]) != content_hash([])
+    assert unordered_hash(shuffled) == unordered_hash(lines)
+    assert unordered_hash([*lines, "more"]) != unordered_hash(lines)
+    assert unordered_hash(["twice", "twice"]) != unordered_hash([])
 
 
 @pytest.mark.parametrize("text", ["", " \t", "a\0b", "\ud800", "x" * 16_385])
 def test_a_text_that_cannot_be_stored_says_why(text: str) -> None:
     with pytest.raises(InputError):
         clean_text(text)
+
+
+def test_a_row_of_edges_has_the_fields_of_triple_and_edge_in_their_order() -> None:
+    edge = [field.name for field in fields(Edge)]
+    assert edge == ["triple", "split", *EDGE_FIELDS]
+    assert list(EdgeRow._fields) == ["element", "head_id", "tail_id", *[f.name for f in fields(Triple)], *edge[1:]]
 
 
 def test_a_run_is_known_by_what_it_does() -> None:

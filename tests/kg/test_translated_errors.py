@@ -16,7 +16,7 @@ import safetensors.numpy
 from neo4j import exceptions
 from safetensors import SafetensorError
 
-from critic.model import Critic
+from critic.kinds import load_critic
 from ingest.teacher.cache import ReplyCache
 from ingest.teacher.openai import OpenAITeacher
 from kg.encoder import Encoder
@@ -107,7 +107,7 @@ def open_a_model(error: BaseException, patch: Patch, folder: Path) -> object:
 def open_a_critic(error: BaseException, patch: Patch, folder: Path) -> object:
     patch.setattr(safetensors.numpy, "load_file", raising(error))
     (folder / "critic.json").write_text("{}")
-    return Critic.load(folder, lambda _: None)  # type: ignore[arg-type,return-value]
+    return load_critic(folder, lambda _: None)  # type: ignore[arg-type,return-value]
 
 
 def open_parquet(error: BaseException, patch: Patch, _: Path) -> object:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kg.errors import InputError, UnknownRelation
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Assertion, Triple, clean_text, phrase_id
+from kg.identity import phrase_id
+from kg.model import Assertion, Triple, clean_text
 from kg.run import Run
 from kg.store import adhoc
 from kg.store.bolt import Store

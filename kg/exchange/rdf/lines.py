@@ -7,36 +7,40 @@ column that is empty on the whole page is left out, and only one with some gaps 
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
 from kg.exchange.rdf.names import Names, language_tag, quoted, term
 from kg.graph.rows import EdgeRow
-from kg.model import NOTHING, Phrase, triple_key
+from kg.identity import triple_key
+from kg.model import EDGE_FIELDS, NOTHING, Phrase
 
 Form = Literal["reification", "reifier", "graphs"]
 Pieces = Sequence[str | pl.Expr]
 
 _ESCAPES = (["\\", '"', "\n", "\r"], ["\\\\", '\\"', "\\n", "\\r"])
-_NUMBERS = {"logprob": 13, "score": 14, "weight": 17}
-_FLAGS = {"predicted": 12, "accepted": 16}
-_TEXTS = {"critic": 15, "details": 19}
+_NUMBERS, _FLAGS, _TEXTS, _LISTS = (
+    [name for name, kind in EDGE_FIELDS.items() if kind == wanted and name != "runs"]
+    for wanted in ("number", "flag", "text", "texts")
+)
 
 
-def edge_lines(names: Names, rows: Sequence[EdgeRow], form: Form = "reification") -> pl.DataFrame:
+def edge_lines(  # noqa: C901 - one piece after the other
+    names: Names, rows: Sequence[EdgeRow], form: Form = "reification"
+) -> pl.DataFrame:
     """Return one column of N-Triples, or N-Quads for the form `graphs`: all lines of an edge in each cell."""
-    columns = list(zip(*rows, strict=True))
-    heads, relations, tails, runs = columns[1], columns[4], columns[2], columns[11]
+    columns: dict[str, Sequence[Any]] = dict(zip(EdgeRow._fields, zip(*rows, strict=True), strict=True))
+    heads, relations, tails, runs = (columns[name] for name in ("head_id", "relation", "tail_id", "runs"))
     keys = list(map(triple_key, heads, relations, tails))
     objects = [f"{names.base}nothing" if tail == NOTHING else f"{names.base}phrase/{tail}" for tail in tails]
     frame = pl.DataFrame(
         {
             "key": keys, "head": heads, "relation": relations, "object": objects,
             "run": [names.iri("run", own[0]) for own in runs],
-            **{name: pl.Series(columns[place], dtype=pl.Float64) for name, place in _NUMBERS.items()},
-            **{name: pl.Series(columns[place], dtype=pl.Boolean) for name, place in _FLAGS.items()},
-            **{name: pl.Series(columns[place], dtype=pl.String) for name, place in _TEXTS.items()},
+            **{name: pl.Series(columns[name], dtype=pl.Float64) for name in _NUMBERS},
+            **{name: pl.Series(columns[name], dtype=pl.Boolean) for name in _FLAGS},
+            **{name: pl.Series(columns[name], dtype=pl.String) for name in _TEXTS},
         }
     ).with_columns(pl.col(*_NUMBERS, *_FLAGS).cast(pl.String))  # fmt: skip
     frame = frame.with_columns(
@@ -72,10 +76,10 @@ def edge_lines(names: Names, rows: Sequence[EdgeRow], form: Form = "reification"
     else:
         lines = (_run_lines(names, f"<{names.base}triple/{key}>", own) for key, own in zip(keys, runs, strict=True))
         pieces.append(_column(lines))
-    if any(columns[18]):
-        lines = (_source_lines(names, key, own) for key, own in zip(keys, columns[18], strict=True))
-        sources = _column(lines)
-        pieces.append(sources.str.replace_all(" .\n", _joined(end), literal=True) if form == "graphs" else sources)
+    for name in _LISTS:
+        if any(columns[name]):
+            lists = _column(_list_lines(names, key, name, own) for key, own in zip(keys, columns[name], strict=True))
+            pieces.append(lists.str.replace_all(" .\n", _joined(end), literal=True) if form == "graphs" else lists)
     return frame.select(_joined(pieces))
 
 
@@ -117,9 +121,9 @@ def _graph_lines(names: Names, head: str, relation: str, object_: str, runs: Seq
     return (f"{plain} <{names.iri('run', run)}> .\n" for run in runs)
 
 
-def _source_lines(names: Names, key: str, sources: Sequence[str]) -> str:
-    start = f"<{names.base}triple/{key}> <{names.base}property/sources>"
-    return "".join(f"{start} {quoted(source)} .\n" for source in sources)
+def _list_lines(names: Names, key: str, name: str, values: Sequence[str]) -> str:
+    start = f"<{names.base}triple/{key}> <{names.base}property/{name}>"
+    return "".join(f"{start} {quoted(value)} .\n" for value in values)
 
 
 def _phrase(names: Names, phrase: Phrase) -> Iterator[str]:

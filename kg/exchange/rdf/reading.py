@@ -23,21 +23,9 @@ from kg.checking import LABELS, check_phrase, check_relation, check_run, check_s
 from kg.errors import InputError
 from kg.exchange.rdf.names import JSON, RELATION_FIELDS, term
 from kg.exchange.rdf.writing import rdf_format
+from kg.identity import own_uri, phrase_id, split_of, triple_key
 from kg.lines import Rejected, read_lines
-from kg.model import (
-    NOTHING,
-    SPLITS,
-    Edge,
-    Phrase,
-    Split,
-    Triple,
-    clean_text,
-    own_uri,
-    phrase_id,
-    split_of,
-    triple_key,
-)
-from kg.snapshot.hashing import SAID
+from kg.model import EDGE_FIELDS, NOTHING, SPLITS, Edge, Phrase, Split, Triple, clean_text
 from kg.vocabulary import Relation, Vocabulary
 from kg.workspace import check_id
 
@@ -282,17 +270,18 @@ class RdfGraph:
         if not runs:
             raise InputError(f"{node.value} has no run (prov:wasGeneratedBy, or a named graph)")
         split: Split = head.split or split_of(phrase_id(head.text, head.lang, head.uri))
-        sources = self._store.quads_for_pattern(node, ox.NamedNode(f"{self._base}property/sources"), None, None)
-        named = partial(self._property, node)
-        edge = Edge(
-            Triple(head.text, relation, tail.text, head.lang, "" if tail.lang == head.lang else tail.lang, head.uri,
-                   tail_uri),
-            split, runs, predicted=bool(named("predicted")), logprob=named("logprob"), score=named("score"),
-            critic=named("critic"), accepted=named("accepted"), weight=named("weight"),
-            sources=tuple(sorted(quad.object.value for quad in sources)), details=named("details"),
-        )  # fmt: skip
-        check_said({name: getattr(edge, name) for name in SAID})
-        return edge
+        values: dict[str, Any] = {
+            name: self._texts(node, name) if kind == "texts" else self._property(node, name)
+            for name, kind in EDGE_FIELDS.items()
+        }
+        values |= {"runs": runs, "predicted": bool(values["predicted"])}
+        tail_lang = "" if tail.lang == head.lang else tail.lang
+        check_said(values)
+        return Edge(Triple(head.text, relation, tail.text, head.lang, tail_lang, head.uri, tail_uri), split, **values)
+
+    def _texts(self, node: Any, name: str) -> tuple[str, ...]:
+        found = self._store.quads_for_pattern(node, ox.NamedNode(f"{self._base}property/{name}"), None, None)
+        return tuple(sorted(quad.object.value for quad in found))
 
     def _runs(self, node: Any) -> tuple[str, ...]:
         found = self._store.quads_for_pattern(node, term("prov:wasGeneratedBy"), None, None)

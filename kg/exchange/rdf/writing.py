@@ -89,7 +89,7 @@ def write_rdf(
 
     Args:
         phrases: the phrases of the edges; the node for no effect is added.
-        pages: lists of edges as rows (`kg.graph.rows.EDGE_COLUMNS`); read after the phrases.
+        pages: lists of edges as rows (`kg.graph.rows.EdgeRow`); read after the phrases.
         path: file to make, whose suffix decides on the format; an older one is replaced.
         relations: described beside the edges.
         runs: each with its `id`, and `model`, `dataset`, `started`, `finished` and others if known.

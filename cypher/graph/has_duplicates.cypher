@@ -1,0 +1,4 @@
+// Whether anything was set aside.
+//
+// -> has
+RETURN COUNT { (:Duplicate) } > 0 AS has

@@ -1,0 +1,152 @@
+"""Scores on a graph: written a page at a time, and shown by the order of critics, without a model."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from more_itertools import chunked
+
+from kg.errors import StoreError
+from kg.graph import selecting, writing
+from kg.graph.rows import EdgeRow, triple_of, write_behind
+from kg.graph.scores import Thresholds, other_scores, read_scores, shown_properties
+from kg.model import NOTHING, Acceptance, Triple
+from kg.store import queries
+from kg.store.bolt import Row, Transaction
+
+if TYPE_CHECKING:
+    from kg.graph.knowledge import KnowledgeGraph, Progress
+
+_ROWS = 20_000  # rows of one transaction
+
+
+def record_scores(
+    graph: "KnowledgeGraph",
+    critic: str,
+    score: Callable[[Sequence[Triple]], Iterable[float]],
+    acceptance: Acceptance,
+    run: str,
+    *,
+    every: bool,
+    progress: "Progress",
+) -> int:
+    """Write the scores of a critic (see `KnowledgeGraph.record_scores`)."""
+    threshold = cache(acceptance.threshold)
+
+    def pages() -> Iterator[Callable[[], int]]:
+        for page in graph.edge_pages(where=None if every else "r.critic IS NULL OR r.critic <> $critic",
+                                     parameters={"critic": critic}):  # fmt: skip
+            rows = [row for row in page if row.tail_id != NOTHING]
+            triples = [triple_of(row) for row in rows]
+            values = [float(value) for value in score(triples)] if triples else []
+            yield partial(write, list(zip(rows, values, strict=True)))
+
+    def write(scored: list[tuple[EdgeRow, float]]) -> int:
+        changes = []
+        for row, value in scored:
+            others = None
+            if row.scores or row.critic not in (None, critic):
+                others = other_scores(read_scores(row.score, row.critic, row.scores), critic)
+            values = {"score": value, "critic": critic, "accepted": bool(value >= threshold(row.relation))}
+            changes.append([row.element, row.head_id, row.tail_id, values | {"scores": others}])
+        _write(graph, changes, run)
+        return len(scored)
+
+    count = 0
+    for written in write_behind(pages()):
+        count += written
+        progress(written)
+    return count
+
+
+def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "Progress" = lambda _: None) -> int:
+    """Show on each edge the score that the order of critics says; return how many edges changed.
+
+    Args:
+        graph: where the edges are.
+        forget: a critic whose scores go.
+        progress: called with numbers of edges.
+    """
+    order = selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
+    thresholds = thresholds_of(graph)
+    where = "r.scores IS NOT NULL OR r.critic = $forget"
+    changed = 0
+    for page in graph.edge_pages(where=where, parameters={"forget": forget}):
+        changes = []
+        for row in page:
+            before = {"score": row.score, "critic": row.critic, "accepted": row.accepted, "scores": list(row.scores)}
+            after = _shown(before, row.relation, order, thresholds, forget)
+            if after | {"scores": after["scores"] or []} != before:
+                changes.append([row.element, row.head_id, row.tail_id, after])
+        _write(graph, changes)
+        changed += len(changes)
+        progress(len(changes))
+    graph.commit(partial(_show_on_duplicates, order=order, thresholds=thresholds, forget=forget))
+    return changed
+
+
+def accept(graph: "KnowledgeGraph", critic: str, progress: "Progress" = lambda _: None) -> int:
+    """Accept the edges that show a critic's score by its current thresholds, where it has any; return their number."""
+    thresholds = thresholds_of(graph)
+    count = 0
+    for last, until in graph.pages():
+        parameters = {"critic": critic, "thresholds": thresholds.get(critic, {}), "last": last, "until": until}
+        found = graph.write("graph/accept", **parameters)[0]["accepted"]
+        count += found
+        progress(found)
+    order = selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
+    graph.commit(partial(_show_on_duplicates, order=order, thresholds=thresholds, forget=None))
+    return count
+
+
+def thresholds_of(graph: "KnowledgeGraph") -> Thresholds:
+    """Return the current thresholds of each critic that has some."""
+    found: dict[str, dict[str, float]] = {}
+    for row in graph.store.read(queries.load("graph/records").text):
+        properties = row["properties"]
+        if row["label"] == "Acceptance" and properties.get("current"):
+            acceptance = acceptance_of(properties)
+            names = graph.vocabulary().names
+            found[acceptance.critic] = {name: acceptance.threshold(name) for name in names}
+    return found
+
+
+def acceptance_of(properties: Row) -> Acceptance:
+    """Return an acceptance from the properties of its node."""
+    thresholds = json.loads(properties["thresholds"])
+    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds)
+
+
+def _shown(before: Row, relation: str, order: Sequence[str], thresholds: Thresholds, forget: str | None) -> Row:
+    scores = read_scores(before.get("score"), before.get("critic"), before.get("scores"))
+    scores.pop(forget or "", None)
+    return shown_properties(scores, order, relation, thresholds)
+
+
+def _show_on_duplicates(
+    transaction: Transaction, order: Sequence[str], thresholds: Thresholds, forget: str | None
+) -> None:
+    rows = transaction.run(queries.load("graph/duplicates").text, ids=None, taken=None, run=None)
+    changes: list[list[Any]] = []
+    for row in rows:
+        properties = row["properties"]
+        if properties.get("critic"):
+            changes.append([properties["id"], _shown(properties, properties["relation"], order, thresholds, forget)])
+    transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
+
+
+def _write(graph: "KnowledgeGraph", changes: list[list[Any]], run: str | None = None) -> None:
+    for batch in chunked(changes, _ROWS):
+        graph.commit(partial(_write_batch, rows=batch, run=run))
+
+
+def _write_batch(transaction: Transaction, rows: list[list[Any]], run: str | None) -> None:
+    if run:
+        writing.check_standing(transaction, run)
+    written = transaction.run(queries.load("graph/set_edges").text, rows=rows)[0]["written"]
+    if written != len(rows):
+        raise StoreError(
+            f"{len(rows) - written:,} of {len(rows):,} edges went away while they were scored: another command deletes "
+            "edges; repeat this when it is done (kg runs list)"
+        )
