@@ -73,7 +73,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class CriticKind:
     """One kind of critic.
 
     Attributes:
@@ -88,8 +88,8 @@ class Kind:
 
 BLEND = "blend"
 
-KINDS: dict[str, Kind] = {
-    BLEND: Kind("critic.training:fit_blend", "critic.model:Blend.load"),
+KINDS: dict[str, CriticKind] = {
+    BLEND: CriticKind("critic.training:fit_blend", "critic.model:Blend.load"),
 }
 """Name to kind."""
 

@@ -92,7 +92,7 @@ def distill(
     def report() -> None:
         reports.append(evaluate(graph, workspace, encoder, students, seed=seed))
 
-    _take([
+    take([
         Step("load what the teacher wrote, and the judgements", 10, load),
         Step("train the critic on the judgements", 50, judge),
         Step("choose thresholds and score every edge", 10, accept),
@@ -107,7 +107,7 @@ def distill(
     return f"{text}\n\n## The critic that filtered\n\n{format_critic(critics[-1].report)}", folder
 
 
-def _take(steps: list[Step], say: Callable[[str], object]) -> None:
+def take(steps: list[Step], say: Callable[[str], object]) -> None:
     """Take steps, and say at each how much time is left: by the usual costs, and by how fast the ones before were."""
     started = time.monotonic()
     expected = 0.0

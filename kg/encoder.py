@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from more_itertools import chunked
 from numpy.typing import NDArray
 
 from kg.errors import InputError, KGError, NotReady
@@ -122,16 +123,15 @@ class Encoder:
         """Yield batches of texts of equal length in tokens, shortest first, and their vectors."""
         import torch  # noqa: PLC0415 - takes seconds
 
-        for start in range(0, len(texts), _ROUND_TEXTS):
-            some = texts[start : start + _ROUND_TEXTS]
+        for some in chunked(texts, _ROUND_TEXTS):
             tokenizer, model = self._model
-            tokens = tokenizer(list(some), truncation=True, max_length=_MAX_TOKENS)["input_ids"]
+            tokens = tokenizer(some, truncation=True, max_length=_MAX_TOKENS)["input_ids"]
             by_length: dict[int, list[int]] = defaultdict(list)
             for row, ids in enumerate(tokens):
                 by_length[len(ids)].append(row)
             for length, rows in sorted(by_length.items()):
                 size = max(1, _BATCH_TOKENS // length)
-                for batch in (rows[at : at + size] for at in range(0, len(rows), size)):
+                for batch in chunked(rows, size):
                     adapt()
                     with torch.inference_mode():
                         states = model(input_ids=torch.tensor([tokens[row] for row in batch])).last_hidden_state
@@ -212,8 +212,7 @@ def _look_up(cache: sqlite3.Connection, first: dict[str, int], result: NDArray[n
     """Write the kept vectors into their rows of `result`, and return the texts that have none, in order."""
     texts = list(first)
     missing: list[str] = []
-    for start in range(0, len(texts), _LOOKUP_TEXTS):
-        some = texts[start : start + _LOOKUP_TEXTS]
+    for some in chunked(texts, _LOOKUP_TEXTS):
         marks = ",".join("?" * len(some))
         query = f"SELECT text, vector FROM vectors WHERE text IN ({marks})"  # noqa: S608 - question marks only
         found = dict(cache.execute(query, some).fetchall())

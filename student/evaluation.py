@@ -1,8 +1,8 @@
 """How good a student's tails are, beside the teacher's and beside controls that need no student.
 
-There are no people here: a judge critic estimates which share of a set is acceptable. It must have learnt from other
-events than the critic that filtered, and nothing that ranks tails for the student may be inside it. Even so it is no
-ruler: differences between sets mean more than absolute figures, and judgements of the student's own tails
+There are no people here: a judge critic estimates which share of a set is acceptable. The judge must have learnt from
+other events than the critic that filtered, and must contain nothing that ranks tails as a student does. Even so the
+judge is no ruler: differences between sets mean more than absolute figures, and judgements of the student's own tails
 (`correct_with_judgements`) mean more than both.
 """
 
@@ -119,8 +119,8 @@ def compare(student: Sequence[Triple], control: Sequence[Triple], judge: Judge, 
 def perplexity(student: Student, held_out: Sequence[Triple]) -> dict[str, Any]:
     """Return how well a student expects the held-out tails: `per_token`, `per_word`, and `covered`.
 
-    `covered` is the share of the tails that it can express at all: a ranker knows only tails of the training events,
-    each of which is one token, so its figures do not compare with a generator's.
+    `covered` is the share of the tails that the student can express at all: a ranker knows only tails of the training
+    events, each of which is one token, so a ranker's figures do not compare with a generator's.
     """
     usable = [triple for triple in held_out if triple.relation in student.relations]
     sums, tokens = student.logprobs(usable)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # numpy has no part in a help page
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StudentKind:
     """One kind of student.
 
     Attributes:
@@ -56,8 +56,8 @@ class Kind:
         return loading(folder, encode)
 
 
-KINDS: dict[str, Kind] = {
-    "generator": Kind(
+KINDS: dict[str, StudentKind] = {
+    "generator": StudentKind(
         does="writes new tails",
         training="student.generator.training:train_generator",
         loading="student.generator.model:Generator.load",
@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
         takes_base=True,
         seconds=130,
     ),
-    "ranker": Kind(
+    "ranker": StudentKind(
         does="ranks known ones",
         training="student.ranker.training:train_ranker",
         loading="student.ranker.model:Ranker.load",
@@ -75,7 +75,7 @@ KINDS: dict[str, Kind] = {
 """Name to kind, in the order in which `kg distill` trains one of each."""
 
 
-def kind_named(name: str) -> Kind:
+def kind_named(name: str) -> StudentKind:
     """Return the kind of a name.
 
     Raises:

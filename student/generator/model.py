@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from more_itertools import chunked
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import AutoModelForCausalLM, GenerationConfig
@@ -192,8 +193,7 @@ def _equal_lengths(prompts: Mapping[Key, Sequence[int]], rows: int, label: str) 
         groups[len(prompt)].append(key)
     with Bar(total=len(prompts), desc=label, leave=False) as bar:
         for group in groups.values():
-            for start in range(0, len(group), rows):
-                batch = group[start : start + rows]
+            for batch in chunked(group, rows):
                 adapt()
                 yield batch
                 bar.update(len(batch))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from more_itertools import chunked
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from kg.errors import InputError
@@ -199,16 +200,12 @@ def _batches(rows: Sequence[Row], random: np.random.Generator) -> list[list[int]
         numbers.sort(key=lambda number: len(rows[number][1]))
         parts = -(-len(numbers) // SHARING)
         groups[len(event)] += [part.tolist() for part in np.array_split(numbers, parts)]
-    batches = []
+    batches: list[list[int]] = []
     for group in groups.values():
-        for order in _chunks(random.permutation(len(group)).tolist(), POOL_PARTS):
+        for order in chunked(random.permutation(len(group)).tolist(), POOL_PARTS):
             pool = sorted((group[number] for number in order), key=lambda part: len(rows[part[-1]][1]))
-            batches += _chunks([number for part in pool for number in part], BATCH_ROWS)
+            batches += chunked([number for part in pool for number in part], BATCH_ROWS)
     return [batches[number] for number in random.permutation(len(batches))]
-
-
-def _chunks(numbers: list[int], size: int) -> list[list[int]]:
-    return [numbers[start : start + size] for start in range(0, len(numbers), size)]
 
 
 def _rate_share(step: int, steps: int) -> float:

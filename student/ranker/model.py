@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from more_itertools import chunked
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -142,7 +143,7 @@ class Ranker:
         with Bar(total=len(pairs), desc="rank tails", leave=False) as bar:
             for relation, mine in rows.items():
                 known = self.known[relation]
-                for chunk in _chunks(mine):
+                for chunk in chunked(mine, CHUNK_EVENTS):
                     table = self._logprobs([pairs[row][0] for row in chunk], relation)  # (n, m)
                     best = table.topk(min(count, len(known)), dim=1)
                     for row, values, places in zip(chunk, best.values.tolist(), best.indices, strict=True):
@@ -166,7 +167,7 @@ class Ranker:
             for row, triple in enumerate(triples):
                 if triple.relation == relation and triple.tail in places:
                     rows[triple.head].append(row)
-            for heads in _chunks(list(rows)):
+            for heads in chunked(rows, CHUNK_EVENTS):
                 table = self._logprobs(heads, relation)
                 for line, head in enumerate(heads):
                     sums[rows[head]] = table[line, [places[triples[row].tail] for row in rows[head]]].numpy()
@@ -180,7 +181,3 @@ class Ranker:
         tails = self.vectors[self.known[relation]].float()
         scores: Tensor = self.towers(vectors, self.relations.index(relation), tails)
         return scores.log_softmax(dim=1)
-
-
-def _chunks(rows: Sequence[int] | Sequence[str]) -> list:  # type: ignore[type-arg]
-    return [rows[start : start + CHUNK_EVENTS] for start in range(0, len(rows), CHUNK_EVENTS)]

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from critic.features import Match, TailTypicality, Vectors
-from critic.kinds import ABOUT, KINDS, Critic, Kind, Lesson, load_critic, train_role
+from critic.kinds import ABOUT, KINDS, Critic, CriticKind, Lesson, load_critic, train_role
 from critic.metrics import format_report, measure, report
 from critic.model import folds_of
 from critic.roles import ROLES, Role
@@ -276,7 +276,7 @@ def test_another_kind_is_a_row_and_learns_from_its_roles_half(
     module = ModuleType("coins")
     module.__dict__.update(fit_coin=fit_coin, Coin=Coin)
     monkeypatch.setitem(sys.modules, "coins", module)
-    monkeypatch.setitem(KINDS, "coin", Kind("coins:fit_coin", "coins:Coin.load"))
+    monkeypatch.setitem(KINDS, "coin", CriticKind("coins:fit_coin", "coins:Coin.load"))
     for role in ROLES:
         coin = train_role(world.judgements, world.corpus, world.vocabulary, encode, seed=0, role=role, kind="coin")
         coin.save(tmp_path)

@@ -45,7 +45,7 @@ def test_a_row_is_all_that_a_new_kind_costs(
     module = ModuleType("parrots")
     module.__dict__.update(train_parrot=train_parrot, Parrot=Parrot)
     monkeypatch.setitem(sys.modules, "parrots", module)
-    row = kinds.Kind("repeats", "parrots:train_parrot", "parrots:Parrot.load", "It has none.")
+    row = kinds.StudentKind("repeats", "parrots:train_parrot", "parrots:Parrot.load", "It has none.")
     monkeypatch.setitem(kinds.KINDS, "parrot", row)
     checkpoint.train_checkpoint(
         "parrot", eight, vocabulary, tmp_path / "p", encode=encode, seed=1, manifest={"lang": "en"}
