@@ -5,12 +5,14 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kg import graph as verbs
 from kg.graph import KnowledgeGraph
 from kg.model import Triple
+from kg.store import Transaction
 from tests import command
 from tests.conftest import Kg
 
@@ -22,11 +24,18 @@ Begin = Callable[..., "Killed"]
 
 
 def in_small_steps(arguments: list[str], environment: dict[str, str], folder: str, said: str) -> None:
-    """The command as it is, but with small transactions and pages, so that a small graph takes many of them."""
+    """The command as it is, but with small, slow transactions and small pages, so that a small graph takes a while."""
     command.take_over(environment, folder, said)
     for name, size in (("_WRITE_ROWS", 12), ("_PAGE_EVENTS", 1), ("_PAGE_PHRASES", 12)):
         assert hasattr(verbs, name)
         setattr(verbs, name, size)
+    commit = KnowledgeGraph.commit
+
+    def slowly(graph: KnowledgeGraph, work: Callable[[Transaction], Any]) -> Any:
+        time.sleep(0.01)
+        return commit(graph, work)
+
+    KnowledgeGraph.commit = slowly  # type: ignore[method-assign]
     sys.argv = ["kg", *arguments]
     from kg.cli import main  # noqa: PLC0415 - imported already
 
