@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kg.cli import app
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from tests.conftest import empty
 
 Kg = Callable[..., str]

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from kg import graph as verbs
-from kg.graph import KnowledgeGraph
+from kg.graph import knowledge as verbs
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Triple
-from kg.store import Transaction
+from kg.store.bolt import Transaction
 from tests import command
 from tests.conftest import Kg
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kg.graph import KnowledgeGraph
+from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Acceptance, Triple
 from tests import command
 from tests.conftest import Kg
