@@ -155,6 +155,8 @@ def load_critic(folder: Path, encode: Encode) -> Critic:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+    if isinstance(about, dict) and about.get("format") == 1:  # version 0.1.0 had one kind, and called the role so
+        about = about | {"kind": BLEND, "role": about.get("kind")}
     if not isinstance(about, dict) or about.get("kind") not in list(KINDS) or about.get("role") not in list(ROLES):
         raise InputError(f"{folder} has a critic of another version; train it again")
     loading: Callable[[Path, dict[str, Any], Encode], Critic] = resolve_name(KINDS[about["kind"]].loading)

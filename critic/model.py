@@ -106,11 +106,13 @@ class Blend:
         from safetensors import SafetensorError  # noqa: PLC0415
         from safetensors.numpy import load_file  # noqa: PLC0415
 
-        if about.get("format") != _FORMAT:
+        if about.get("format") not in (1, _FORMAT):
             raise InputError(f"{folder} has a critic of another version; train it again")
         parts = ROLES[about["role"]].parts
         try:
             arrays = load_file(folder / "critic.safetensors")
+            if about["format"] == 1:
+                arrays = {name.replace(".Typer.", ".TailTypicality."): array for name, array in arrays.items()}
             folds = [
                 [
                     PARTS[part](**{name: arrays[f"{fold}.{part}.{name}"] for name in PARTS[part]._fields})
