@@ -3,8 +3,8 @@
 Three rules, in this order, each applied to what the ones before have left: the same tail of the same event and relation
 after normalising; soft uniqueness among the tails of an event and relation; near-duplicates across the whole graph,
 where head and tail each are nearly those of the other edge (taken together, a long head would hide that the tails
-differ). Of several edges the one with the highest score stays (the critic's, else a published one), then the one with
-the most evidence, then the first by its key.
+differ). Of several edges the one with the highest score stays (the critic's, or else a published one), then the one
+with the most evidence, then the first by its key.
 """
 
 from collections import Counter, defaultdict

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -59,23 +60,28 @@ judgements = st.lists(
 )
 names = st.integers(0, 1)
 critics = st.sampled_from(CRITICS)
-actions = st.one_of(
-    st.tuples(st.just("load"), names, assertions),
-    st.tuples(st.just("load"), names, assertions),
-    st.tuples(st.just("predict"), names, assertions),
-    st.tuples(st.just("events"), names, st.sampled_from([None, -1.0, -3.0])),
-    st.tuples(st.just("judgements"), names, judgements),
-    st.tuples(st.just("train-critic"), critics, st.none()),
+nothing = st.none()
+LOAD = st.tuples(st.just("load"), names, assertions)
+CRITIC = [
+    st.tuples(st.just("train-critic"), critics, nothing),
     st.tuples(st.just("calibrate"), critics, st.sampled_from(list(THRESHOLDS))),
-    st.tuples(st.just("score"), critics, st.none()),
-    st.tuples(st.just("score"), critics, st.none()),
-    st.tuples(st.just("use-critic"), critics, st.none()),
-    st.tuples(st.just("train-student"), names, st.none()),
-    st.tuples(st.just("use-student"), names, st.none()),
-    st.tuples(st.just("dedupe"), names, st.sets(st.sampled_from(PHRASES), min_size=1, max_size=2)),
-    st.tuples(st.just("undo"), st.integers(0, 20), st.none()),
-    st.tuples(st.just("undo"), st.integers(0, 20), st.none()),
-)
+    st.tuples(st.just("score"), critics, nothing),
+    st.tuples(st.just("use-critic"), critics, nothing),
+]
+JUDGE = st.tuples(st.just("judgements"), names, judgements)
+DEDUPE = st.tuples(st.just("dedupe"), names, st.sets(st.sampled_from(PHRASES), min_size=1, max_size=2))
+UNDO = st.tuples(st.just("undo"), st.integers(0, 20), nothing)
+BUNDLES = {
+    "loads": [LOAD, LOAD, st.tuples(st.just("predict"), names, assertions), UNDO],
+    "events": [LOAD, st.tuples(st.just("events"), names, st.sampled_from([None, -1.0, -3.0])), UNDO],
+    "judgements": [JUDGE, JUDGE, UNDO],
+    "critics": [LOAD, *CRITIC, CRITIC[2], UNDO],
+    "students": [st.tuples(st.just(kind), names, nothing) for kind in ("train-student", "use-student")] + [UNDO],
+    "duplicates": [LOAD, LOAD, DEDUPE, UNDO, CRITIC[2]],
+    "all": [LOAD, *CRITIC, JUDGE, DEDUPE, UNDO],
+}
+READY = [("train-critic", "critic-1", None), ("calibrate", "critic-1", 0.5)]
+"""What the bundles with critics begin with, so that something can be scored."""
 
 
 @dataclass
@@ -359,17 +365,22 @@ class World:
         assert picture(self.graph) == self.fold.picture()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(sequence=st.lists(actions, min_size=10, max_size=24))
-def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, sequence: list[Any]) -> None:
-    world = World(store)
-    nothing = hash_graph(world.graph)
-    for action in sequence:
-        world.do(*action)
-    world.check()
-    for run_id in sorted(world.fold.runs, key=lambda run_id: zlib.crc32(run_id.encode())):
-        if run_id in world.fold.runs:
-            world.undo(run_id)
-            world.check()
-    assert hash_graph(world.graph) == nothing
-    assert store.read("MATCH (n) WHERE NOT n:Run AND NOT n:Relation AND NOT n:Graph RETURN count(n) AS n") == [{"n": 0}]
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundle: str) -> None:
+    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(sequence=st.lists(st.one_of(BUNDLES[bundle]), min_size=5, max_size=14))
+    def check(sequence: list[Any]) -> None:
+        world = World(store)
+        empty_hash = hash_graph(world.graph)
+        for action in [*(READY if bundle in ("critics", "duplicates", "all") else []), *sequence]:
+            world.do(*action)
+        world.check()
+        for run_id in sorted(world.fold.runs, key=lambda run_id: zlib.crc32(run_id.encode())):
+            if run_id in world.fold.runs:
+                world.undo(run_id)
+                world.check()
+        assert hash_graph(world.graph) == empty_hash
+        left = "MATCH (n) WHERE NOT n:Run AND NOT n:Relation AND NOT n:Graph RETURN count(n) AS n"
+        assert store.read(left) == [{"n": 0}]
+
+    check()
