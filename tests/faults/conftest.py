@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from kg.distill import STARTER, distill
 from kg.encoder import Encoder
 from kg.errors import KGError
 from kg.graph.connection import open_graph
-from kg.server.server import Server
+from kg.server.server import Address, Server
 from kg.workspace import Workspace
 from tests import command
 
@@ -38,11 +39,12 @@ def distill_once(corpus: str, encoder: str, environment: dict[str, str], said: s
 
 @dataclass
 class Loop:
-    """One workspace with its own server, in which the loop is run as a process of its own."""
+    """One workspace, in which the loop is run as a process of its own, on the server given or on one of its own."""
 
     workspace: Workspace
     corpus: Path
     encoder: Path
+    address: Address | None = None
 
     @property
     def server(self) -> Server:
@@ -62,19 +64,44 @@ class Loop:
         for end in (".out", ".err"):
             said.with_suffix(end).write_text("")
         environment = {"KG_HOME": str(self.workspace.root), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+        environment |= self._given
         process = command.CONTEXT.Process(
             target=distill_once, args=(str(self.corpus), str(self.encoder), environment, str(said))
         )
         process.start()
         return process
 
-    def run(self) -> None:
+    @property
+    def step(self) -> str:
+        """The step that the last run was in last, or `done`; empty before the first."""
+        return ["", *(line.partition(" ")[0] for line in self.said.splitlines())][-1]
+
+    def run(self) -> dict[str, float]:
+        """Run the loop to its end; return how many seconds each step took, to a tenth or so."""
         process = self.start()
-        process.join(200)
-        assert self.said.endswith("done\n"), self.errors
+        seconds: dict[str, float] = {}
+        deadline = time.monotonic() + 600
+        while process.is_alive() and time.monotonic() < deadline:
+            step, begun = self.step, time.monotonic()
+            process.join(0.05)
+            seconds[step] = seconds.get(step, 0) + time.monotonic() - begun
+        assert self.step == "done", self.errors
+        return seconds
+
+    @property
+    def _given(self) -> dict[str, str]:
+        at = self.address
+        names = ("NEO4J_URI", "NEO4J_USERNAME", "NEO4J_PASSWORD")
+        return dict(zip(names, (at.uri, at.username, at.password), strict=True)) if at else {}
 
     def picture(self) -> dict[str, object]:
         """All that the loop says, without times, scores rounded to what another order of batches leaves alone."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self._given.items():
+                patch.setenv(name, value)
+            return self._picture()
+
+    def _picture(self) -> dict[str, object]:
         with open_graph(self.workspace) as graph:
             edges = [
                 (edge.triple, edge.split, edge.runs, edge.predicted, edge.accepted,
@@ -130,5 +157,5 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def loops(tmp_path_factory: pytest.TempPathFactory, corpus: Path, encoder: Path) -> Callable[[], Loop]:
-    return lambda: Loop(Workspace(tmp_path_factory.mktemp("loop")), corpus, encoder)
+def loops(tmp_path_factory: pytest.TempPathFactory, corpus: Path, encoder: Path) -> Callable[..., Loop]:
+    return lambda *address: Loop(Workspace(tmp_path_factory.mktemp("loop")), corpus, encoder, *address)
