@@ -124,7 +124,11 @@ def list_critics() -> None:
 
 
 @app.command()
-def use(critic: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+def use(
+    critic: Annotated[
+        str, typer.Argument(metavar="ID", help="The critic, as kg critic list names it.", show_default=False)
+    ],
+) -> None:
     """Make a critic the current one, with the scores that it gave; no model runs, and undoing the run takes it back."""
     from kg.graph.connection import open_graph
     from kg.progress import Bar
@@ -140,8 +144,8 @@ def use(critic: Annotated[str, typer.Argument(metavar="ID", show_default=False)]
 
 @app.command()
 def compare(
-    one: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
-    other: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    one: Annotated[str, typer.Argument(metavar="ID", help="A critic, as kg critic list names it.", show_default=False)],
+    other: Annotated[str, typer.Argument(metavar="ID", help="The one to compare it with.", show_default=False)],
 ) -> None:
     """Compare two critics by the scores that they gave: how they agree, and where verdicts contradict them most."""
     from critic.comparison import compare as compare_critics

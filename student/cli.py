@@ -107,7 +107,11 @@ def list_students() -> None:
 
 
 @app.command()
-def use(student: Annotated[str, typer.Argument(metavar="ID", show_default=False)]) -> None:
+def use(
+    student: Annotated[
+        str, typer.Argument(metavar="ID", help="The student, as kg student list names it.", show_default=False)
+    ],
+) -> None:
     """Make a student the current one, which predict and evaluate take; undoing the run takes it back."""
     from kg.graph.connection import open_graph
 

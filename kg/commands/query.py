@@ -30,7 +30,7 @@ def query(
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter, k=v; v is JSON, or else a text. Repeatable.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help=f"Most rows printed.  [default: {_ROWS}]")] = None,
+    limit: Annotated[int | None, typer.Option(help=f"Most rows printed; {_ROWS} if left out.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds after which the server ends it.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header.")] = False,

@@ -21,7 +21,7 @@ import psutil
 
 from kg.errors import ServerError
 from kg.server.jars import fetch_jars, find_java
-from kg.server.process import HOME_FLAG, HOST, MAIN_CLASS, PORT_FLAG
+from kg.server.process import HOME_FLAG, HOST, MAIN_CLASS, PORT_FLAG, end_importers
 from kg.workspace import private_file, private_folder
 
 _FIRST_BYTES = 1_000_000_000  # the jars, a store and its transaction logs
@@ -98,6 +98,7 @@ class Home:
         self._conf = self.folder / "conf" / "neo4j.conf"
         self._unborn = self.folder / "unborn"
         self._importing = self.folder / "importing"
+        self._report_flag = f"--report-file={self.folder / 'import-report.txt'}"
         self._log_folder = self.data / "transactions" / "neo4j"
 
     def is_born(self) -> bool:
@@ -145,6 +146,7 @@ class Home:
         if not self.is_born():
             self._bear(java, environment)
         if self._importing.exists():
+            end_importers(self._report_flag)
             self.empty_database()
         self.password()
         flags = [*_JVM_FLAGS, f"-Xmx{heap}m", f"{PORT_FLAG}{port}", *([_JAVA_25_FLAG] if major == 25 else [])]  # noqa: PLR2004
@@ -159,9 +161,8 @@ class Home:
         """
         command = self.prepare(1)  # the port is not used
         java = command.arguments[: command.arguments.index(MAIN_CLASS)]
-        report = self.folder / "import-report.txt"
         tool = [*java, "org.neo4j.cli.AdminTool", "database", "import", "full", "neo4j",
-                "--overwrite-destination=true", f"--report-file={report}", *arguments]  # fmt: skip
+                "--overwrite-destination=true", self._report_flag, *arguments]  # fmt: skip
         private_file(self._importing)
         with private_file(self.log).open("wb") as log:
             done = subprocess.run(  # noqa: S603

@@ -10,6 +10,7 @@ import re
 import secrets
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,21 @@ PORT_FLAG = "-Dkg.port="  # means nothing to Java; a running server tells its po
 _PORT = re.compile(re.escape(PORT_FLAG) + r"([1-9][0-9]{0,4})")
 _LOOPBACK = (HOST, f"::ffff:{HOST}")  # Java listens on IPv4's loopback by an IPv6 socket
 _BOLT_5 = bytes.fromhex("6060B017 00080805 00000000 00000000 00000000")  # offers 5.0 to 5.8
+
+
+def end_importers(report_flag: str) -> None:
+    """End what is left of importers whose `kg` was killed, so that nothing writes into a store that is removed.
+
+    Args:
+        report_flag: an argument of the command line that only importers of this folder have.
+    """
+    left = []
+    for process in psutil.process_iter(["cmdline"]):
+        if report_flag in (process.info["cmdline"] or ()):
+            with suppress(psutil.Error):
+                process.kill()
+                left.append(process)
+    psutil.wait_procs(left, timeout=10)
 
 
 @dataclass(frozen=True)

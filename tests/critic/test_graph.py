@@ -11,7 +11,8 @@ from critic.verdicts import split_in, training_verdicts
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Assertion, Judgement, Triple, half_of, head_id
+from kg.identity import half_of, head_id
+from kg.model import Assertion, Judgement, Triple
 from kg.run import Run
 from kg.store import queries
 from kg.workspace import Workspace

@@ -103,12 +103,12 @@ def test_statements_that_only_read_run(store: Store, text: str) -> None:
 
 def test_a_misspelt_name_is_said(graph: KnowledgeGraph, begun: Run) -> None:
     graph.add([Assertion(Triple("PersonX naps", "xWant", "to rest"), score=0.5)], begun)
-    notes = adhoc.check(graph.store, "MATCH (:Event2)-[r:xWant2]->() WHERE r.accepted2 RETURN r.score", {})
+    notes = adhoc.check(graph.store, "MATCH (:Event2)-[r:xWant2]->() WHERE r.accepted2 RETURN r.published", {})
     assert [name for note in notes for name in ("Event2", "xWant2", "accepted2") if f"`{name}`" in note] == [
         "xWant2", "Event2", "accepted2",
     ]  # fmt: skip
     assert len(notes) == 3
-    assert adhoc.check(graph.store, "MATCH (:Event)-[r:xWant]->() RETURN r.score", {}) == []
+    assert adhoc.check(graph.store, "MATCH (:Event)-[r:xWant]->() RETURN r.published", {}) == []
     assert adhoc.of_condition(
         ["The property `a` does not exist.", "The property `b` does not exist."], "r.b > r.ab"
     ) == ["The property `b` does not exist."]

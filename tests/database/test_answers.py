@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Acceptance, Assertion, Judgement, Triple, head_id, tail_id
+from kg.identity import half_of, head_id, phrase_id, tail_id
+from kg.model import Acceptance, Assertion, Judgement, Triple
 from kg.run import Run
 from kg.store import adhoc, queries
 
 NAP, FIRE, HIRE, COOK = "PersonX naps", "PersonX fires PersonY", "to hire someone else", "PersonX cooks soup"
 SPLITS = {NAP: "train", FIRE: "train", HIRE: "validation", COOK: "test"}
 TEACHER = Run("load", model="teacher", dataset="corpus")
-STUDENT = Run("predict", model="student-1")
+STUDENT = Run("predict", model="student-1", parameters={"split": "test", "count": 5})
 PEOPLE = Run("judgements", dataset="people")
+SCORED = Run("score", model="critic-1")
 
 TAUGHT = {
     Triple(FIRE, "xReact", "guilty"): 0.9, Triple(FIRE, "xWant", HIRE): 0.7, Triple(HIRE, "xNeed", "to read"): 0.4,
@@ -31,6 +33,7 @@ VERDICTS = [
     Judgement(Triple(NAP, "xWant", "to eat"), "ann", -1), Judgement(Triple(COOK, "xReact", "to rest"), "ann", 1),
 ]  # fmt: skip
 THRESHOLDS = Acceptance("acceptance-1", "critic-1", 0.8, {"0.8": {"overall": 0.5, "xWant": 0.7}})
+UNJUDGED = [[NAP, "xWant", "to rest"], [NAP, "xReact", "rested"], [FIRE, "xWant", HIRE], [FIRE, "xWant", "to cry"]]
 CLAIMED = [TEACHER.id, "teacher", "corpus"]
 
 Asked = list[tuple[dict[str, Any], list[list[Any]]]]
@@ -102,12 +105,16 @@ ANSWERS: dict[str, Asked] = {
         ]),
         ({"event": "naps"}, []),
     ],
-    "review": [({}, [
-        [FIRE, "xWant", "to eat", 0.72, True],
-        [COOK, "xWant", "to eat", 0.75, True],
-        [HIRE, "xWant", "to eat", 0.31, False],
-    ])],
+    "review": [
+        ({}, [[COOK, "xWant", "to eat", 0.75, 0.7, True]]),
+        ({"split": None}, [
+            [FIRE, "xWant", "to eat", 0.72, 0.7, True],
+            [COOK, "xWant", "to eat", 0.75, 0.7, True],
+            [HIRE, "xWant", "to eat", 0.31, 0.7, False],
+        ]),
+    ],
     "runs": [({}, [
+        [SCORED.id, "score", "running", "critic-1", None, "2026-01-04", 0, 0],
         [PEOPLE.id, "judgements", "running", None, "people", "2026-01-03", 0, 4],
         [STUDENT.id, "predict", "finished", "student-1", None, "2026-01-02", 6, 4],
         [TEACHER.id, "load", "finished", "teacher", "corpus", "2026-01-01", 9, 9],
@@ -130,15 +137,21 @@ ANSWERS: dict[str, Asked] = {
         ({"text": "to rest"}, []),
     ],
     "to_judge": [  # in any order
-        ({}, [[triple.head, triple.relation, triple.tail] for triple in (*PREDICTED, *SHARED)]),
-        ({"student": "student-1"}, [[triple.head, triple.relation, triple.tail] for triple in (*PREDICTED, *SHARED)]),
+        ({}, [[COOK, "xWant", "to eat"], [COOK, "xWant", "to rest"]]),
+        ({"student": "student-1"}, [[COOK, "xWant", "to eat"], [COOK, "xWant", "to rest"]]),
         ({"student": "student-2"}, []),
+        ({"split": "train"}, []),  # it has inferred nothing about that
     ],
     "training": [({}, [
         [triple.head, triple.relation, triple.tail, "en"]
         for triple in sorted(TAUGHT, key=lambda triple: (head_id(triple), triple.relation, tail_id(triple)))
         if triple.head in (FIRE, NAP)
     ])],
+    "unjudged": [  # in any order
+        ({}, UNJUDGED),
+        *(({"half": half}, [row for row in UNJUDGED if half_of(phrase_id(row[0])) == half]) for half in (0, 1)),
+        ({"split": "validation"}, [[HIRE, "xNeed", "to read"]]),
+    ],
     "why": [
         ({"event": FIRE}, [
             ["xReact", "guilty", *CLAIMED, 0.9, "critic-1", 0.5, True, [-1, 2]],
@@ -156,7 +169,7 @@ ANSWERS: dict[str, Asked] = {
         ]),
     ],
 }  # fmt: skip
-IN_ANY_ORDER = {"to_judge"}
+IN_ANY_ORDER = {"to_judge", "unjudged"}
 
 
 @pytest.fixture
@@ -174,7 +187,7 @@ def given(graph: KnowledgeGraph) -> KnowledgeGraph:
     graph.add([Assertion(triple) for triple in NEVER_SCORED], TEACHER)
     graph.finish(TEACHER, offered=9)
     graph.finish(STUDENT, offered=6)
-    days = {TEACHER.id: "2026-01-01", STUDENT.id: "2026-01-02", PEOPLE.id: "2026-01-03"}
+    days = {TEACHER.id: "2026-01-01", STUDENT.id: "2026-01-02", PEOPLE.id: "2026-01-03", SCORED.id: "2026-01-04"}
     graph.store.run("MATCH (run:Run) SET run.started = $days[run.id]", days=days)
     return graph
 

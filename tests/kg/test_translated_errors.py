@@ -1,6 +1,7 @@
 """Whatever a library raises at a boundary becomes an error of ours; its exceptions are found by looking, not listed."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -76,11 +77,6 @@ def store_with(error: BaseException, patch: Patch) -> Store:
     return store
 
 
-def stream(store: Store) -> None:
-    with store.stream("RETURN 1", {}, 1):
-        pass
-
-
 def embed(error: BaseException, patch: Patch, folder: Path) -> object:
     patch.setattr(sqlite3, "connect", raising(error))
     (folder / "model.safetensors").touch()
@@ -100,13 +96,15 @@ def keep_inside(error: BaseException, _: Patch, folder: Path) -> None:
 
 def open_a_model(error: BaseException, patch: Patch, folder: Path) -> object:
     patch.setattr("transformers.AutoTokenizer.from_pretrained", raising(error))
+    patch.setattr("transformers.AutoConfig.from_pretrained", raising(error))
     (folder / "model.safetensors").touch()
     return Encoder(str(folder), folder / "cache").encode(["a"])
 
 
 def open_a_critic(error: BaseException, patch: Patch, folder: Path) -> object:
     patch.setattr(safetensors.numpy, "load_file", raising(error))
-    (folder / "critic.json").write_text("{}")
+    about = {"kind": "blend", "role": "filter", "format": 2, "relations": []}
+    (folder / "critic.json").write_text(json.dumps(about))
     return load_critic(folder, lambda _: None)  # type: ignore[arg-type,return-value]
 
 
@@ -164,8 +162,11 @@ BOUNDARIES: dict[str, tuple[Boundary, list[type[BaseException]]]] = {
     "a read": (lambda error, patch, _: store_with(error, patch).read("RETURN 1"), NEO4J),
     "a write": (lambda error, patch, _: store_with(error, patch).write(lambda _: None), NEO4J),
     "a statement": (lambda error, patch, _: store_with(error, patch).run("RETURN 1"), NEO4J),
-    "a plan": (lambda error, patch, _: store_with(error, patch).explain("RETURN 1", {}), NEO4J),
-    "a stream": (lambda error, patch, _: stream(store_with(error, patch)), NEO4J),
+    "a plan": (lambda error, patch, _: store_with(error, patch).explain("RETURN 1", {}, timeout_seconds=9), NEO4J),
+    "an answer": (
+        lambda error, patch, _: store_with(error, patch).ask("RETURN 1", {}, limit_rows=1, timeout_seconds=9),
+        NEO4J,
+    ),
     "a connection": (lambda error, patch, _: store_with(error, patch).verify(), NEO4J),
     "embeddings": (embed, [*SQLITE, *OS]),
     "kept replies": (keep, [*SQLITE, *OS]),
