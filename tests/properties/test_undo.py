@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kg.errors import NotReady
@@ -227,6 +227,7 @@ class World:
         if action == "undo":
             if self.fold.runs:
                 self.undo(list(self.fold.runs)[name % len(self.fold.runs)])
+                self.check()
             return
         run = self.run(action, name, content)
         act: Callable[..., bool] = getattr(self, action.replace("-", "_"))
@@ -365,17 +366,20 @@ class World:
         assert picture(self.graph) == self.fold.picture()
 
 
+_PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
+
+
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundle: str) -> None:
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(sequence=st.lists(st.one_of(BUNDLES[bundle]), min_size=5, max_size=14))
-    def check(sequence: list[Any]) -> None:
+    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+    @given(sequence=st.lists(st.one_of(BUNDLES[bundle]), min_size=5, max_size=14), backwards=st.booleans())
+    def check(sequence: list[Any], *, backwards: bool) -> None:
         world = World(store)
         empty_hash = hash_graph(world.graph)
         for action in [*(READY if bundle in ("critics", "duplicates", "all") else []), *sequence]:
             world.do(*action)
         world.check()
-        for run_id in sorted(world.fold.runs, key=lambda run_id: zlib.crc32(run_id.encode())):
+        for run_id in list(world.fold.runs)[:: -1 if backwards else 1]:
             if run_id in world.fold.runs:
                 world.undo(run_id)
                 world.check()
