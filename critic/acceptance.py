@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kg.errors import InputError, NotReady
+from kg.model import OVERALL
 
 RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """The recalls that SKD's release publishes a field for (West et al. 2021, table 4)."""
-
-OVERALL = "overall"
-"""Stands for every relation without a judgement of its own."""
 
 _PRIOR_ROWS = 20  # good triples at which a relation's own threshold and the overall one count alike
 
@@ -42,7 +40,7 @@ def choose_thresholds(scores: ArrayLike, good: ArrayLike, relations: Sequence[st
         NotReady: no triple is good.
 
     >>> choose_thresholds([0.9, 0.8, 0.4], [True, True, False], ["xWant"] * 3, recall=1.0)
-    {'overall': 0.8, 'xWant': 0.8}
+    {'*': 0.8, 'xWant': 0.8}
     """
     values, is_good = _checked(scores, good, relations)
     if not 0 < recall <= 1:

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from kg.model import OVERALL
 from kg.terminal import say
-from kg.workspace import Workspace
+from kg.workspace import Workspace, is_stream
 
 app = typer.Typer(
     help="Learn from judgements which triples are acceptable, and score all of them.", no_args_is_help=True
@@ -32,11 +33,12 @@ def import_judgements(
 ) -> None:
     """Bring annotators' verdicts into the graph. Doing it again changes nothing."""
     from critic.judgements import import_judgements as bring
+    from kg.exchange.target import import_file
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
-    with open_graph(workspace) as graph:
-        done = bring(graph, workspace, file, lang)
+    with import_file(file) as path, open_graph(workspace) as graph:
+        done = bring(graph, workspace, path, lang)
     known = " (nothing new)" if done.offered and not done.added else ""
     say(f"{done.offered:,} judgements read, {done.added:,} added{known} as run {done.run}")
     if done.rejected:
@@ -55,7 +57,7 @@ def export_judgements(
 
     with open_graph(Workspace.default()) as graph:
         count = write_published(graph.judgements(), file, format_name)
-    say(f"{count:,} judgements written to {file}")
+    say(f"{count:,} judgements written to {file}", err=is_stream(file))
 
 
 @app.command()
@@ -88,7 +90,7 @@ def calibrate(
             acceptance = calibrate_critic(graph, workspace, recall=recall, progress=bar.update)
         accepted = graph.statistics()["accepted"]
     for relation, threshold in sorted(acceptance.thresholds[f"{recall:g}"].items()):
-        say(f"{relation:<24} {threshold:.3f}")
+        say(f"{'all others' if relation == OVERALL else relation:<24} {threshold:.3f}")
     say(f"Acceptance {acceptance.id} for recall {recall:g}; {accepted:,} edges are accepted")
 
 

@@ -4,12 +4,13 @@ A TSV with a header that names head, relation, tail, value and annotator (or rat
 published format (`critic.published`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from critic.published import VOCABULARIES, guess_format, read_published
 from kg.errors import InputError
+from kg.exchange.rows import cells_of, read_header, tab_cells
 from kg.graph.knowledge import KnowledgeGraph
 from kg.lines import Line, Rejected, RejectedFile, file_hash, read_lines
 from kg.model import JUDGEMENT_VALUES, NOTHING, Judgement, Triple, clean_text
@@ -73,17 +74,17 @@ def read_judgements(
     Raises:
         InputError: the file cannot be read, its header lacks a column, or a row is bad and there is no `rejected`.
     """
-    header: list[str] = []
-    for line in read_lines(path):
-        row: Judgement | Rejected | None
+    try:
+        header, lines = read_header(read_lines(path), tab_cells, (*_COLUMNS, "annotator"), {"rater": "annotator"})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    for line in lines:
+        row: Judgement | Rejected
         if isinstance(line, Rejected):
             row = line
-        elif not header:
-            header = _header(line, path)
-            continue
         else:
             try:
-                row = _judgement(line, header, vocabulary, lang)
+                row = _judgement(cells_of(line, header, tab_cells), vocabulary, lang)
             except InputError as error:
                 row = Rejected(line.number, str(error), line.text)
         if isinstance(row, Judgement):
@@ -94,20 +95,7 @@ def read_judgements(
             raise InputError(f"{path}, line {row.line}: {row.reason}")
 
 
-def _header(line: Line, path: Path) -> list[str]:
-    header = ["annotator" if name == "rater" else name for name in line.text.split("\t")]
-    if missing := [name for name in (*_COLUMNS, "annotator") if name not in header]:
-        raise InputError(
-            f"{path}: the first line must name the columns, parted by tabs; {', '.join(missing)} is missing"
-        )
-    return header
-
-
-def _judgement(line: Line, header: list[str], vocabulary: Vocabulary, lang: str) -> Judgement:
-    cells = line.text.split("\t")
-    if len(cells) != len(header):
-        raise InputError(f"{len(cells)} columns where the header has {len(header)}")
-    row = dict(zip(header, cells, strict=True))
+def _judgement(row: Mapping[str, str], vocabulary: Vocabulary, lang: str) -> Judgement:
     if row["tail"] == NOTHING:
         raise InputError("the tail 'none' says that there is no effect; only phrases are judged")
     if row["value"] not in map(str, JUDGEMENT_VALUES):

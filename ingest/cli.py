@@ -1,19 +1,18 @@
 """`kg ingest`: bring files, and what a live teacher writes, into the graph."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+import ingest.readers  # noqa: F401 - whose formats join the table
 from ingest.teacher import batch_cli
 from ingest.teacher import cli as teacher_cli
 from kg.errors import InputError
+from kg.exchange import formats
 from kg.model import Split
 from kg.terminal import say
 from kg.workspace import Workspace
-
-if TYPE_CHECKING:
-    from kg.snapshot.folder import Snapshot
 
 app = typer.Typer(help="Bring what a teacher wrote or a data set published into the graph.", no_args_is_help=True)
 
@@ -26,13 +25,14 @@ app.add_typer(batch_cli.app, name="batch")
 
 @app.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="The file to load, or the folder of a snapshot.", show_default=False)],
-    format_name: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help="skd, atomic2020, atomic2019, conceptnet, cn100k, kgtk, kgx, lama, phalm, completions, snapshot, rdf.",
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The file to load, plain or gzip; a pipe, - for stdin; the folder of a snapshot.", show_default=False
         ),
+    ],
+    format_name: Annotated[
+        str, typer.Option("--format", help=f"{', '.join(formats.readable())}; without it, what the file looks like.")
     ] = "auto",
     vocabulary: Annotated[
         str | None, typer.Option(help="A shipped vocabulary or a TOML file; without it, the format's own.")
@@ -50,35 +50,32 @@ def load(
     Snapshots and RDF keep the runs that they have.
     """
     from ingest.load import load_file
-    from kg.exchange.rdf.writing import is_rdf
+    from kg.exchange.target import import_file
     from kg.graph.connection import open_graph
     from kg.progress import Bar
 
     workspace = Workspace.default()
-    is_whole = format_name in ("snapshot", "rdf") or (format_name == "auto" and (file.is_dir() or is_rdf(file)))
-    if is_whole and (vocabulary or lang or split or model or licence):
-        raise InputError(
-            "a snapshot and RDF say themselves which vocabulary, language, split, model and licence they have"
-        )
-    if format_name == "snapshot" or (format_name == "auto" and file.is_dir()):
-        _load_snapshot(file, workspace)
-        return
-    if format_name == "rdf" or (format_name == "auto" and is_rdf(file)):
-        _load_rdf(file, workspace)
-        return
-    with open_graph(workspace) as graph, Bar(unit="rows", desc=file.name) as bar:
-        loaded = load_file(
-            graph, workspace, file, format_name, vocabulary=vocabulary, lang=lang, split=split, model=model,
-            licence=licence, progress=bar.update,
-        )  # fmt: skip
+    with import_file(file) as path:
+        chosen = formats.guess_format(path) if format_name == "auto" else format_name
+        read = formats.reading(chosen)
+        if not read.vocabulary and (vocabulary or lang or split or model or licence):
+            raise InputError(
+                "a snapshot and RDF say themselves which vocabulary, language, split, model and licence they have"
+            )
+        unit = "rows" if read.vocabulary else "edges"
+        with open_graph(workspace) as graph, Bar(unit=unit, desc=file.name) as bar:
+            if read.vocabulary:
+                loaded = load_file(
+                    graph, workspace, path, chosen, vocabulary=vocabulary, lang=lang, split=split, model=model,
+                    licence=licence, progress=bar.update,
+                )  # fmt: skip
+            else:
+                loaded = read(graph=graph, workspace=workspace, path=path, progress=bar.update)
     if format_name == "auto":
-        say(f"Read as {loaded.format_name}.", err=True)
-    known = " (nothing new)" if loaded.offered and not loaded.added else ""
-    say(f"{loaded.offered:,} rows read, {loaded.added:,} edges added{known} as run {loaded.run}")
-    for rule, count in loaded.dropped.most_common():
-        say(f"{count:,} dropped: {rule}")
+        say(f"Read as {chosen}.", err=True)
+    say(*loaded.lines)
     if loaded.rejected:
-        say(f"{loaded.rejected:,} rows rejected; see {loaded.rejected_file}", err=True)
+        say(f"{loaded.rejected:,} {loaded.rejected_what}; see {loaded.rejected_file}", err=True)
         raise typer.Exit(1)
 
 
@@ -107,40 +104,7 @@ def bulk(folder: Annotated[Path, typer.Argument(help="A snapshot: kg export snap
             importer.complete(graph, snapshot)
     else:
         importer.import_privately(workspace, snapshot)
-    _say_loaded(snapshot)
-
-
-def _load_snapshot(folder: Path, workspace: Workspace) -> None:
-    from kg.graph.connection import open_graph
-    from kg.progress import Bar
-    from kg.snapshot.folder import open_snapshot
-    from kg.snapshot.restoring import restore_snapshot
-
-    snapshot = open_snapshot(folder)
-    with open_graph(workspace) as graph, Bar(unit="edges", desc=folder.name) as bar:
-        restore_snapshot(graph, snapshot, bar.update)
-    _say_loaded(snapshot)
-
-
-def _load_rdf(file: Path, workspace: Workspace) -> None:
-    from ingest.load import load_rdf
-    from kg.graph.connection import open_graph
-    from kg.progress import Bar
-
-    with open_graph(workspace) as graph, Bar(unit="edges", desc=file.name) as bar:
-        loaded = load_rdf(graph, workspace, file, bar.update)
-    say(f"{loaded.edges:,} edges of {file}, with the runs that asserted them")
-    if loaded.rejected:
-        say(f"{loaded.rejected:,} statements not understood; see {loaded.rejected_file}", err=True)
-        raise typer.Exit(1)
-
-
-def _say_loaded(snapshot: "Snapshot") -> None:
-    counts = snapshot.manifest["counts"]
-    say(
-        f"{counts['phrases']:,} phrases, {counts['edges']:,} edges and {counts['judgements']:,} judgements of "
-        f"{snapshot.folder}, whose content hash is {snapshot.manifest['content_hash']}"
-    )
+    say(snapshot.summary)
 
 
 @app.command()

@@ -2,23 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from ingest.readers import READERS, Reader, guess_format
-from ingest.readers.atomic import read_atomic2019
-from ingest.readers.kgx import read_kgx, read_nodes
-from ingest.readers.teachers import read_completions
+from more_itertools import spy
+
+import ingest.readers  # noqa: F401 - whose formats join the table
 from kg.errors import InputError
-from kg.exchange.kgx import pair_of
-from kg.exchange.rdf.reading import open_rdf
+from kg.exchange.formats import guess_format, reading
+from kg.exchange.rows import Rows
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.lines import Rejected, RejectedFile, file_hash, read_lines
-from kg.model import Assertion, Edge, Split
+from kg.model import Assertion, Split
 from kg.run import Run, write_record
-from kg.snapshot.restoring import restore_descriptions, restore_records
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 
@@ -34,15 +31,14 @@ class Loaded:
     rejected: int
     dropped: Counter[str]
     rejected_file: Path
+    rejected_what: ClassVar[str] = "rows rejected"
 
-
-@dataclass(frozen=True, slots=True)
-class LoadedRdf:
-    """What the load of an RDF file did: edges in it, and the statements that were not understood."""
-
-    edges: int
-    rejected: int
-    rejected_file: Path
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was done, in lines."""
+        known = " (nothing new)" if self.offered and not self.added else ""
+        first = f"{self.offered:,} rows read, {self.added:,} edges added{known} as run {self.run}"
+        return first, *(f"{count:,} dropped: {rule}" for rule, count in self.dropped.most_common())
 
 
 def load_file(
@@ -64,7 +60,7 @@ def load_file(
         graph: where it goes.
         workspace: where the run's folder is.
         path: the file.
-        format_name: a key of `READERS`, or `auto`.
+        format_name: a format of `kg.exchange.formats` whose rows become a run, or `auto`.
         vocabulary: a shipped name or a path; None takes the format's own.
         lang: BCP 47 tag of the texts; None takes the format's own.
         split: the split of all its events, where the file is one split of a published data set.
@@ -77,11 +73,9 @@ def load_file(
     """
     if format_name == "auto":
         format_name = guess_format(path)
-    if format_name not in READERS:
-        raise InputError(f"format {format_name!r} is not one of {', '.join(READERS)}, auto")
-    reader, default_vocabulary, default_lang = READERS[format_name]
-    lang = lang or default_lang
-    relations = Vocabulary.load(vocabulary or default_vocabulary)
+    read = reading(format_name)
+    lang = lang or read.lang
+    relations = Vocabulary.load(vocabulary or read.vocabulary)
     parameters = {
         "format": format_name, "sha256": file_hash(path), "vocabulary": list(relations.names), "lang": lang,
         "split": split,
@@ -89,57 +83,24 @@ def load_file(
     run = Run("load", model=model, dataset=path.name, licence=licence, parameters=parameters)
     folder = workspace.folder("runs", run.id)
     dropped: Counter[str] = Counter()
-    if reader in (read_completions, read_atomic2019):
-        reader = partial(reader, dropped=dropped)
-    bad_nodes: list[Rejected] = []
-    if reader is read_kgx:
-        nodes, bad_nodes = read_nodes(path, lang)
-        reader, path = partial(read_kgx, nodes=nodes), pair_of(path)[1]
-    with RejectedFile(folder / "rejected.jsonl") as rejected, ExitStack() as stack:
-        for node in bad_nodes:
-            rejected.add(node)
-        graph.add_vocabulary(relations)
-        stack.enter_context(graph.running(run))
-        offered, added = graph.add(_accepted(reader, path, relations, lang, split, rejected), run, progress)
-        numbers = {"offered": offered, "rejected": rejected.count, "dropped": dropped.total()}
-        graph.finish(run, **numbers)
-        write_record(folder, run, numbers)
-        if not offered and rejected.first:
+    rows = read(path=path, lines=read_lines(path), vocabulary=relations, lang=lang, dropped=dropped)
+    with RejectedFile(folder / "rejected.jsonl") as rejected:
+        first, assertions = spy(_accepted(rows, split, rejected))  # before a run begins, see whether it has anything
+        if not first and rejected.first:
             raise InputError(
                 f"no row of {path} can be read as {format_name}; line {rejected.first.line}: {rejected.first.reason}"
             )
+        graph.add_vocabulary(relations)
+        with graph.running(run):
+            offered, added = graph.add(assertions, run, progress)
+            numbers = {"offered": offered, "rejected": rejected.count, "dropped": dropped.total()}
+            graph.finish(run, **numbers)
+        write_record(folder, run, numbers)
     return Loaded(run.id, format_name, offered, added, rejected.count, dropped, rejected.path)
 
 
-def load_rdf(graph: KnowledgeGraph, workspace: Workspace, path: Path, progress: Progress = lambda _: None) -> LoadedRdf:
-    """Add what an RDF file says, with the runs that it names; what is not understood is listed.
-
-    Raises:
-        InputError: the file cannot be read as RDF, or has no relation.
-    """
-    folder = workspace.folder("runs", f"rdf-{file_hash(path)[:12]}")
-    with open_rdf(path) as rdf, RejectedFile(folder / "rejected.jsonl") as rejected:
-        restore_descriptions(graph, rdf.vocabulary, runs=rdf.runs())
-
-        def edges() -> Iterator[Edge]:
-            for edge in rdf.edges():
-                if isinstance(edge, Rejected):
-                    rejected.add(edge)
-                else:
-                    yield edge
-
-        for line in rdf.broken:
-            rejected.add(line)
-        count = restore_records(graph, rdf.phrases(), edges(), progress)
-        for statement in rdf.not_understood():
-            rejected.add(statement)
-    return LoadedRdf(count, rejected.count, rejected.path)
-
-
-def _accepted(
-    reader: Reader, path: Path, vocabulary: Vocabulary, lang: str, split: Split | None, rejected: RejectedFile
-) -> Iterator[Assertion]:
-    for row in reader(read_lines(path), vocabulary, lang):
+def _accepted(rows: Rows, split: Split | None, rejected: RejectedFile) -> Iterator[Assertion]:
+    for row in rows:
         if isinstance(row, Rejected):
             rejected.add(row)
         else:

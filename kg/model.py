@@ -5,6 +5,7 @@ Everything here is a value: equal by content, safe to hash, free of I/O. What th
 
 import json
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -16,6 +17,9 @@ NOTHING = "none"
 
 MAX_TEXT_BYTES = 16_384
 """Longest phrase stored, in bytes of UTF-8. Neo4j's text index ends at 32 kB; a phrase of that size is no phrase."""
+
+OVERALL = "*"
+"""Stands in thresholds for every relation that has none of its own; no relation can be called so."""
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -122,6 +126,26 @@ class Judgement:
         return self.value > 0
 
 
+def consensus(values: Sequence[int]) -> int:
+    """Return the one verdict that several annotators' verdicts on a triple come to.
+
+    Those to whom it is unfamiliar (-9) do not count, unless all are. It is good if more than half of the others say
+    so; then it is the median of the good ones, else of the bad ones, the milder of two.
+
+    Args:
+        values: at least one, each of `JUDGEMENT_VALUES`.
+
+    >>> consensus([2, 2, -2]), consensus([2, -2]), consensus([2, 1, 1, -1]), consensus([-9, 1]), consensus([-9])
+    (2, -2, 1, 1, -9)
+    """
+    known = [value for value in values if value in (2, 1, -1, -2)]
+    if not known:
+        return -9
+    is_good = 2 * sum(value > 0 for value in known) > len(known)
+    side = sorted((value for value in known if (value > 0) == is_good), key=abs)
+    return side[(len(side) - 1) // 2]
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A triple as the graph holds it, with all that is said about it.
@@ -186,7 +210,7 @@ class Acceptance:
         id: key of the acceptance.
         critic: id of the critic.
         recall: the chosen recall, in (0, 1].
-        thresholds: recall (as text, "0.8") to relation to threshold; "overall" stands for all other relations.
+        thresholds: recall (as text, "0.8") to relation to threshold; `OVERALL` stands for all other relations.
     """
 
     id: str
@@ -196,8 +220,19 @@ class Acceptance:
 
     def threshold(self, relation: str) -> float:
         """Return the smallest accepted score of a relation at the chosen recall."""
-        chosen = self.thresholds[f"{self.recall:g}"]
-        return chosen.get(relation, chosen["overall"])
+        found = threshold_of(self.thresholds[f"{self.recall:g}"], relation)
+        if found is None:
+            raise InputError(f"acceptance {self.id} has no threshold for {relation}; calibrate the critic again")
+        return found
+
+
+def threshold_of(thresholds: Mapping[str, float], relation: str) -> float | None:
+    """Return the threshold of a relation: its own, or the one of all others; None where there is neither.
+
+    >>> threshold_of({"*": 0.5, "overall": 0.9}, "xWant"), threshold_of({"overall": 0.5}, "xWant")
+    (0.5, 0.5)
+    """
+    return thresholds.get(relation, thresholds.get(OVERALL, thresholds.get("overall")))  # as it was called once
 
 
 def clean_text(text: str) -> str:

@@ -28,6 +28,8 @@ from kg.errors import InputError, UnknownRelation
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _RESERVED = frozenset({"HEAD", "TAIL", "RELATION"})  # the graph's own relationship types
+_FILES = frozenset({"events", "chat", "seeds"})  # files of a folder of prompts, where a relation's prompt is NAME.txt
+_DEEPEST = 20  # vocabularies, each of which extends the next one
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class Relation:
             )
         if self.name in _RESERVED:
             raise InputError(f"relation name {self.name!r} is used by the graph itself; choose another")
+        if self.name.lower() in _FILES:
+            raise InputError(
+                f"relation name {self.name!r} is that of a file of prompts, {self.name}.txt; choose another"
+            )
 
 
 class Vocabulary:
@@ -103,19 +109,9 @@ class Vocabulary:
         """Read a shipped vocabulary by its name, or a user's file by its path.
 
         Raises:
-            InputError: no such vocabulary, no TOML, or a relation that is not well described.
+            InputError: no such vocabulary, no TOML, one that extends itself, or a relation that is not well described.
         """
-        shipped = {path.name.removesuffix(".toml"): path for path in _shipped_files()}
-        if name in shipped:
-            return cls(_read(shipped[name].read_text(encoding="utf-8"), name), f"vocabulary {name}")
-        path = Path(name)
-        if not path.is_file():
-            raise InputError(f"no vocabulary {name!r}: neither a file nor one of {', '.join(sorted(shipped))}")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read vocabulary {name}: {error}") from error
-        return cls(_read(text, name), f"vocabulary {name}")
+        return cls(_load(name, (), {}), f"vocabulary {name}")
 
 
 def _shipped_files() -> list[Any]:
@@ -123,7 +119,37 @@ def _shipped_files() -> list[Any]:
     return [path for path in folder.iterdir() if path.name.endswith(".toml")]
 
 
-def _read(text: str, name: str) -> list[Relation]:
+def _load(name: str, above: tuple[str, ...], known: dict[str, list[Relation]]) -> list[Relation]:
+    """Return the relations of a vocabulary.
+
+    Args:
+        name: a shipped name or a path.
+        above: the names of those that extend it, the outermost first.
+        known: what was read before; it grows.
+    """
+    if name in known:
+        return known[name]
+    if name in above:
+        raise InputError(
+            f"vocabulary {above[0]} extends itself: {' extends '.join((*above[above.index(name) :], name))}"
+        )
+    if len(above) >= _DEEPEST:
+        raise InputError(f"vocabulary {above[0]} extends more than {_DEEPEST - 1} others, each by the next one")
+    shipped = {path.name.removesuffix(".toml"): path for path in _shipped_files()}
+    if name in shipped:
+        text = shipped[name].read_text(encoding="utf-8")
+    elif not Path(name).is_file():
+        raise InputError(f"no vocabulary {name!r}: neither a file nor one of {', '.join(sorted(shipped))}")
+    else:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read vocabulary {name}: {error}") from error
+    known[name] = _read(text, name, (*above, name), known)
+    return known[name]
+
+
+def _read(text: str, name: str, above: tuple[str, ...], known: dict[str, list[Relation]]) -> list[Relation]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -132,13 +158,13 @@ def _read(text: str, name: str) -> list[Relation]:
     base, only = content.pop("extends", None), content.pop("only", None)
     if base is not None:
         bases = base if isinstance(base, list) else [base]
-        inherited = Vocabulary(relation for one in bases for relation in Vocabulary.load(str(one)))
+        inherited = Vocabulary(relation for one in bases for relation in _load(str(one), above, known))
         relations = [inherited[kept] for kept in only] if only is not None else list(inherited)
-    known = {field.name for field in fields(Relation)} - {"name"}
+    parts = {field.name for field in fields(Relation)} - {"name"}
     for key, table in content.items():
-        if not isinstance(table, dict) or not isinstance(table.get("phrase"), str) or table.keys() - known:
+        if not isinstance(table, dict) or not isinstance(table.get("phrase"), str) or table.keys() - parts:
             raise InputError(
-                f"vocabulary {name}: {key!r} must be a table with a phrase and, if wanted, {', '.join(sorted(known))}"
+                f"vocabulary {name}: {key!r} must be a table with a phrase and, if wanted, {', '.join(sorted(parts))}"
             )
         relations.append(Relation(key, **table))
     if not relations:

@@ -20,8 +20,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from kg.errors import InputError
+
+STANDARD = Path("-")
+"""Stands for stdin and stdout."""
 
 _FOLDERS = ("server", "embeddings", "replies", "critics", "students", "runs")
 _ID = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
@@ -118,10 +122,10 @@ def new_folder(path: Path, *, shared: bool = False) -> Iterator[Path]:
 
 
 def is_stream(path: Path) -> bool:
-    """Tell whether a path is a pipe, a device, or a name of what this process has open, such as /dev/stdout."""
+    """Tell whether a path is a pipe, a device, or a name of what this process has open, such as `-` or /dev/stdout."""
     places = (str(path.absolute()), str(path.readlink()) if path.is_symlink() else "")
     is_open = any(place.startswith(("/dev/std", "/dev/fd/", "/proc/")) for place in places)
-    return is_open or (path.exists() and not path.is_file() and not path.is_dir())
+    return path == STANDARD or is_open or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 @contextmanager
@@ -134,8 +138,9 @@ def new_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
     if is_stream(path):
         with tempfile.TemporaryDirectory(prefix="kg-") as folder:
             draft = Path(folder, "draft")
+            draft.touch()
             yield draft
-            with draft.open("rb") as source, path.open("ab") as target:
+            with draft.open("rb") as source, _opened(path) as target:
                 shutil.copyfileobj(source, target)
         return
     _make_parents(path, shared=shared)
@@ -149,6 +154,10 @@ def new_file(path: Path, *, shared: bool = False) -> Iterator[Path]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _opened(stream: Path) -> BinaryIO:
+    return open(1, "ab", closefd=False) if stream == STANDARD else stream.open("ab")
 
 
 def _make_parents(path: Path, *, shared: bool) -> None:

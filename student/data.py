@@ -1,12 +1,13 @@
 """The data of a student: a Cypher-filtered export, and the manifest that says what it was."""
 
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kg.errors import InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import head_id, triple_id, unordered_hash
+from kg.identity import head_id, own_uri, triple_id, unordered_hash
 from kg.model import NOTHING, Triple
 from kg.store import adhoc
 from kg.store.queries import Query
@@ -21,14 +22,18 @@ class TrainingData:
     Attributes:
         triples: in the order of the query.
         manifest: the Cypher text, its parameters, counts, language and content hash.
+        tails: relation to tail to language and URI, for tails whose text does not say which phrase they are.
     """
 
     triples: list[Triple]
     manifest: dict[str, Any]
+    tails: dict[str, dict[str, list[str]]]
 
 
 def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | None = None) -> TrainingData:
     """Return the triples that a reading query returns as head, relation, tail and (if not English) lang.
+
+    Where events or tails have URIs, or tails another language, it also returns head_uri, tail_uri, tail_lang.
 
     Raises:
         UnsafeQuery: the query does more than read.
@@ -48,13 +53,7 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
     for row in rows:
         if bad := [name for name in ("head", "relation", "tail") if not isinstance(row[name], str)]:
             raise InputError(f"the query must return texts; {bad[0]} is {str(row[bad[0]])[:80]!r} in one row")
-    triples = list(
-        dict.fromkeys(
-            Triple(row["head"], row["relation"], row["tail"], row.get("lang") or "en")
-            for row in rows
-            if row["tail"] != NOTHING
-        )
-    )
+    triples = [triple for triple in dict.fromkeys(map(_triple, rows)) if triple.tail != NOTHING]
     if not triples:
         raise NotReady("every tail that the query returns is 'none'; a student learns phrases")
     _check_split(graph, triples)
@@ -66,11 +65,32 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
         "parameters": values,
         "lang": languages[0],
         "triples": len(triples),
-        "events": len({triple.head for triple in triples}),
+        "events": len({head_id(triple) for triple in triples}),
         "relations": sorted({triple.relation for triple in triples}),
         "content_hash": unordered_hash(triple_id(triple) for triple in triples),
     }
-    return TrainingData(triples, manifest)
+    return TrainingData(triples, manifest, _tails(triples))
+
+
+def _triple(row: Mapping[str, Any]) -> Triple:
+    lang = row.get("lang") or "en"
+    tail_lang = row.get("tail_lang") or ""
+    uris = (row.get("head_uri") or "", row.get("tail_uri") or "")
+    return Triple(row["head"], row["relation"], row["tail"], lang, "" if tail_lang == lang else tail_lang, *uris)
+
+
+def _tails(triples: Sequence[Triple]) -> dict[str, dict[str, list[str]]]:
+    """Return which phrase a text is as the tail of a relation: the most frequent one, of two the first by its key."""
+    counts: dict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
+    for triple in triples:
+        own = (triple.tail_lang or triple.lang, own_uri(triple.tail, triple.tail_lang or triple.lang, triple.tail_uri))
+        counts[triple.relation, triple.tail][own] += 1
+    found: dict[str, dict[str, list[str]]] = {}
+    for (relation, tail), senses in counts.items():
+        best = min(senses, key=lambda sense: (-senses[sense], sense))
+        if best != (triples[0].lang, ""):
+            found.setdefault(relation, {})[tail] = [*best]
+    return found
 
 
 def _check_split(graph: KnowledgeGraph, triples: list[Triple]) -> None:
@@ -79,5 +99,6 @@ def _check_split(graph: KnowledgeGraph, triples: list[Triple]) -> None:
     if foreign := sorted(text for key, text in heads.items() if splits.get(key) != "train"):
         raise InputError(
             f"{len(foreign):,} events are not of the training split, the first {foreign[0][:80]!r}; "
-            'nothing is trained on held-out events: add head.split = "train"'
+            'nothing is trained on held-out events: add head.split = "train", and return head.uri AS head_uri '
+            "where events have URIs"
         )

@@ -10,7 +10,7 @@ from kg import __version__
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
-from kg.model import Assertion, Split, Triple, clean_text
+from kg.model import Assertion, Phrase, Split, Triple, clean_text
 from kg.run import STUDENT_KIND, Run, write_record
 from kg.store import queries
 from kg.store.queries import Query
@@ -78,7 +78,7 @@ def train_student(
         if not (folder / "student.json").is_file():
             train_checkpoint(
                 kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
-                epochs=epochs, manifest=manifest,
+                epochs=epochs, manifest=manifest | {"tails": data.tails},
             )  # fmt: skip
         numbers = {"student": student_id, "offered": len(data.triples)}
         graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))
@@ -138,7 +138,7 @@ def predict(
         NotReady: the split has no event in the student's language.
     """
     lang = str(student.manifest.get("lang", "en"))
-    events = [event.text for event in graph.events(split) if event.lang == lang]
+    events = [event for event in graph.events(split) if event.lang == lang]
     if not events:
         raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
     run = Run(STUDENT_KIND, model=student_id, parameters={"split": split, "count": count})
@@ -148,11 +148,19 @@ def predict(
     return run, added
 
 
-def _assertions(student: Student, events: list[str], lang: str, count: int, progress: Progress) -> Iterator[Assertion]:
+def _assertions(
+    student: Student, events: list[Phrase], lang: str, count: int, progress: Progress
+) -> Iterator[Assertion]:
+    tails = student.manifest.get("tails") or {}  # of those whose text does not say which phrase they are
     for batch in chunked(events, _EVENTS):
         pairs = [(event, relation) for event in batch for relation in student.relations]
-        for (event, relation), predictions in zip(pairs, student.predict(pairs, count), strict=True):
+        answers = student.predict([(event.text, relation) for event, relation in pairs], count)
+        for (event, relation), predictions in zip(pairs, answers, strict=True):
             for prediction in predictions:
-                triple = Triple(event, relation, clean_text(prediction.tail), lang)
+                tail_lang, tail_uri = tails.get(relation, {}).get(prediction.tail, (lang, ""))
+                triple = Triple(
+                    event.text, relation, clean_text(prediction.tail), lang, "" if tail_lang == lang else tail_lang,
+                    event.uri, tail_uri,
+                )  # fmt: skip
                 yield Assertion(triple, logprob=prediction.logprob)
         progress(len(batch))

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ingest.duplicates.diversity import soft_duplicates
-from ingest.duplicates.near import first_alike, near_pairs
+from ingest.duplicates.near import first_alike, may_say_the_same, near_pairs
 from kg import strict_json
 from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import triple_id, unordered_hash
@@ -129,6 +129,8 @@ def _near(edges: list[Edge], jaccard: float) -> Iterator[Duplicate]:
         texts = sorted({text for triple in triples for text in (triple.head, triple.tail)})
         near |= {(lang, text): [text] for text in texts}
         for left, right, _ in near_pairs(texts, jaccard):
+            if not may_say_the_same(texts[left], texts[right]):
+                continue
             near[lang, texts[left]].append(texts[right])
             near[lang, texts[right]].append(texts[left])
     kept: set[Triple] = set()

@@ -10,18 +10,78 @@ Source: Sap et al. 2019, the published files.
 import csv
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from kg.errors import InputError
+from kg.exchange.rows import (
+    Rows,
+    as_details,
+    cells_of,
+    csv_cells,
+    make_triple,
+    parse_rows,
+    read_header,
+    read_split,
+    text_list,
+)
 from kg.exchange.target import export_file, open_text
 from kg.exchange.tsv import BREAK
-from kg.model import Edge
+from kg.graph.knowledge import KnowledgeGraph
+from kg.lines import Line, Rejected
+from kg.model import Assertion, Edge
+from kg.vocabulary import Vocabulary
 
 _SPLITS = {"train": "trn", "validation": "dev", "test": "tst"}
+_OTHERS = ("event", "prefix", "split")  # columns that are no relation
 _ANSWER = re.compile(r"(\d+)\.(\d+)")  # a source: the number of its row and its place in the list
+
+
+def read_atomic2019(
+    lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str, dropped: Counter[str] | None = None
+) -> Rows:
+    """Yield the answers in ATOMIC's CSV: an event, one column a relation holding a JSON list, prefix, split.
+
+    Rows are read one by one, so that an open quote spoils its own row only. Each answer has the number of its row and
+    its place in the list as its source, so that the rows can be made again and show how many annotators said so.
+
+    Args:
+        lines: of a file with one annotator's answers, or all of an event's, in a row.
+        vocabulary: relations that may occur.
+        lang: language of the texts.
+        dropped: where rows without any answer are counted.
+
+    Raises:
+        InputError: the first line does not name the columns, each once.
+    """
+    header, rest = read_header(lines, csv_cells, ("event", "split"))
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = cells_of(line, header, csv_cells)
+        split = read_split(row.pop("split"))
+        event = row.pop("event")
+        details = as_details({"prefix": text_list(row.pop("prefix"), "prefix")} if "prefix" in row else {})
+        assertions = [
+            Assertion(
+                make_triple(event, relation, tail, vocabulary, lang),
+                split=split, sources=(f"{line.number}.{place}",), details=details,
+            )
+            for relation, cell in row.items()
+            for place, tail in enumerate(text_list(cell, relation))
+        ]  # fmt: skip
+        if not assertions and dropped is not None:
+            dropped["a row without an answer"] += 1
+        yield from assertions
+
+    return parse_rows(rest, parse)
+
+
+def export_atomic2019(edges: Iterable[Edge], path: Path, graph: KnowledgeGraph) -> int:
+    """Write edges as `write_atomic2019` does, with columns for ATOMIC's relations and all others of the graph."""
+    names = {*Vocabulary.load("atomic").names, *graph.statistics()["relations"]}
+    return write_atomic2019(edges, path, relations=sorted(names))
 
 
 def write_atomic2019(edges: Iterable[Edge], path: Path, *, relations: Sequence[str]) -> int:
@@ -36,8 +96,12 @@ def write_atomic2019(edges: Iterable[Edge], path: Path, *, relations: Sequence[s
         The number of edges written.
 
     Raises:
-        InputError: an event has a line break, or the file cannot be written.
+        InputError: an event has a line break, a relation is called like another column, or the file cannot be written.
     """
+    if taken := sorted({*relations} & {*_OTHERS}):
+        raise InputError(
+            f"ATOMIC's CSV has another column called {taken[0]}, as a relation is here; export tsv or jsonl"
+        )
     count = 0
     with export_file(path) as draft, open_text(draft, path) as file:
         table = csv.writer(file, lineterminator="\n")

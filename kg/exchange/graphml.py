@@ -1,7 +1,7 @@
 """GraphML for Gephi, networkx and yEd: phrases and edges with all that is said about them.
 
-A node's id is the key of its phrase, an edge's id a `t` and the identity of its triple. Gephi shows texts and
-relations as labels. What is not known is left out. Read the file with
+A node's id is the key of its phrase, an edge's id a `t` and the identity of its triple. Texts and relations are also
+their `label`, which Gephi, yEd and Cytoscape show. What is not known is left out. Read the file with
 `networkx.read_graphml(path, force_multigraph=True)`; in Gephi choose "Don't merge" for parallel edges.
 
 XML 1.0 has no place for most control characters and turns a carriage return into a line feed. Those are
@@ -19,13 +19,14 @@ from kg.exchange.target import export_file, open_text
 from kg.identity import head_id, tail_id, triple_id
 from kg.model import EDGE_FIELDS, NOTHING, Edge, FieldType, Phrase
 
-_NODE_FIELDS = {"text": "string", "lang": "string", "labels": "string", "split": "string", "uri": "string"}
+_NODE_FIELDS = dict.fromkeys(("label", "text", "lang", "labels", "split", "uri"), "string")
 _TYPES: dict[FieldType, str] = {"text": "string", "number": "double", "flag": "boolean", "texts": "string"}
 _EDGE_FIELDS = {
-    "relation": "string", "split": "string", **{name: _TYPES[kind] for name, kind in EDGE_FIELDS.items()},
-}  # fmt: skip
-_NODE_KEYS = {name: f"node-{name}" for name in _NODE_FIELDS} | {"text": "label"}  # Gephi knows these two ids
-_EDGE_KEYS = {name: f"edge-{name}" for name in _EDGE_FIELDS} | {"relation": "edgelabel"}
+    **dict.fromkeys(("label", "relation", "split"), "string"),
+    **{name: _TYPES[kind] for name, kind in EDGE_FIELDS.items()},
+}
+_NODE_KEYS = {name: f"node-{name}" for name in _NODE_FIELDS} | {"label": "label"}  # Gephi knows these two ids
+_EDGE_KEYS = {name: f"edge-{name}" for name in _EDGE_FIELDS} | {"label": "edgelabel"}
 
 _ODD = re.compile("[\x01-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4})")
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
@@ -58,7 +59,7 @@ def write_graphml(phrases: Iterable[Phrase], edges: Iterable[Edge], path: Path) 
         has_nothing = False
         for edge in edges:
             if edge.triple.says_nothing and not has_nothing:
-                _write(xml, "node", {"id": NOTHING}, {"label": NOTHING, "node-labels": "Nothing"})
+                _write(xml, "node", {"id": NOTHING}, {"label": NOTHING, "node-text": NOTHING, "node-labels": "Nothing"})
                 has_nothing = True
             _write_edge(xml, edge)
             count += 1
@@ -84,7 +85,7 @@ def _declare(xml: XMLGenerator, element: str, types: Mapping[str, str], keys: Ma
 
 
 def _write_node(xml: XMLGenerator, phrase: Phrase) -> None:
-    values = {name: getattr(phrase, name) or None for name in _NODE_KEYS}
+    values = {name: getattr(phrase, "text" if name == "label" else name) or None for name in _NODE_KEYS}
     _write(xml, "node", {"id": phrase.id}, {_NODE_KEYS[name]: value for name, value in values.items()})
 
 
@@ -92,8 +93,9 @@ def _write_edge(xml: XMLGenerator, edge: Edge) -> None:
     triple = edge.triple
     # The letter keeps networkx from reading an identity without letters as a number.
     attributes = {"id": f"t{triple_id(triple)}", "source": head_id(triple), "target": tail_id(triple)}
-    values = {key: getattr(edge, name) for name, key in _EDGE_KEYS.items() if name != "relation"}
-    _write(xml, "edge", attributes, {"edgelabel": triple.relation} | values)
+    names = {"label": triple.relation, "relation": triple.relation}
+    values = {key: names.get(name) or getattr(edge, name) for name, key in _EDGE_KEYS.items()}
+    _write(xml, "edge", attributes, values)
 
 
 def _write(xml: XMLGenerator, element: str, attributes: Mapping[str, str], data: Mapping[str, object]) -> None:

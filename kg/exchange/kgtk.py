@@ -8,12 +8,16 @@ these columns comes out as it was; what another column said stays in `details`. 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kg.errors import InputError
+from kg.exchange.conceptnet import relation_name
+from kg.exchange.rows import Rows, as_details, cells_of, clean_part, parse_rows, read_header, read_number, tab_cells
 from kg.exchange.target import export_file, open_text
-from kg.identity import concept_uri, phrase_id, triple_id
-from kg.model import NOTHING, Edge, Triple
+from kg.identity import concept_uri, phrase_id, read_concept_uri, triple_id
+from kg.lines import Line, Rejected
+from kg.model import NOTHING, Assertion, Edge, Triple
 from kg.vocabulary import Vocabulary
 
 COLUMNS = (
@@ -21,10 +25,59 @@ COLUMNS = (
     "sentence", "weight",
 )  # fmt: skip
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "|": "\\|", '"': '\\"', "'": "\\'"}
+_LAST = re.compile(r"[^/:#]*$")
 _UNESCAPES = {written: plain for plain, written in _ESCAPES.items()}
 _ESCAPED = re.compile(r"\\.")
 _SPECIAL = re.compile("[\\\\\t\n\r|\v\f\x1c-\x1e\x85\u2028\u2029]|^['\"]|^\\s|\\s$")
+_BREAK = re.compile("[\t\n\r]")
 _QUOTED = re.compile(r"'(.*)'@([A-Za-z0-9_-]+)|\"(.*)\"", re.DOTALL)
+
+
+def read_kgtk(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the rows of an edge file: node1, relation (or label), node2, and any other column.
+
+    What a column says beyond the triple is kept in `details` under `kgtk`; of several rows of one triple, what the
+    first one says.
+
+    Raises:
+        InputError: the first line does not name the columns, each once.
+    """
+    header, rest = read_header(lines, tab_cells, ("node1", "relation", "node2"), {"label": "relation"})
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = cells_of(line, header, tab_cells)
+        relation = vocabulary[_relation(row["relation"])].name
+        head, head_lang, head_uri = _node(row["node1"], row.get("node1;label", ""), "node1", lang)
+        tail, tail_lang, tail_uri = _node(row["node2"], row.get("node2;label", ""), "node2", lang)
+        if row["node2"] == NOTHING:
+            tail_lang, tail_uri = head_lang, ""
+        triple = Triple(
+            head, relation, tail, head_lang, "" if tail_lang == head_lang else tail_lang, head_uri, tail_uri
+        )
+        weight = row.pop("weight", "")
+        number = read_number(weight, "weight") if weight else None
+        usual = usual_cells(triple, vocabulary)
+        other = {name: value for name, value in row.items() if value != usual.get(name, "")}
+        yield Assertion(triple, weight=number, details=as_details({"kgtk": other} if other else {}))
+
+    return parse_rows(rest, parse)
+
+
+def _relation(uri: str) -> str:
+    return relation_name(uri) if uri.startswith("/r/") else _LAST.findall(uri)[0]
+
+
+def _node(name: str, label: str, column: str, lang: str) -> tuple[str, str, str]:
+    if label:
+        text, own = read_label(label)
+        own = lang if own == "en" else own
+    elif name == NOTHING:
+        text, own = NOTHING, lang
+    else:
+        text, own = read_concept_uri(name)
+    text = clean_part(text, column)
+    is_usual = name == node_name(text, own, "") and text != NOTHING
+    return text, own, "" if is_usual or name == NOTHING else name
 
 
 def write_kgtk(edges: Iterable[Edge], path: Path, *, relations: Vocabulary) -> int:
@@ -39,7 +92,7 @@ def write_kgtk(edges: Iterable[Edge], path: Path, *, relations: Vocabulary) -> i
         The number of edges written.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: a URI has a tab or a line break, or is the name of "no effect"; or the file cannot be written.
     """
     count = 0
     with export_file(path) as draft, open_text(draft, path) as file:
@@ -70,6 +123,8 @@ def usual_cells(triple: Triple, relations: Vocabulary) -> dict[str, str]:
 def node_name(text: str, lang: str, uri: str) -> str:
     """Return the name of a node: its URI, the URI of its text where that is plain, or the key of its phrase."""
     if uri:
+        if _BREAK.search(uri) or uri == NOTHING:
+            raise InputError(f"a node cannot be called {uri[:80]!r} in KGTK; export jsonl or parquet")
         return uri
     plain = concept_uri(text, lang)
     return plain if re.fullmatch(r"[^\s_/|\\'\"]+( [^\s_/|\\'\"]+)*", text) else phrase_id(text, lang)

@@ -9,25 +9,65 @@ from such a file keep its `rec_R` and `valid`. The format has no place for a lan
 Source: the README of West et al. 2021, "Symbolic Knowledge Distillation".
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import orjson
 
+from kg.errors import InputError, NotReady
+from kg.exchange.rows import Rows, as_details, json_object, make_triple, parse_rows, read_split, text_of
 from kg.exchange.target import export_file, open_bytes
-from kg.model import Edge, Triple
+from kg.graph.knowledge import KnowledgeGraph
+from kg.lines import Line, Rejected
+from kg.model import Assertion, Edge, Triple, consensus, threshold_of
+from kg.vocabulary import Vocabulary
 
 RECALLS = ("0.5", "0.6", "0.7", "0.8", "0.9")
-OVERALL = "overall"
-"""Key of the threshold for the relations that have none of their own."""
-
+_VERDICTS = (*(f"rec_{recall}" for recall in RECALLS), "valid")
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
 Thresholds = Mapping[str, Mapping[str, float]]
-"""Recall (one of `RECALLS`) to relation, or `OVERALL`, to threshold."""
+"""Recall (one of `RECALLS`) to relation, or `kg.model.OVERALL`, to threshold."""
 
 Verdicts = Mapping[Triple, int] | Callable[[Triple], int | None]
 """The raw verdict of a person on a triple, where there is one."""
+
+
+def read_skd(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the rows of SKD's JSONL: head, relation, tail, split, p_valid_model; `details` keep rec_R and valid."""
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        row = json_object(line.text)
+        score = row.get("p_valid_model")
+        if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
+            raise InputError(f"p_valid_model {score!r} is not a number from 0 to 1")
+        triple = make_triple(text_of(row, "head"), text_of(row, "relation"), text_of(row, "tail"), vocabulary, lang)
+        split = None if row.get("split") is None else read_split(text_of(row, "split"))
+        said = {name: row[name] for name in _VERDICTS if row.get(name) is not None}
+        yield Assertion(
+            triple, split=split, details=as_details(said), score=None if triple.says_nothing else score
+        )  # fmt: skip
+
+    return parse_rows(lines, parse)
+
+
+def export_skd(edges: Iterable[Edge], path: Path, graph: KnowledgeGraph) -> int:
+    """Write edges as `write_jsonl` does, by what the graph's current critic and all its annotators say.
+
+    `valid` is the consensus of a triple's annotators (`kg.model.consensus`).
+    """
+    critic, thresholds = None, {}
+    try:
+        critic = graph.current_critic()["id"]
+        thresholds = graph.current_acceptance(critic).thresholds
+    except NotReady:
+        pass
+    values: dict[Triple, list[int]] = defaultdict(list)
+    for judgement in graph.judgements():
+        values[judgement.triple].append(judgement.value)
+    verdicts = {triple: consensus(found) for triple, found in values.items()}
+    return write_jsonl(edges, path, critic=critic, thresholds=thresholds, verdicts=verdicts)
 
 
 def write_jsonl(
@@ -71,8 +111,7 @@ def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, o
     }
     details = edge.detail_map
     for recall in RECALLS:
-        by_relation = thresholds.get(recall, {})
-        threshold = by_relation.get(triple.relation, by_relation.get(OVERALL))
+        threshold = threshold_of(thresholds.get(recall, {}), triple.relation)
         published = details.get(f"rec_{recall}")
         row[f"rec_{recall}"] = published if edge.score is None or threshold is None else edge.score >= threshold
     row["p_valid_model"] = edge.published if edge.score is None else edge.score

@@ -1,19 +1,50 @@
-"""The file that an export becomes."""
+"""The file that an export becomes, and the one that an import reads: also a pipe, a device, stdin and stdout (`-`)."""
 
 import gzip
 import io
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 from kg.errors import InputError
-from kg.workspace import new_file, new_folder
+from kg.workspace import STANDARD, is_stream, new_file, new_folder
+
+
+@contextmanager
+def import_file(path: Path) -> Iterator[Path]:
+    """Yield a file that can be read more than once: `path`, or for a pipe a temporary copy of what comes out of it.
+
+    A device, which may have no end, is yielded as it is, for `kg.lines` to refuse.
+
+    Raises:
+        InputError: the pipe cannot be read, or the disk is full.
+    """
+    if not is_stream(path) or path.is_char_device() or path.is_block_device():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / ("stdin" if path == STANDARD else path.name)
+        try:
+            with copy.open("wb") as file:
+                if path == STANDARD:
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+                else:
+                    with path.open("rb") as stream:
+                        shutil.copyfileobj(stream, file)
+        except OSError as error:
+            raise InputError(f"cannot read {path}: {error.strerror or error}") from error
+        yield copy
 
 
 @contextmanager
 def export_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends well, and vanishes when it does not.
+
+    A stream is sent all of it then.
 
     Raises:
         InputError: the file cannot be made there, or the disk is full.

@@ -5,14 +5,39 @@ kept. The form has no escape for a tab or a line break, so that a text with one 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kg.errors import InputError
+from kg.exchange.rows import Rows, make_triple, parse_rows, tab_cells
 from kg.exchange.target import export_file, open_text
-from kg.model import Edge, Triple
+from kg.lines import Line, Rejected
+from kg.model import Assertion, Edge, Triple
+from kg.vocabulary import Vocabulary
 
 BREAK = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # a tab, and all that `str.splitlines` takes for an end
+
+_MARK = "\ufeff"
+
+
+def read_atomic2020(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the rows of a headerless TSV: head, relation, tail (Hwang et al. 2021)."""
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        head, relation, tail = _cells(line, "head, relation, tail")
+        yield Assertion(make_triple(head, relation, tail, vocabulary, lang))
+
+    return parse_rows(lines, parse)
+
+
+def read_cn100k(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
+    """Yield the rows of a headerless TSV in ConceptNet 100K's order: relation, head, tail (Li et al. 2016)."""
+
+    def parse(line: Line) -> Iterator[Assertion]:
+        relation, head, tail = _cells(line, "relation, head, tail")
+        yield Assertion(make_triple(head, relation, tail, vocabulary, lang))
+
+    return parse_rows(lines, parse)
 
 
 def write_tsv(edges: Iterable[Edge], path: Path, *, relation_first: bool = False) -> int:
@@ -41,6 +66,8 @@ def write_tsv(edges: Iterable[Edge], path: Path, *, relation_first: bool = False
                     unfit += 1
                     first_unfit = first_unfit or triple
                 elif not unfit:
+                    if count == 1 and not relation_first and triple.head.startswith(_MARK):
+                        file.write(_MARK)  # or a reader would take the text's own for the file's
                     ends = (triple.relation, triple.head) if relation_first else (triple.head, triple.relation)
                     file.write(f"{ends[0]}\t{ends[1]}\t{triple.tail}\n")
         if first_unfit:
@@ -50,3 +77,15 @@ def write_tsv(edges: Iterable[Edge], path: Path, *, relation_first: bool = False
                 "export jsonl or parquet, or leave them out"
             )
     return count
+
+
+def write_cn100k(edges: Iterable[Edge], path: Path) -> int:
+    """Write triples in ConceptNet 100K's order; else as `write_tsv`."""
+    return write_tsv(edges, path, relation_first=True)
+
+
+def _cells(line: Line, names: str) -> list[str]:
+    cells = tab_cells(line.text)
+    if len(cells) != 3:  # noqa: PLR2004 - head, relation, tail
+        raise InputError(f"{len(cells)} columns where 3 are expected: {names}, parted by tabs")
+    return cells

@@ -430,7 +430,7 @@ class KnowledgeGraph:
     def events(self, split: Split | None = None) -> list[Phrase]:
         """Return the events of a split, in the order of their keys."""
         rows = self._read("graph/events", split=split)
-        return [Phrase(row["text"], row["lang"], ("Event",), row["split"]) for row in rows]
+        return [Phrase(row["text"], row["lang"], ("Event",), row["split"], row["uri"]) for row in rows]
 
     def splits_of(self, ids: Sequence[str]) -> dict[str, Split]:
         """Return the splits of those phrases that are events."""

@@ -245,7 +245,9 @@ class Server:
                 f"Neo4j (process {server.pid}) still runs {_STOP_SECONDS} s after it was told to stop; wait, or "
                 f"`kill -9 {server.pid}`, which loses nothing that was committed (log: {self.log})"
             ) from error
-        write_private(self._record_file, json.dumps({"port": server.port}))  # it was stopped, and did not just end
+        write_private(
+            self._record_file, strict_json.write({"port": server.port})
+        )  # it was stopped, and did not just end
 
     def _comes_up(self, server: Neo4jProcess) -> bool:
         try:

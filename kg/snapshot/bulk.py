@@ -13,6 +13,7 @@ from kg.server.server import Server
 from kg.snapshot.folder import Snapshot
 from kg.snapshot.hashing import hash_assertions
 from kg.snapshot.restoring import restore_descriptions, restore_duplicates, restore_judgements
+from kg.store import queries
 from kg.workspace import Workspace
 
 
@@ -64,6 +65,9 @@ def complete(graph: KnowledgeGraph, snapshot: Snapshot) -> None:
     restore_descriptions(graph, snapshot.vocabulary, **snapshot.descriptions)
     restore_judgements(graph, snapshot.judgements())
     restore_duplicates(graph, snapshot.vocabulary, snapshot.duplicates())
+    if snapshot.has_empty_lists():
+        text = queries.load("graph/forget_empty_sources").text
+        graph.commit(lambda transaction: transaction.run(text))
 
 
 def import_privately(workspace: Workspace, snapshot: Snapshot) -> None:

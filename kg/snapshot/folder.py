@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from more_itertools import chunked
 
@@ -88,6 +89,15 @@ class Snapshot:
         """The properties of runs, critics, acceptances and students."""
         return {name: self.manifest.get(name, []) for name in ("runs", "critics", "acceptances", "students")}
 
+    @property
+    def summary(self) -> str:
+        """What is in it, as a sentence."""
+        counts = self.manifest["counts"]
+        return (
+            f"{counts['phrases']:,} phrases, {counts['edges']:,} edges and {counts['judgements']:,} judgements of "
+            f"{self.folder}, whose content hash is {self.manifest['content_hash']}"
+        )
+
     def phrases(self) -> Iterator[list[dict[str, Any]]]:
         """Yield batches of phrases as rows: id, text, lang, uri, labels, split, runs, logprob, splits, statements."""
         for batch in self._batches("phrases.parquet"):
@@ -104,7 +114,7 @@ class Snapshot:
             yield [
                 {
                     "head": row.pop(":START_ID"), "tail": row.pop(":END_ID"),
-                    "properties": {name: value for name, value in row.items() if value is not None},
+                    "properties": {name: value for name, value in row.items() if value is not None and value != []},
                 }
                 for row in batch
             ]  # fmt: skip
@@ -132,6 +142,14 @@ class Snapshot:
     def nothing(self) -> list[Any]:
         """Return the keys of the node that stands for "no effect": one."""
         return [row["id:ID"] for batch in self._batches("nothing.parquet") for row in batch[:2]]
+
+    def has_empty_lists(self) -> bool:
+        """Tell whether an edge has an empty list of sources, as earlier versions wrote it."""
+        for relation in self.manifest["edges"]:
+            column = pq.read_table(self.folder / f"edges/{relation}.parquet", columns=["sources"])["sources"]
+            if pc.any(pc.equal(pc.list_value_length(column), 0)).as_py():
+                return True
+        return False
 
     def _batches(self, name: str) -> Iterator[list[dict[str, Any]]]:
         path = self.folder / name
@@ -277,6 +295,12 @@ def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int]
     return Snapshot(folder, manifest)
 
 
+def export_snapshot(graph: KnowledgeGraph, path: Path, progress: Callable[[int], object]) -> str:
+    """Write a snapshot as `write_snapshot` does; return what was done."""
+    manifest = write_snapshot(graph, path, progress).manifest
+    return f"{manifest['counts']['edges']:,} edges written to {path}; hash {manifest['content_hash']}"
+
+
 def _write_edges(
     graph: KnowledgeGraph, folder: Path, content: ContentHash, progress: Callable[[int], object]
 ) -> tuple[dict[str, int], int]:
@@ -298,7 +322,9 @@ def _write_edges(
         for page in graph.edge_pages():
             for row in page:
                 content.add_edge_row(row)
-                waiting.setdefault(row.relation, []).append((row.head_id, row.tail_id, *row.properties))
+                # Neo4j's importer makes an empty array of bytes of an empty list, where the graph has nothing.
+                values = (None if value == [] else value for value in row.properties)
+                waiting.setdefault(row.relation, []).append((row.head_id, row.tail_id, *values))
                 counts[row.relation] = counts.get(row.relation, 0) + 1
                 nothing += row.tail_id == NOTHING
             waiting_rows += len(page)

@@ -5,24 +5,40 @@ by the next one. The runs come first, so that what was restored can be undone ru
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from more_itertools import chunked
 
 from kg import strict_json
+from kg.exchange.rdf.reading import open_rdf
 from kg.graph import selecting, statements, writing
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.scores import other_scores, read_scores
 from kg.identity import head_id, own_uri, tail_id, triple_key
+from kg.lines import Rejected, RejectedFile, file_hash
 from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase
-from kg.snapshot.folder import Snapshot
+from kg.snapshot.folder import Snapshot, open_snapshot
 from kg.snapshot.verifying import verify
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 from kg.vocabulary import Relation, Vocabulary
+from kg.workspace import Workspace
 
 _BATCH_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """How many edges were restored, what else, in lines; what was not understood, and where it is listed."""
+
+    edges: int
+    lines: tuple[str, ...]
+    rejected: int = 0
+    rejected_file: Path | None = None
+    rejected_what: ClassVar[str] = "statements not understood"
 
 
 def restore_descriptions(
@@ -136,12 +152,11 @@ def _ends(edge: Edge) -> Iterator[Phrase]:
 
 
 def _edge_row(edge: Edge) -> Row:
-    properties = {
+    known = {
         name: list(value) if kind == "texts" else value
         for name, kind in EDGE_FIELDS.items()
-        if (value := getattr(edge, name)) is not None
+        if (value := getattr(edge, name)) is not None and value != ()
     }
-    known = {name: value for name, value in properties.items() if value != [] or name == "sources"}
     return {"head": head_id(edge.triple), "tail": tail_id(edge.triple), "properties": known}
 
 
@@ -249,3 +264,40 @@ def restore_snapshot(graph: KnowledgeGraph, snapshot: Snapshot, progress: Progre
         restore_edges(graph, snapshot.vocabulary[name], snapshot.edges(name), progress)
     restore_judgements(graph, snapshot.judgements())
     restore_duplicates(graph, snapshot.vocabulary, snapshot.duplicates())
+
+
+def load_snapshot(graph: KnowledgeGraph, path: Path, progress: Progress = lambda _: None) -> Restored:
+    """Add the snapshot in a folder.
+
+    Raises:
+        InputError: there is none, or a file of it is damaged.
+    """
+    snapshot = open_snapshot(path)
+    restore_snapshot(graph, snapshot, progress)
+    return Restored(snapshot.manifest["counts"]["edges"], (snapshot.summary,))
+
+
+def load_rdf(graph: KnowledgeGraph, workspace: Workspace, path: Path, progress: Progress = lambda _: None) -> Restored:
+    """Add what an RDF file says, with the runs that it names; what is not understood is listed.
+
+    Raises:
+        InputError: the file cannot be read as RDF, or has no relation.
+    """
+    folder = workspace.folder("runs", f"rdf-{file_hash(path)[:12]}")
+    with open_rdf(path) as rdf, RejectedFile(folder / "rejected.jsonl") as rejected:
+        restore_descriptions(graph, rdf.vocabulary, runs=rdf.runs())
+
+        def edges() -> Iterator[Edge]:
+            for edge in rdf.edges():
+                if isinstance(edge, Rejected):
+                    rejected.add(edge)
+                else:
+                    yield edge
+
+        for line in rdf.broken:
+            rejected.add(line)
+        count = restore_records(graph, rdf.phrases(), edges(), progress)
+        for statement in rdf.not_understood():
+            rejected.add(statement)
+    done = f"{count:,} edges of {path}, with the runs that asserted them"
+    return Restored(count, (done,), rejected.count, rejected.path)

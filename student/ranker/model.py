@@ -28,6 +28,7 @@ from kg.threads import adapt
 from student.files import read_settings, write_settings
 from student.interface import Encode, Prediction, check_request
 
+_KNOWN = "known."  # before a relation's name in the file of tails, since one may be called as what else is there
 HIDDEN, OUT = 512, 128
 DROPOUT = 0.5
 CHUNK_EVENTS = 256  # events scored at once: with 100,000 known tails a table of 100 MB
@@ -108,6 +109,7 @@ class Ranker:
             tails = [json.loads(line) for line in lines]
         stored = load_file(folder / "tails.safetensors")
         vectors = stored.pop("vectors")
+        stored = {name.removeprefix(_KNOWN): numbers for name, numbers in stored.items()}
         if len(vectors) != len(tails) or stored.keys() != set(relations):
             raise InputError(f"the files of the student in {folder} do not fit one another; train it again")
         size = vectors.shape[1]
@@ -123,7 +125,8 @@ class Ranker:
     def save(self, folder: Path) -> None:
         """Write weights, known tails and their embeddings into a folder."""
         save_file(self.towers.state_dict(), folder / "model.safetensors")
-        save_file({"vectors": self.vectors, **self.known}, folder / "tails.safetensors")
+        known = {f"{_KNOWN}{relation}": numbers for relation, numbers in self.known.items()}
+        save_file({"vectors": self.vectors, **known}, folder / "tails.safetensors")
         with (folder / "tails.jsonl").open("w", encoding="utf-8") as lines:
             lines.writelines(strict_json.write(tail) + "\n" for tail in self.tails)
         write_settings(folder, self.kind, self.relations)

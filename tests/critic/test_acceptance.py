@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critic.acceptance import OVERALL, choose_thresholds, thresholds_by_recall
+from critic.acceptance import choose_thresholds, thresholds_by_recall
 from kg.errors import InputError, NotReady
+from kg.model import OVERALL, Acceptance
 
 ROWS = st.lists(
     st.tuples(st.floats(0, 1), st.booleans(), st.sampled_from(["xWant", "xNeed", "xReact"])), min_size=1, max_size=60
@@ -87,3 +88,19 @@ def test_bad_scores_and_no_good_triple_are_refused() -> None:
         choose_thresholds([0.5], [False], ["xWant"], 0.5)
     with pytest.raises(NotReady, match="none of the judged"):
         choose_thresholds([], [], [], 0.5)
+
+
+def test_a_relation_called_overall_moves_no_other_ones_threshold() -> None:
+    scores, good = [0.3, 0.2, 0.9, 0.8], [True] * 4
+    plain = choose_thresholds(scores, good, ["xWant", "xWant", "calm", "calm"], 0.8)
+    named = choose_thresholds(scores, good, ["xWant", "xWant", "overall", "overall"], 0.8)
+    assert named == {"overall" if name == "calm" else name: value for name, value in plain.items()}
+    acceptance = Acceptance("a", "c", 0.8, {"0.8": named})
+    assert acceptance.threshold("overall") == named["overall"]
+    assert acceptance.threshold("another") == named[OVERALL] < named["overall"]
+
+
+def test_thresholds_of_an_earlier_version_are_understood() -> None:
+    assert Acceptance("a", "c", 0.8, {"0.8": {"overall": 0.4, "xWant": 0.5}}).threshold("xNeed") == 0.4
+    with pytest.raises(InputError, match="calibrate"):
+        Acceptance("a", "c", 0.8, {"0.8": {"xWant": 0.5}}).threshold("xNeed")

@@ -27,6 +27,11 @@ HOSTILE = [
     "x" * 10_000,
     "é" * (MAX_TEXT_BYTES // 2),
     '<http://example.org/a> . # "@en^^',
+    "100%5F and %25 and %",
+    "http://example.org/c/en/x_y",
+    "/c/en/cat/n",
+    "\ufeffmarked",
+    "a/b:c,d;e",
 ]
 RELATIONS = Vocabulary(
     [
@@ -51,7 +56,10 @@ numbers = (
     | st.sampled_from([5e-324, 1.7976931348623157e308, 0.1 + 0.2, -0.0])
 )
 langs = st.sampled_from(["en", "ja", "zh-Hant-TW", "en_US", "x"])
-uris = st.sampled_from(["", "/c/en/cat/n/wikt/en_1", "http://example.org/a b", "Q42"])
+uris = st.sampled_from([
+    "", "/c/en/cat/n/wikt/en_1", "http://example.org/a b", "Q42", "none", "UMLS:C0001", "/c/en/a%5Fb", "/c/en/none",
+    "/c/", "x" * 32,
+])  # fmt: skip
 
 
 @st.composite

@@ -40,8 +40,13 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
         assert done.returncode == status, done.stderr
         return done.stdout + done.stderr
 
+    def missing() -> int:
+        query = "MATCH (:Event)-[r]->() WHERE r.sources IS NULL RETURN count(r) AS edges"
+        return int(json.loads(kg("query", query, "--json").splitlines()[0])["edges"])
+
     folder = tmp_path / "a snapshot"
     shutil.copytree(FIXTURE, folder)
+    assert open_snapshot(folder).has_empty_lists()
     expected = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["content_hash"]
     path = folder / "edges" / "xWant.parquet"
     content = path.read_bytes()
@@ -63,6 +68,12 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     assert expected in kg("ingest", "bulk", str(folder))
     assert json.loads(kg("stats", "--hash", "--json").splitlines()[0])["content_hash"] == expected
     assert "not empty" in kg("ingest", "bulk", str(folder), status=1)
+    assert missing() == 2, "edges without sources have none, also those of an older snapshot"
+
+    new = tmp_path / "new"
+    kg("export", "snapshot", str(new))
+    assert not open_snapshot(new).has_empty_lists()
+    assert open_snapshot(new).manifest["content_hash"] == expected
 
 
 def test_an_import_that_holds_something_else_in_the_end_leaves_an_empty_graph(private: dict[str, str]) -> None:

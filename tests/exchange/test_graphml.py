@@ -17,6 +17,7 @@ def test_networkx_reads_nodes_and_parallel_edges(phrases: list[Phrase], edges: l
     assert isinstance(graph, nx.MultiDiGraph)
     head, dry = phrase_id("PersonX lends PersonY an umbrella"), phrase_id("to stay dry")
     assert graph.nodes[dry] == {
+        "label": "to stay dry",
         "text": "to stay dry",
         "lang": "en",
         "labels": "Event|Inference",
@@ -24,6 +25,7 @@ def test_networkx_reads_nodes_and_parallel_edges(phrases: list[Phrase], edges: l
     }
     assert graph.number_of_edges(head, dry) == 2
     assert graph.edges[head, dry, f"t{triple_id(edges[0].triple)}"] == {
+        "label": "xWant",
         "relation": "xWant",
         "split": "train",
         "runs": "teacher-1|student-1",
@@ -41,7 +43,7 @@ def test_no_effect_is_one_node_and_only_where_it_is_used(
     write_graphml(phrases, edges, folder / "with.graphml")
     write_graphml(phrases, edges[:2], folder / "without.graphml")
     graph = nx.read_graphml(folder / "with.graphml")
-    assert graph.nodes["none"] == {"text": "none", "labels": "Nothing"}
+    assert graph.nodes["none"] == {"label": "none", "text": "none", "labels": "Nothing"}
     assert graph.in_degree("none") == 2
     assert "none" not in nx.read_graphml(folder / "without.graphml")
 
@@ -53,8 +55,7 @@ def test_gephi_finds_declared_keys_labels_and_nodes_before_their_edges(
     write_graphml(phrases, edges, folder / "graph.graphml")
     root = parse(folder / "graph.graphml").getroot()  # noqa: S314 - our own file
     keys = {(key.get("for"), key.get("id")): key.get("attr.name") for key in root.iter(f"{NAMESPACE}key")}
-    assert keys["node", "label"] == "text"
-    assert keys["edge", "edgelabel"] == "relation"
+    assert keys["node", "label"] == keys["edge", "edgelabel"] == "label"
     assert len({key for _, key in keys}) == len(keys)
     seen = set()
     for element in root.iter():

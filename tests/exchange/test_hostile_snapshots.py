@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kg.errors import InputError, KGError
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import phrase_id
+from kg.identity import phrase_id
 from kg.snapshot.folder import Snapshot, open_snapshot
 from kg.snapshot.hashing import hash_graph
 from kg.snapshot.restoring import restore_snapshot

@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-from kg.exchange.skd import OVERALL, RECALLS, write_jsonl
-from kg.model import Edge
+from kg.exchange.skd import RECALLS, write_jsonl
+from kg.model import OVERALL, Edge
 
 THRESHOLDS = {
     "0.5": {"xWant": 0.9, OVERALL: 0.1},

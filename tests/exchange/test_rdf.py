@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rdflib.namespace import DCAT, DCTERMS, OWL, PROV, RDF, RDFS, SKOS, VOID, XSD
 
-from ingest.load import load_rdf
 from kg.errors import InputError
 from kg.exchange.rdf.lines import Form
 from kg.exchange.rdf.names import BASE
@@ -26,6 +25,7 @@ from kg.graph.rows import row_of
 from kg.identity import head_id, phrase_id, tail_id, triple_id
 from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase, Triple
 from kg.snapshot.hashing import hash_graph
+from kg.snapshot.restoring import load_rdf
 from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
 from kg.workspace import Workspace

@@ -14,7 +14,7 @@ from kg.model import Acceptance, Assertion, Edge, Judgement, Phrase, Triple
 from kg.run import Run
 from kg.snapshot.folder import open_snapshot, write_snapshot
 from kg.snapshot.hashing import hash_graph
-from kg.snapshot.restoring import restore_snapshot
+from kg.snapshot.restoring import load_snapshot, restore_snapshot
 from kg.store.bolt import Store
 from tests.conftest import Kg, empty
 from tests.exchange.records import edge_lists, fill
@@ -145,3 +145,9 @@ def test_a_folder_that_is_no_snapshot_is_left_alone(
     assert write_snapshot(full, Path()).manifest["counts"]["edges"] == 2
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
     assert open_snapshot(tmp_path / "again").manifest["counts"]["edges"] == 2
+
+
+def test_what_an_edge_does_not_have_it_does_not_have_after_a_restore_either(graph: KnowledgeGraph) -> None:
+    load_snapshot(graph, FIXTURE)  # of an earlier version, with empty lists
+    row = graph.store.read("MATCH ()-[r]->() WHERE type(r) = 'xEffect' RETURN r.sources AS sources")[0]
+    assert row["sources"] is None

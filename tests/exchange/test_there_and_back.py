@@ -1,5 +1,6 @@
 """Every format that is written and read: through a file, from one real graph to the next, whatever the texts."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +13,17 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from ingest.load import load_file
 from kg.errors import InputError
-from kg.exchange.atomic import write_atomic2019
-from kg.exchange.conceptnet import write_conceptnet
-from kg.exchange.drawn import write_drawn
+from kg.exchange.formats import FORMATS, Format
 from kg.exchange.graphml import unescape
-from kg.exchange.kgtk import write_kgtk
-from kg.exchange.kgx import write_kgx
-from kg.exchange.skd import write_jsonl
-from kg.exchange.tsv import write_tsv
+from kg.exchange.networkx import write_gexf, write_node_link
+from kg.exchange.selection import Selection
 from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import head_id, tail_id
 from kg.model import NOTHING, Edge, Triple
 from kg.store.bolt import Store
 from kg.workspace import Workspace
 from tests.conftest import empty
-from tests.exchange.records import RELATIONS, edge_lists, fill
+from tests.exchange.records import edge_lists, fill
 
 VOCABULARY = """
 [xWant]
@@ -36,8 +33,15 @@ phrase = "is a"
 [oEffect]
 phrase = "so others"
 """
-Write = Callable[[KnowledgeGraph, Path], int]
+Fit = Callable[[Edge], Edge]
 Keep = Callable[[Edge], Any]
+BOTH_WAYS = {row.name: row for row in FORMATS.values() if row.read and row.write}
+REFUSING = {"atomic2020", "cn100k", "atomic2019", "conceptnet", "kgtk"}
+"""Formats that refuse what they cannot hold, as their row in the table or their module says."""
+
+
+def as_it_is(edge: Edge) -> Edge:
+    return edge
 
 
 def plain(edge: Edge) -> Edge:
@@ -46,17 +50,19 @@ def plain(edge: Edge) -> Edge:
     return replace(edge, triple=Triple(triple.head, triple.relation, triple.tail))
 
 
-def speaks_conceptnet(edge: Edge) -> Edge:
-    """An edge with what ConceptNet has: URIs that follow from the texts, and sources that are JSON."""
+def finite(edge: Edge) -> Edge:
+    return replace(edge, weight=None) if edge.weight in (float("inf"), float("-inf")) else edge
+
+
+def probed(edge: Edge) -> Edge:
+    """An edge with the row of LAMA that it could have been read from."""
     triple = edge.triple
-    tail_uri = f"/c/{triple.tail_lang or triple.lang}/none" if triple.tail == NOTHING else ""
-    sources = tuple(
-        sorted(orjson.dumps({"contributor": source}).decode().replace(":", ": ", 1) for source in edge.sources)
-    )
+    uris = triple.head_uri, triple.tail_uri or ("/c/en/none" if triple.tail == NOTHING else "")
+    row = {"sub_label": triple.head, "sub_uri": uris[0], "obj_label": triple.tail, "obj_uri": uris[1]}
+    source = json.dumps(row | {"predicate_id": triple.relation}, ensure_ascii=False, sort_keys=True)
     return replace(
-        edge, triple=Triple(triple.head, triple.relation, triple.tail, triple.lang, triple.tail_lang, "", tail_uri),
-        weight=None if edge.weight in (float("inf"), float("-inf")) else edge.weight, sources=sources, details=None,
-    )  # fmt: skip
+        edge, triple=Triple(triple.head, triple.relation, triple.tail, "en", "", *uris), sources=(source,), details=None
+    )
 
 
 def first(one: float | None, other: float | None) -> float | None:
@@ -64,82 +70,76 @@ def first(one: float | None, other: float | None) -> float | None:
     return other if one is None else one
 
 
-def as_it_is(edge: Edge) -> Edge:
-    return edge
+def contributors(edge: Edge) -> set[str]:
+    """Sources as ConceptNet has them."""
+    own = [source for source in edge.sources if source.startswith('{"contributor"')]
+    return {*own, *(json.dumps({"contributor": s}, ensure_ascii=False) for s in edge.sources if s not in own)}
 
 
-FORMATS: dict[str, tuple[str, Write, Callable[[Edge], Edge], Keep]] = {
-    "skd": (
-        "f.jsonl",
-        lambda graph, path: write_jsonl(graph.edges(), path, thresholds={}, verdicts={}),
-        plain,
-        lambda edge: (edge.triple, edge.split, None if edge.triple.says_nothing else first(edge.score, edge.published)),
-    ),
-    "atomic2020": ("f.tsv", lambda graph, path: write_tsv(graph.edges(), path), plain, lambda edge: edge.triple),
-    "cn100k": (
-        "f.txt",
-        lambda graph, path: write_tsv(graph.edges(), path, relation_first=True),
-        plain,
-        lambda edge: edge.triple,
-    ),
-    "atomic2019": (
-        "f.csv",
-        lambda graph, path: write_atomic2019(graph.edges(), path, relations=RELATIONS.names),
-        plain,
-        lambda edge: (edge.triple, edge.split),
-    ),
-    "conceptnet": (
-        "f.csv.gz",
-        lambda graph, path: write_conceptnet(graph.edges(), path),
-        speaks_conceptnet,
-        lambda edge: (edge.triple, edge.weight or 1.0, set(edge.sources)),
-    ),
-    "kgtk": (
-        "f.tsv.gz",
-        lambda graph, path: write_kgtk(graph.edges(), path, relations=RELATIONS),
-        as_it_is,
-        lambda edge: (edge.triple, edge.weight),
-    ),
-    "kgx": (
-        "f_edges.jsonl",
-        lambda graph, path: write_kgx(graph.phrases(), graph.edges(), path, runs=graph.runs()),
-        as_it_is,
-        lambda edge: (
-            edge.triple, edge.split, edge.logprob, edge.weight,
-            None if edge.triple.says_nothing else first(edge.published, edge.score), set(edge.sources), edge.details,
-        ),
-    ),
-}  # fmt: skip
+def skd(edge: Edge) -> Any:
+    return edge.triple, edge.split, None if edge.triple.says_nothing else first(edge.score, edge.published)
 
 
-@pytest.mark.parametrize("format_name", FORMATS)
+def kgx(edge: Edge) -> Any:
+    score = None if edge.triple.says_nothing else first(edge.published, edge.score)
+    return edge.triple, edge.split, edge.logprob, edge.weight, score, set(edge.sources), edge.details
+
+
+def everything(edge: Edge) -> Any:
+    return replace(edge, runs=(edge.runs[0], *sorted(edge.runs[1:])), sources=tuple(sorted(edge.sources)))
+
+
+EXPECTED: dict[str, tuple[Fit, Keep]] = {
+    "skd": (plain, skd),
+    "atomic2020": (plain, lambda edge: edge.triple),
+    "cn100k": (plain, lambda edge: edge.triple),
+    "atomic2019": (plain, lambda edge: (edge.triple, edge.split)),
+    "conceptnet": (finite, lambda edge: (edge.triple, 1.0 if edge.weight is None else edge.weight, contributors(edge))),
+    "kgtk": (as_it_is, lambda edge: (edge.triple, edge.weight)),
+    "kgx": (as_it_is, kgx),
+    "lama": (probed, lambda edge: (edge.triple, edge.sources)),
+    "rdf": (as_it_is, everything),
+    "snapshot": (as_it_is, everything),
+}
+
+
+def test_every_format_that_goes_both_ways_is_tried() -> None:
+    assert EXPECTED.keys() == BOTH_WAYS.keys()
+
+
+def brought(graph: KnowledgeGraph, row: Format, path: Path, workspace: Workspace) -> int:
+    """Bring a file into a graph; return how many rows were rejected."""
+    assert row.read
+    if not row.read.vocabulary:
+        restored = row.read(graph=graph, workspace=workspace, path=path, progress=lambda _: None)
+        return int(restored.rejected)
+    vocabulary = workspace.root / "vocabulary.toml"
+    vocabulary.write_text(VOCABULARY)
+    return load_file(graph, workspace, path, row.name, vocabulary=str(vocabulary), lang="en").rejected
+
+
+@pytest.mark.parametrize("name", BOTH_WAYS)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=edge_lists)
-def test_a_format_brings_back_what_it_can_hold(
-    store: Store, tmp_path: Path, format_name: str, edges: list[Edge]
-) -> None:
-    name, write, fit, keep = FORMATS[format_name]
+def test_a_format_brings_back_what_it_can_hold(store: Store, tmp_path: Path, name: str, edges: list[Edge]) -> None:
+    row, (fit, keep) = BOTH_WAYS[name], EXPECTED[name]
+    assert row.write
     edges = list({edge.triple: edge for edge in map(fit, edges)}.values())
     graph = fill(store, edges)
     before = list(graph.edges())
     assert {edge.triple for edge in before} == {edge.triple for edge in edges}
-    path = tmp_path / name
+    packed = ".gz" if row.write.packs else ""
+    path = tmp_path / f"file{row.endings[-1]}{packed}" if row.endings else tmp_path / "folder"
     try:
-        write(graph, path)
-    except InputError:  # what a format cannot hold it refuses
-        assert format_name not in ("skd", "kgtk", "kgx")
+        row.write(Selection(graph), path=path, base=None, form=None)
+    except InputError:
+        assert name in REFUSING
         assume(False)
     empty(store)
-    (tmp_path / "vocabulary.toml").write_text(VOCABULARY)
-    workspace = Workspace(tmp_path / "workspace")
-    loaded = load_file(graph, workspace, path, format_name, vocabulary=str(tmp_path / "vocabulary.toml"), lang="en")
-    assert loaded.rejected == 0
+    assert brought(graph, row, path, Workspace(tmp_path / "workspace")) == 0
     found = {edge.triple: keep(edge) for edge in graph.edges()}
     for edge in before:
-        expected = keep(edge)
-        if format_name == "skd" and edge.triple.says_nothing:
-            continue
-        assert found[edge.triple] == expected
+        assert found[edge.triple] == keep(edge)
     assert len(found) == len(before)
 
 
@@ -147,9 +147,9 @@ def test_a_format_brings_back_what_it_can_hold(
 @given(edges=edge_lists)
 def test_drawings_hold_everything(store: Store, tmp_path: Path, edges: list[Edge]) -> None:
     graph = fill(store, edges)
-    for form in ("gexf", "node-link"):
+    for form, write in (("gexf", write_gexf), ("node-link", write_node_link)):
         path = tmp_path / f"f.{form}"
-        assert write_drawn(graph.phrases(), graph.edges(), path, form) == len(edges)  # type: ignore[arg-type]
+        assert write(graph.phrases(), graph.edges(), path) == len(edges)
         if form == "gexf":
             drawn = nx.read_gexf(path)
         else:
@@ -160,6 +160,7 @@ def test_drawings_hold_everything(store: Store, tmp_path: Path, edges: list[Edge
         for edge in edges:
             triple = edge.triple
             data = found[head_id(triple), tail_id(triple), triple.relation]
+            assert data["label"] == triple.relation
             assert read(drawn.nodes[head_id(triple)]["text"]) == triple.head
             for name in ("score", "logprob", "weight", "accepted"):
                 expected = getattr(edge, name)

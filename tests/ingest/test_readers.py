@@ -8,21 +8,23 @@ from pathlib import Path
 import pytest
 
 from ingest.cleaning import clean_tails
-from ingest.readers import READERS, guess_format
-from ingest.readers.kgx import read_kgx, read_nodes
-from ingest.readers.teachers import read_completions
+from ingest.readers.completions import read_completions
 from kg.errors import InputError
+from kg.exchange.formats import guess_format, readable, reading
 from kg.exchange.kgtk import write_kgtk
+from kg.exchange.kgx import read_kgx, write_kgx
 from kg.exchange.lama import write_lama
+from kg.identity import head_id, tail_id, triple_id
 from kg.lines import Rejected, read_lines
-from kg.model import Assertion, Edge, Triple
+from kg.model import Assertion, Edge, Phrase, Triple
 from kg.vocabulary import Vocabulary
 
 
 def read(path: Path, content: bytes, format_name: str) -> tuple[list[Assertion], list[Rejected]]:
     path.write_bytes(content)
-    reader, vocabulary, lang = READERS[format_name]
-    rows = list(reader(read_lines(path), Vocabulary.load(vocabulary), lang))
+    given = reading(format_name)
+    vocabulary = Vocabulary.load(given.vocabulary)
+    rows = list(given(path=path, lines=read_lines(path), vocabulary=vocabulary, lang=given.lang, dropped=Counter()))
     return [row for row in rows if isinstance(row, Assertion)], [row for row in rows if isinstance(row, Rejected)]
 
 
@@ -166,7 +168,7 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("format_name", READERS)
+@pytest.mark.parametrize("format_name", [name for name, read in readable().items() if read.looks_like])
 def test_a_format_is_told_by_its_first_line(tmp_path: Path, format_name: str) -> None:
     (tmp_path / "f").write_bytes(b"\xef\xbb\xbf\n" + LINES[format_name].encode() + b"\r\n")
     assert guess_format(tmp_path / "f") == format_name
@@ -261,38 +263,105 @@ def test_cskg_rows_keep_what_every_column_says(tmp_path: Path) -> None:
     assert {line.removesuffix("\t") for line in written[1:]} == set(CSKG.splitlines()[1:3])
 
 
+def kgx_rows(folder: Path, nodes: list[object], edges: list[object]) -> list[Assertion | Rejected]:
+    for name, rows in (("g_nodes.jsonl", nodes), ("g_edges.jsonl", edges)):
+        (folder / name).write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+    return list(read_kgx(folder / "g_edges.jsonl", Vocabulary.load("skd"), "en"))
+
+
+NAPS, REST = {"id": "X:1", "name": "PersonX naps"}, {"id": "X:2", "name": "to rest"}
+WANTS = {"id": "e", "subject": "X:1", "predicate": "biolink:xWant", "object": "X:2"}
+
+
 def test_kgx_edges_find_their_nodes_beside_them(tmp_path: Path) -> None:
-    (tmp_path / "g_nodes.jsonl").write_text(
-        '{"id": "X:1", "name": "PersonX naps", "category": ["Event"]}\n{"id": "X:2", "name": "to rest"}\n'
-    )
-    edge = {"id": "e", "subject": "X:1", "predicate": "biolink:xWant", "object": "X:2", "agent_type": "manual_agent"}
-    path = tmp_path / "g_edges.jsonl"
-    path.write_text(f"{json.dumps(edge | {'pubs': 3})}\n{json.dumps(edge | {'object': 'X:3'})}\n")
-    rows = list(read_kgx(read_lines(path), Vocabulary.load("skd"), "en", read_nodes(path, "en")[0]))
-    assert isinstance(rows[0], Assertion)
-    assert rows[0].triple == Triple("PersonX naps", "xWant", "to rest", "en", "", "X:1", "X:2")
-    assert json.loads(rows[0].details or "") == {"kgx": {"pubs": 3}}
-    assert isinstance(rows[1], Rejected)
-    assert "'X:3' is not in the file of nodes" in rows[1].reason
+    good, bad = kgx_rows(tmp_path, [NAPS, REST], [WANTS | {"pubs": 3}, WANTS | {"object": "X:3"}])
+    assert isinstance(good, Assertion)
+    assert good.triple == Triple("PersonX naps", "xWant", "to rest", "en", "", "X:1", "X:2")
+    assert json.loads(good.details or "") == {"kgx": {"id": "e", "predicate": "biolink:xWant", "pubs": 3}}
+    assert isinstance(bad, Rejected)
+    assert "'X:3' is not in the file of nodes" in bad.reason
     with pytest.raises(InputError, match=r"other_nodes\.jsonl"):
-        read_nodes(tmp_path / "other_edges.jsonl", "en")
+        list(read_kgx(tmp_path / "other_edges.jsonl", Vocabulary.load("skd"), "en"))
+
+
+def test_a_bad_kgx_node_is_named_and_its_neighbours_are_kept(tmp_path: Path) -> None:
+    nodes = [NAPS, "no JSON", REST, {"id": "X:3", "name": " "}, REST | {"name": "to sleep"}]
+    rows = kgx_rows(tmp_path, nodes, [WANTS, WANTS | {"object": "X:3"}])
+    assert [row.triple.tail for row in rows if isinstance(row, Assertion)] == ["to rest"]
+    bad = [row for row in rows if isinstance(row, Rejected)]
+    assert [row.line for row in bad] == [2, 4, 5, 2]
+    assert all("g_nodes.jsonl" in row.reason for row in bad[:3])
+    assert "twice" in bad[2].reason
+
+
+OTHERS_NODES = [
+    NAPS | {"category": ["biolink:Event"], "xref": ["Y:1"], "provided_by": "them", "lang": "en", "uri": "x"},
+    {"id": "X:2", "category": "biolink:Thing", "score": 7},
+]
+OTHERS_EDGES = [
+    WANTS | {
+        "sources": [{"resource_id": "infores:a", "resource_role": "primary_knowledge_source"}], "score": 7, "split": 5,
+        "knowledge_level": "observation", "agent_type": "text_mining_agent", "publications": ["PMID:1"],
+        "qualifiers": {"a": [1.5, None]}, "weight": "heavy", "runs": 3, "details": {"b": True}, "predicted": "no",
+        "accepted": None, "logprob": [],
+    },
+]  # fmt: skip
+
+
+def test_what_others_say_in_kgx_comes_out_as_it_went_in_even_twice(tmp_path: Path) -> None:
+    nodes, edges = OTHERS_NODES, OTHERS_EDGES
+    for _ in range(2):
+        rows = kgx_rows(tmp_path, [*nodes], [*edges])
+        assert len(rows) == 1
+        (row,) = rows
+        assert isinstance(row, Assertion)
+        assert (row.score, row.sources, row.weight, row.split) == (
+            None,
+            (),
+            None,
+            None if edges is OTHERS_EDGES else "test",
+        )
+        triple = row.triple
+        ends = [
+            Phrase(triple.head, triple.lang, ("Event",), "test", triple.head_uri),
+            Phrase(triple.tail, triple.lang, ("Inference",), None, triple.tail_uri),
+        ]
+        edge = Edge(triple, "test", ("run",), predicted=False, details=row.details)
+        assert write_kgx(ends, [edge], tmp_path / "out", runs=[]) == 1
+        nodes, edges = ([json.loads(line) for line in (tmp_path / f"out{name}.jsonl").read_text().splitlines()]
+                        for name in ("_nodes", "_edges"))  # fmt: skip
+        for before, after in zip((*OTHERS_NODES, *OTHERS_EDGES), (*nodes[:2], *edges), strict=True):
+            assert {name: value for name, value in after.items() if not name.startswith("skd_")} == before
+
+
+def test_our_own_kgx_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    triple = Triple("PersonX naps", "xWant", "to rest", head_uri="Q1")
+    nodes = [
+        {"id": head_id(triple), "name": "PersonX naps", "category": ["Event"], "lang": "en", "uri": "Q1"},
+        {"id": tail_id(triple), "name": "to rest", "category": ["Inference"], "lang": "en"},
+    ]
+    edge = {"id": triple_id(triple), "subject": head_id(triple), "predicate": "xWant", "object": tail_id(triple),
+            "knowledge_level": "prediction", "agent_type": "computational_model", "split": "test", "score": 0.5,
+            "weight": 2, "sources": ["a"], "details": '{"kgx": {"x": 1}}', "predicted": True}  # fmt: skip
+    assert kgx_rows(tmp_path, [*nodes], [edge]) == [
+        Assertion(triple, split="test", score=0.5, weight=2.0, sources=("a",), details='{"kgx": {"x": 1}}')
+    ]
 
 
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ({"weight": 10**400}, "more than 64 bits"), ({"sources": 5}, "not a list of texts"),
-        ({"split": ["train"]}, "another kind"), ({"score": 7}, "not from 0 to 1"),
-        ({"details": {"a": 1}}, "not valid JSON"), ({"pubs": "\ud800"}, "cannot be kept"),
-        ({"sources": ["\ud800"]}, "lone surrogate"), ({"predicate": 3}, "predicate is missing"),
+        ({"skd_weight": 10**400}, "more than 64 bits"), ({"skd_sources": 5}, "not a list of texts"),
+        ({"skd_split": ["train"]}, "another kind"), ({"skd_score": 7}, "not from 0 to 1"),
+        ({"skd_details": {"a": 1}}, "not valid JSON"), ({"pubs": "\ud800"}, "cannot be kept"),
+        ({"skd_sources": ["\ud800"]}, "lone surrogate"), ({"predicate": 3}, "predicate is missing"),
+        ({"weight": float("nan")}, "not a number that JSON has"), ({"skd_weight": "inf"}, "not a number"),
     ],
 )  # fmt: skip
 def test_a_kgx_edge_with_values_of_another_kind_is_rejected(
     tmp_path: Path, said: dict[str, object], reason: str
 ) -> None:
-    edge = {"id": "e", "subject": "X:1", "predicate": "xWant", "object": "X:1"}
-    (tmp_path / "f").write_text(json.dumps(edge | said))
-    (row,) = read_kgx(read_lines(tmp_path / "f"), Vocabulary.load("skd"), "en", {"X:1": ("PersonX naps", "en", "")})
+    (row,) = kgx_rows(tmp_path, [NAPS, REST], [WANTS | said])
     assert isinstance(row, Rejected)
     assert reason in row.reason
 
@@ -303,6 +372,57 @@ def test_what_json_cannot_hold_is_rejected(tmp_path: Path) -> None:
     assert len(bad) == 2
     good, bad = read(tmp_path / "f", b'{"event": "a", "inference": {"event": ["x"]}}', "phalm")
     assert (good, len(bad)) == ([], 1)
+
+
+PLACE = {"pred": "/people/person/place_of_birth", "sub": "/m/09gb0bw", "obj": "/m/05f33tk", "sub_label": "Ada",
+         "obj_label": "London", "uuid": "1", "masked_sentences": ["Ada was born in [MASK]."]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "triple"),
+    [
+        (PLACE, Triple("Ada", "place_of_birth", "London", head_uri="/m/09gb0bw", tail_uri="/m/05f33tk")),
+        (PLACE | {"pred": "/people/person/date_of_birth", "obj": "1815", "obj_label": "1815"},
+         Triple("Ada", "date_of_birth", "1815", head_uri="/m/09gb0bw")),
+        (PLACE | {"pred": "/people/deceased_person/place_of_death"},
+         Triple("Ada", "place_of_death", "London", head_uri="/m/09gb0bw", tail_uri="/m/05f33tk")),
+        ({"sub": "alive", "obj": "think", "pred": "HasSubevent", "obj_label": "think", "masked_sentences": ["[MASK]"]},
+         Triple("alive", "HasSubevent", "think")),
+        ({"sub_label": "fish", "pred": "AtLocation", "obj_label": "water"}, Triple("fish", "AtLocation", "water")),
+    ],
+)  # fmt: skip
+def test_every_part_of_lama_has_its_own_relations(tmp_path: Path, row: dict[str, object], triple: Triple) -> None:
+    good, bad = read(tmp_path / "f", json.dumps(row).encode(), "lama")
+    assert bad == []
+    assert good[0].triple == triple
+    assert guess_format(tmp_path / "f") == "lama"
+
+
+@pytest.mark.parametrize("pred", ["LovesTo", "/people/person/shoe_size", 5, "", ["IsA"], "isa"])
+def test_a_relation_that_lama_does_not_have_is_refused_by_name(tmp_path: Path, pred: object) -> None:
+    good, bad = read(tmp_path / "f", json.dumps(PLACE | {"pred": pred}).encode(), "lama")
+    assert good == []
+    assert str(pred).rpartition("/")[2] in bad[0].reason or "pred is missing, or not a text" in bad[0].reason
+
+
+@pytest.mark.parametrize(
+    ("format_name", "header", "reason"),
+    [
+        ("kgtk", "node1\tlabel\trelation\tnode2", "names one thing 2 times: label, relation"),
+        ("kgtk", "node1\trelation\tnode2\tnode1", "names node1 2 times"),
+        ("kgtk", "id\tnode1\tnode2", "relation is missing"),
+        ("atomic2019", "event,xWant,xWant,split", "names xWant 2 times"),
+        ("atomic2019", "event,xWant,prefix,split,prefix", "names prefix 2 times"),
+        ("atomic2019", "xWant,split", "event is missing"),
+        ("atomic2019", "\ud800", "invalid UTF-8"),
+        ("kgtk", "", "the file is empty"),
+    ],
+)
+def test_a_header_that_does_not_tell_its_columns_apart_is_refused(
+    tmp_path: Path, format_name: str, header: str, reason: str
+) -> None:
+    with pytest.raises(InputError, match=reason):
+        read(tmp_path / "f", header.encode(errors="surrogatepass") + b"\nx\n" * bool(header), format_name)
 
 
 def test_lama_facts_have_their_whole_rows_as_sources(tmp_path: Path) -> None:

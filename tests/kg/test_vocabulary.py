@@ -5,7 +5,7 @@ import pytest
 from kg.errors import InputError, UnknownRelation
 from kg.vocabulary import Relation, Vocabulary
 
-SIZES = {"atomic": 9, "atomic2020": 23, "skd": 7, "skd2": 13, "conceptnet": 58, "cskg": 78, "ckbp": 26, "lama": 50}
+SIZES = {"atomic": 9, "atomic2020": 23, "skd": 7, "skd2": 13, "conceptnet": 58, "cskg": 78, "ckbp": 26, "lama": 66}
 
 
 @pytest.mark.parametrize(("name", "size"), SIZES.items())
@@ -30,6 +30,9 @@ def test_a_user_brings_relations_of_a_domain(tmp_path: Path) -> None:
     ('["x`]-() DELETE"]\nphrase = "p"', "not an identifier"),
     ("[HEAD]\nphrase = 'p'", "used by the graph itself"),
     ("extends = 'atlantis'", "neither a file nor one of"),
+    ("[events]\nphrase = 'p'", "that of a file of prompts"),
+    ("[Chat]\nphrase = 'p'", "that of a file of prompts"),
+    ("[seeds]\nphrase = 'p'", "that of a file of prompts"),
 ])  # fmt: skip
 def test_a_bad_vocabulary_says_what_is_wrong(tmp_path: Path, text: str, reason: str) -> None:
     file = tmp_path / "bad.toml"
@@ -47,3 +50,31 @@ def test_a_relation_name_has_at_most_64_characters() -> None:
     assert Relation("x" * 64, "p")
     with pytest.raises(InputError):
         Relation("x" * 65, "p")
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_a_vocabulary_that_extends_itself_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(length):
+        Path(f"v{number}.toml").write_text(f'extends = ["skd", "v{(number + 1) % length}.toml"]\n')
+    with pytest.raises(InputError, match=r"vocabulary v0\.toml extends itself: v0\.toml extends .*v0\.toml$"):
+        Vocabulary.load("v0.toml")
+
+
+def test_a_chain_of_a_thousand_is_one_sentence_and_one_of_ten_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(1000):  # each twice, which would be 2 ** 10 readings if none were remembered
+        below = "skd" if number == 999 else f"v{number + 1}.toml"
+        Path(f"v{number}.toml").write_text(f'extends = ["{below}", "{below}"]\n')
+    with pytest.raises(InputError, match=r"vocabulary v0\.toml extends more than"):
+        Vocabulary.load("v0.toml")
+    assert Vocabulary.load("v990.toml").names == Vocabulary.load("skd").names
+
+
+@pytest.mark.parametrize("name", ["overall", "vectors", "settings", "examples", "known", "head", "split"])
+def test_other_names_are_free(name: str) -> None:
+    assert Relation(name, "p").name == name

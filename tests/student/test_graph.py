@@ -11,9 +11,12 @@ from kg.model import NOTHING, Assertion, Split, Triple
 from kg.run import Run
 from kg.store import queries
 from kg.store.queries import Query
+from kg.vocabulary import Vocabulary
+from student.checkpoint import load
 from student.data import select
 from student.interface import Student
 from student.runs import predict
+from tests.student.conftest import fake_encode
 
 Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
@@ -158,3 +161,48 @@ def test_a_split_without_events_of_the_language_is_not_ready(
     put(graph, begun, [Triple("PersonXが勝つ", "xWant", "祝う", "ja")], "test")
     with pytest.raises(NotReady, match="no event of split test in language en"):
         predict(graph, student, "student-1")
+
+
+CAT, VERB = "/c/en/cat/n", "/c/en/cat/v"
+SENSES = [
+    Triple("cat", "IsA", "animal", head_uri=CAT, tail_uri="/c/en/animal/n"),
+    Triple("cat", "IsA", "animal", head_uri=VERB, tail_uri="/c/en/animal/n"),
+    Triple("cat", "IsA", "animal"),
+    Triple("cat", "Synonym", "chat", tail_lang="fr", head_uri=CAT, tail_uri="/c/fr/chat/n"),
+    Triple("cat", "Synonym", "chat", tail_lang="fr", head_uri=VERB),
+    Triple("cat", "Synonym", "kitty", head_uri=CAT),
+    Triple("cat", "IsA", "none", tail_uri="/c/en/none"),
+]
+
+
+@pytest.mark.parametrize("kind", ["generator", "ranker"])
+def test_senses_and_languages_go_all_the_way_from_a_graph_to_predicted_edges(
+    kind: str, graph: KnowledgeGraph, begun: Run, train: Train, tmp_path: Path
+) -> None:
+    graph.add_vocabulary(Vocabulary.load("conceptnet"))
+    put(graph, begun, SENSES, "train")
+    put(graph, begun, [Triple("dog", "RelatedTo", "x", head_uri="/c/en/dog/n")], "test")
+    data = select(graph, EVERY)
+    assert set(data.triples) == set(SENSES[:-1]), "a student cannot tell the word none from no effect"
+    assert data.manifest["events"] == 3
+    assert data.tails == {"IsA": {"animal": ["en", "/c/en/animal/n"]}, "Synonym": {"chat": ["fr", ""]}}
+    train(kind, tmp_path / "s", triples=data.triples, vocabulary=graph.vocabulary(), epochs=3,
+          manifest=data.manifest | {"tails": data.tails})  # fmt: skip
+    student = load(tmp_path / "s", fake_encode)
+    predict(graph, student, "student-1", split="test", count=3)
+    edges = [edge.triple for edge in graph.edges(split="test") if edge.predicted]
+    assert {triple.head_uri for triple in edges} <= {"/c/en/dog/n"}
+    known = {("IsA", "animal"): ("", "/c/en/animal/n"), ("Synonym", "chat"): ("fr", ""), ("Synonym", "kitty"): ("", "")}
+    for triple in edges:
+        if (sense := known.get((triple.relation, triple.tail))) is not None:
+            assert (triple.tail_lang, triple.tail_uri) == sense
+    if kind == "ranker":
+        assert {(triple.relation, triple.tail) for triple in edges} >= known.keys()
+    assert graph.statistics()["events"] == 4, "no event was made for a text without its URI"
+
+
+def test_a_query_that_does_not_return_the_uris_of_its_events_is_told_so(graph: KnowledgeGraph, begun: Run) -> None:
+    put(graph, begun, [Triple("cat", "xWant", "to rest", head_uri=CAT)], "train")
+    query = Query("mine", "MATCH (h:Event)-[r]->(t) RETURN h.text AS head, type(r) AS relation, t.text AS tail")
+    with pytest.raises(InputError, match=r"return head\.uri AS head_uri"):
+        select(graph, query)

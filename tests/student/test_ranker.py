@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kg.model import Triple
+from kg.vocabulary import Relation, Vocabulary
 from student import checkpoint
 from student.interface import Encode, Student
 from student.ranker import training as ranker_training
@@ -60,3 +61,14 @@ def test_one_triple_is_enough(train: Train, tmp_path: Path) -> None:
     student = train("ranker", tmp_path / "student", triples=[triple])
     ((prediction,),) = student.predict([("PersonX wakes", "xWant")], 5)
     assert (prediction.tail, prediction.logprob) == ("to dream", pytest.approx(0))
+
+
+def test_a_relation_may_be_called_as_anything_in_its_files(train: Train, tmp_path: Path, encode: Encode) -> None:
+    names = ["vectors", "known", "overall", "tails", "settings"]
+    triples = [Triple(f"PersonX does {name}", name, f"to {name}") for name in names]
+    vocabulary = Vocabulary(Relation(name, "p") for name in names)
+    train("ranker", tmp_path / "student", triples=triples, vocabulary=vocabulary)
+    opened = checkpoint.load(tmp_path / "student", encode)
+    assert opened.relations == tuple(names)
+    answers = opened.predict([("PersonX does it", name) for name in names], 5)
+    assert [[one.tail for one in answer] for answer in answers] == [[f"to {name}"] for name in names]

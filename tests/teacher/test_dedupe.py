@@ -11,7 +11,7 @@ from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
 from ingest.duplicates.dedupe import dedupe
 from ingest.duplicates.diversity import soft_duplicates
-from ingest.duplicates.near import first_alike, near_pairs, normalised
+from ingest.duplicates.near import first_alike, may_say_the_same, near_pairs, normalised
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.run import Run
@@ -75,6 +75,67 @@ def test_what_is_left_is_softly_unique(tails: list[str]) -> None:
         assert not others or sentence_bleu(others, words, weights=(0.5, 0.5), smoothing_function=smoothing) < 0.5
     if tails:
         assert left, "the last one stays"
+
+
+DIFFERENT = [
+    ("-5 degrees", "5 degrees"), ("C", "C++"), ("C", "C#"), ("C++", "C#"), ("$5", "5%"), ("$5", "5"), ("1.5", "15"),
+    ("1,5", "15"), (":)", ":("), ("not happy", "happy"), ("PersonX likes PersonY", "PersonY likes PersonX"),
+    ("5²", "52"), ("½", "1 2"), ("①", "1"), ("a/b", "a b"), ("x > y", "x < y"), ("+1", "-1"), ("5!", "5"),
+    ("really?", "really"), ("3:30", "330"), ("@home", "home"), ("#metoo", "metoo"), ("−5", "5"), ("(a)b", "ab"),
+    ("co-op", "coop"), ("€5", "£5"), ("😀", "😢"), ("x=1", "x≠1"), ("H₂O", "H2O"),
+]  # fmt: skip
+SAME = [
+    ("To rest", "to rest"), ("to rest.", "to rest"), ("to rest .", "to rest"), ("to  rest\t", "to rest"),
+    ("é", "e\u0301"), ("ｒｅｓｔ", "rest"), ("PersonX’s nap", "PersonX's nap"), ("−5 degrees", "-5 degrees"),
+    ("休む。", "休む"), ("To REST!", "to rest"), ("to rest...", "to rest"), ("to rest\u00a0now", "to rest now"),
+    ("C++.", "c++"), ("5%.", "5%"), ("to rest\n", "to rest"), ("x²", "X²"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_signs_digits_and_inner_punctuation_tell_texts_apart(one: str, other: str) -> None:
+    assert first_alike([one, other]).tolist() == [0, 1]
+    assert first_alike([f"it is {one} today", f"it is {other} today"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_case_blanks_unicode_forms_and_the_end_of_a_sentence_do_not(one: str, other: str) -> None:
+    assert first_alike([one, other]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("it is -5 degrees outside today", "it is 5 degrees outside today"),
+        ("PersonX gives PersonY a long and loving hug", "PersonY gives PersonX a long and loving hug"),
+        ("the dog bites the old man in the park", "the man bites the old dog in the park"),
+        ("PersonX is not happy about the long journey", "PersonX is happy about the long journey"),
+        ("PersonX is unhappy about the long journey", "PersonX is happy about the long journey"),
+        ("PersonX can't come to the party tonight", "PersonX can come to the party tonight"),
+        ("PersonX learns to program in C++ at school", "PersonX learns to program in C at school"),
+        ("it takes from 1.5 to 2 hours to get there", "it takes from 15 to 2 hours to get there"),
+        ("PersonX writes :) to the whole family", "PersonX writes :( to the whole family"),
+        ("PersonX pays $50 for the tickets there", "PersonX pays 50% for the tickets there"),
+    ],
+)
+def test_near_texts_that_say_something_else_are_no_duplicates(
+    graph: KnowledgeGraph, begun: Run, workspace: Workspace, one: str, other: str
+) -> None:
+    assert not may_say_the_same(one, other)
+    graph.add([Assertion(Triple(head, "xWant", "to go home")) for head in (one, other)], begun)
+    assert dedupe(graph, workspace, near=0.5).rules.total() == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("PersonX takes a nap", "PersonX takes naps"),
+        ("to go to the shop", "to go to the shops now"),
+        ("To rest.", "to rest"),
+    ],
+)
+def test_near_texts_that_vary_one_another_may_be(one: str, other: str) -> None:
+    assert may_say_the_same(one, other)
 
 
 def test_a_graph_is_only_changed_when_asked(graph: KnowledgeGraph, begun: Run, workspace: Workspace) -> None:

@@ -24,11 +24,12 @@ with `kg.exchange.rdf.reading`. Judgements, critics and acceptances are left out
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
-from itertools import islice
+from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import polars as pl
+from more_itertools import batched
 from pyoxigraph import RdfFormat, Triple, parse, serialize
 
 from kg.errors import InputError
@@ -47,19 +48,14 @@ from kg.graph.rows import EdgeRow
 from kg.model import Phrase
 from kg.vocabulary import Vocabulary
 
+if TYPE_CHECKING:
+    import rdflib
+
 _FORMATS = {
     ".nt": RdfFormat.N_TRIPLES, ".nq": RdfFormat.N_QUADS, ".ttl": RdfFormat.TURTLE, ".trig": RdfFormat.TRIG,
     ".jsonld": RdfFormat.JSON_LD,
 }  # fmt: skip
 _ROWS = 20_000  # rows that become lines at a time
-
-
-def is_rdf(path: Path) -> bool:
-    """Tell whether a file is named like RDF."""
-    try:
-        return rdf_format(path) is not None
-    except InputError:
-        return False
 
 
 def rdf_format(path: Path) -> RdfFormat:
@@ -121,12 +117,55 @@ def write_rdf(
         return count
 
 
-def write_shapes(path: Path, base: str = BASE) -> None:
-    """Write the SHACL shapes that the RDF under a base conforms to, as Turtle."""
+def export_rdf(
+    every_phrase: Iterable[Phrase],
+    pages: Iterable[Sequence[EdgeRow]],
+    path: Path,
+    relations: Vocabulary,
+    runs: Iterable[Mapping[str, object]],
+    base: str | None,
+    form: Form | None,
+) -> int:
+    """Write a graph as `write_rdf` does, with its usual base and form where none is named."""
+    return write_rdf(
+        every_phrase, pages, path, relations=relations, runs=runs, base=base or BASE, form=form or "reification"
+    )
+
+
+def to_rdflib(
+    phrases: Iterable[Phrase],
+    pages: Iterable[Sequence[EdgeRow]],
+    *,
+    relations: Vocabulary,
+    runs: Iterable[Mapping[str, object]],
+    base: str = BASE,
+) -> "rdflib.Graph":
+    """Return a graph in rdflib, in memory: what `write_rdf` writes in the form `reification`.
+
+        part = kg.exchange.selection.Selection(graph, accepted=True)
+        to_rdflib(part.phrases, part.pages, relations=part.relations, runs=part.runs).query("SELECT ...")
+
+    Raises:
+        InputError: the base is not the start of an IRI.
+    """
+    import rdflib  # noqa: PLC0415 - only where it is used
+
     names = Names(base)
+    lines = BytesIO()
+    _write_lines(lines, names, phrases, pages, relations, list(runs), "reification")
+    graph = rdflib.Graph()
+    for prefix, namespace in (NAMESPACES | names.prefixes).items():
+        graph.bind(prefix, namespace)
+    return graph.parse(data=lines.getvalue(), format="nt")
+
+
+def write_shapes(path: Path, base: str | None = None) -> str:
+    """Write the SHACL shapes that the RDF under a base conforms to, as Turtle; return what was done."""
+    names = Names(base or BASE)
     text = resources.files("kg").joinpath("exchange/rdf/shapes.ttl").read_text(encoding="utf-8")
     with export_file(path) as draft:
         draft.write_text(text.replace(BASE, names.base), encoding="utf-8")
+    return f"The shapes of RDF under {names.base} are in {path}"
 
 
 def _write_lines(
@@ -144,8 +183,7 @@ def _write_lines(
     for run in runs:
         _write_statements(file, describe_run(names, run))
     _write_statements(file, describe_nothing(names))
-    stream = iter(phrases)
-    while batch := list(islice(stream, _ROWS)):
+    for batch in batched(phrases, _ROWS):
         _write_frame(file, phrase_lines(names, batch))
         phrase_count += len(batch)
     for page in pages:

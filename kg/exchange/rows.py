@@ -3,7 +3,8 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kg import strict_json
@@ -33,6 +34,56 @@ def parse_rows(lines: Iterable[Line | Rejected], parse: Callable[[Line], Iterato
             yield Rejected(line.number, str(error), line.text)
         except (AttributeError, OverflowError, TypeError, ValueError) as error:
             yield Rejected(line.number, f"a value is of another kind than the format has: {error}", line.text)
+
+
+def read_header(
+    lines: Iterable[Line | Rejected],
+    cells: Callable[[str], list[str]],
+    needed: Sequence[str],
+    roles: Mapping[str, str] | None = None,
+) -> tuple[tuple[str, ...], Iterator[Line | Rejected]]:
+    """Return what the columns of a table are called, and the lines after its header.
+
+    Args:
+        lines: of the table.
+        cells: makes cells of a line.
+        needed: names that must be there.
+        roles: other names of columns, each with the usual one, which is returned for it.
+
+    Raises:
+        InputError: there is no first line that can be read, a name is missing, or two columns have one role.
+    """
+    rest = iter(lines)
+    first = next(rest, None)
+    if first is None:
+        raise InputError(f"the file is empty; its first line must name the columns {', '.join(needed)}")
+    if isinstance(first, Rejected):
+        raise InputError(f"line {first.line}, which must name the columns: {first.reason}")
+    given = cells(first.text)
+    names = tuple((roles or {}).get(name, name) for name in given)
+    for role, count in Counter(names).items():
+        if count > 1:
+            twice = [name for name, own in zip(given, names, strict=True) if own == role]
+            said = f"{role} {count} times" if len(set(twice)) == 1 else f"one thing {count} times: {', '.join(twice)}"
+            raise InputError(f"line {first.number}, the header, names {said}; which column counts?")
+    if missing := [name for name in needed if name not in names]:
+        raise InputError(
+            f"line {first.number} must name the columns {', '.join(needed)}; {', '.join(missing)} is missing"
+        )
+    return names, rest
+
+
+def cells_of(line: Line, header: Sequence[str], cells: Callable[[str], list[str]]) -> dict[str, str]:
+    """Return the cells of a line by the names of their columns."""
+    found = cells(line.text)
+    if len(found) != len(header):
+        raise InputError(f"{len(found)} columns where the header has {len(header)}")
+    return dict(zip(header, found, strict=True))
+
+
+def tab_cells(text: str) -> list[str]:
+    """Return the cells of one line of a TSV, which has no quoting."""
+    return text.split("\t")
 
 
 def make_triple(head: str, relation: str, tail: str, vocabulary: Vocabulary, lang: str) -> Triple:

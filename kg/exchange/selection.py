@@ -1,0 +1,97 @@
+"""A part of a graph, as one state of it, in every shape that a writer may take (`formats.Writing.takes`)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kg.graph.knowledge import KnowledgeGraph, Progress
+from kg.graph.rows import EdgeRow, edge_of
+from kg.model import Edge, Phrase, Split
+from kg.store import adhoc, queries
+from kg.store.bolt import Row
+from kg.vocabulary import Vocabulary
+
+
+class Selection:
+    """The edges that some filters leave, and what belongs to them; each attribute reads the graph anew.
+
+    Attributes:
+        graph: where they are.
+        filters: the filters that were given.
+        progress: called with numbers of edges.
+        notes: what the user should know of the condition (`kg.store.adhoc.check`), a line each.
+    """
+
+    def __init__(
+        self,
+        graph: KnowledgeGraph,
+        *,
+        where: str | None = None,
+        min_score: float | None = None,
+        accepted: bool | None = None,
+        split: Split | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        """Choose edges; nothing is read yet.
+
+        Args:
+            graph: where they are.
+            where: a Cypher condition over `head`, `r` and `tail`.
+            min_score: the smallest score, in [0, 1].
+            accepted: only edges that are accepted, or that are not.
+            split: only edges of these events.
+            progress: called with numbers of edges as they are read.
+
+        Raises:
+            UnsafeQuery: the condition does more than read.
+            QueryError: the database does not accept it.
+        """
+        given = {"where": where, "min_score": min_score, "accepted": accepted, "split": split}
+        self.graph = graph
+        self.filters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        self.progress = progress
+        self.notes = [] if where is None else _checked(graph, where)
+        self._watermark = graph.watermark()
+
+    @property
+    def pages(self) -> Iterator[list[EdgeRow]]:
+        """Lists of edges as rows (`kg.graph.rows.EdgeRow`); an error at the end if the graph was written to."""
+        parameters = {name: value for name, value in self.filters.items() if name != "where"}
+        pages = self.graph.edge_pages(where=self.filters.get("where"), parameters=parameters)
+        for page in self.graph.unchanged_since(self._watermark, pages):
+            yield page
+            self.progress(len(page))
+
+    @property
+    def edges(self) -> Iterator[Edge]:
+        """Edges, one by one; an error at the end if the graph was written to."""
+        return (edge_of(row) for page in self.pages for row in page)
+
+    @property
+    def phrases(self) -> Iterator[Phrase]:
+        """The phrases of the edges, each once."""
+        return self.graph.unchanged_since(self._watermark, self.graph.phrases(**self.filters))
+
+    @property
+    def every_phrase(self) -> Iterator[Phrase]:
+        """All phrases of the graph, with edges or without; where there are filters, those of the edges."""
+        found = self.graph.phrases(**self.filters) if self.filters else self.graph.phrases(every=True)
+        return self.graph.unchanged_since(self._watermark, found)
+
+    @property
+    def relations(self) -> Vocabulary:
+        """The relations of the graph."""
+        return self.graph.vocabulary()
+
+    @property
+    def runs(self) -> list[Row]:
+        """The runs of the graph, each a map."""
+        return self.graph.runs()
+
+
+def _checked(graph: KnowledgeGraph, where: str) -> list[str]:
+    """Check that a condition does nothing but read, in both queries that it goes into; return the notes on it."""
+    notes: list[str] = []
+    for name in ("graph/edges", "graph/phrases"):
+        query = queries.load(name).where(where)
+        notes = adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
+    return adhoc.of_condition(notes, where)
