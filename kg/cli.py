@@ -22,16 +22,16 @@ with interrupts.at_once():
     import ingest.cli
     import student.cli
     from kg import __version__
-    from kg.commands import export, query, runs, server
+    from kg.commands import export, init, query, runs, server
     from kg.errors import KGError
     from kg.model import Split
     from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
-  kg query why --param 'event=PersonX jams the office photocopier' --limit 10
   kg query review --limit 10
   kg export rdf graph.ttl --accepted"""
+_OF_THE_STARTER = "  kg query why --param 'event=PersonX jams the office photocopier' --limit 10"
 
 app = typer.Typer(
     help="A graph for Symbolic Knowledge Distillation: who claimed it, how sure the critic is, who learnt it.",
@@ -43,6 +43,7 @@ app.add_typer(server.app, name="server")
 app.add_typer(ingest.cli.app, name="ingest")
 app.add_typer(critic.cli.app, name="critic")
 app.add_typer(student.cli.app, name="student")
+app.command()(init.init)
 app.command()(query.query)
 app.command()(query.stats)
 app.command()(export.export)
@@ -64,27 +65,45 @@ def root(
 
 @app.command("distill")
 def distill_all(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A domain, as kg init makes one; without it, the starter corpus.", show_default=False),
+    ] = None,
+    kind: Annotated[
+        student.cli.KindName | None,
+        typer.Option(help="The only student to train; without it, all. The ranker takes seconds.", show_default=False),
+    ] = None,
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Train critics and students again.")] = False,
 ) -> None:
-    """Run the whole loop on the starter corpus. A second run reuses what is there."""
-    say(
-        "The whole loop: about four minutes on two idle cores, a few more at the first start; what is done is kept.",
-        err=True,
-    )
-    from kg.distill import distill
+    """Run the whole loop, on the starter corpus or on a domain of your own. A second run reuses what is there."""
+    if folder is None:
+        say(
+            "The whole loop: about four minutes on two idle cores, more at the first start; what is done is kept.",
+            err=True,
+        )
+    from kg.distill import distill, vocabulary_of
     from kg.encoder import Encoder
+    from kg.evaluate import STARTER
     from kg.graph.connection import open_graph
+    from student.kinds import KINDS
 
+    corpus = folder or STARTER
+    vocabulary = vocabulary_of(corpus)
     workspace = Workspace.default()
     if force:
         for name in ("critics", "students"):
             shutil.rmtree(workspace.root / name, ignore_errors=True)
     with open_graph(workspace) as graph:
         encoder = Encoder(None, workspace.folder("embeddings"))
-        report, folder = distill(graph, workspace, encoder, recall=recall, seed=seed, say=partial(say, err=True))
-    say(*report.split("\n"), "", f"The report is in {folder}", "", *_TRY_NEXT.split("\n"))
+        report, place = distill(
+            graph, workspace, encoder, corpus=corpus, vocabulary=vocabulary, kinds=(kind.value,) if kind else tuple(KINDS),
+            recall=recall, seed=seed, say=partial(say, err=True),
+        )  # fmt: skip
+    say(*report.split("\n"), "", f"The report is in {place}", "", *_TRY_NEXT.split("\n"))
+    if folder is None:
+        say(_OF_THE_STARTER)
 
 
 @runs.app.command("show")

@@ -5,7 +5,7 @@ short goes on, and killing this at any moment and running it again ends with the
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from critic.metrics import format_report as format_critic
 from critic.runs import Trained, calibrate_critic, score_edges, train_critic
 from ingest.load import load_file
 from kg.encoder import Encoder
+from kg.errors import InputError
 from kg.evaluate import STARTER, evaluate
 from kg.graph.knowledge import KnowledgeGraph
 from kg.progress import Bar
@@ -46,6 +47,8 @@ def distill(
     encoder: Encoder,
     *,
     corpus: Path = STARTER,
+    vocabulary: str | None = None,
+    kinds: Collection[str] = tuple(KINDS),
     recall: float = 0.8,
     seed: int = 0,
     epochs: int | None = None,
@@ -58,6 +61,8 @@ def distill(
         workspace: where critics, students and the report go.
         encoder: the sentence encoder of critic and ranker.
         corpus: a folder with `completions.jsonl` and `judgements.tsv`.
+        vocabulary: of the relations in it, as `vocabulary_of` finds it; None is SKD's.
+        kinds: of the students to train.
         recall: share of the good triples that the thresholds keep, in (0, 1].
         seed: of everything random.
         epochs: of all students; None derives them from the data.
@@ -68,8 +73,14 @@ def distill(
     critics: list[Trained] = []
 
     def load() -> None:
-        load_file(graph, workspace, corpus / "completions.jsonl", "completions", model="teacher", licence="CC0-1.0")
-        import_judgements(graph, workspace, corpus / "judgements.tsv")
+        loaded = load_file(
+            graph, workspace, corpus / "completions.jsonl", "completions", vocabulary=vocabulary, model="teacher",
+            licence="CC0-1.0" if corpus == STARTER else None,
+        )  # fmt: skip
+        judged = import_judgements(graph, workspace, corpus / "judgements.tsv")
+        for brought in (loaded, judged):
+            if brought.rejected:
+                say(f"{brought.rejected:,} rows rejected; see {brought.rejected_file}")
 
     def accept() -> None:
         calibrate_critic(graph, workspace, recall=recall)
@@ -99,12 +110,25 @@ def distill(
         *(
             Step(f"train the {name} on what was accepted, and let it infer", kind.seconds, partial(learn, name))
             for name, kind in KINDS.items()
+            if name in kinds
         ),
         Step("score what the students say", 5, score),
         Step("evaluate", 20, report),
     ], say)  # fmt: skip
     text, folder = reports[-1]
     return f"{text}\n\n## The critic that filtered\n\n{format_critic(critics[-1].report)}", folder
+
+
+def vocabulary_of(corpus: Path) -> str | None:
+    """Return the path of a corpus's own vocabulary; None if it has none.
+
+    Raises:
+        InputError: the folder lacks one of the files that a corpus must have.
+    """
+    if missing := [name for name in ("completions.jsonl", "judgements.tsv") if not (corpus / name).is_file()]:
+        raise InputError(f"{corpus} has no {' and no '.join(missing)}; kg init shop makes a folder that shows them")
+    vocabulary = corpus / "vocabulary.toml"
+    return str(vocabulary) if vocabulary.is_file() else None
 
 
 def take(steps: list[Step], say: Callable[[str], object]) -> None:

@@ -12,7 +12,7 @@ import typer.main
 from kg.cli import app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(ROOT.glob("*.md"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("kg/domains/*/README.md")])
 
 
 def tracked(*patterns: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Prompts are files: the shipped ones are rendered as the golden files show, a user's own need no code."""
 
+import json
 import os
 import re
 import time
@@ -10,22 +11,31 @@ import pytest
 
 from ingest.teacher.prompts import SHIPPED, Prompts, read_events, take_names
 from ingest.teacher.rendering import Pair, put_names
+from kg.commands.init import DOMAINS
 from kg.errors import InputError
+from kg.model import phrase_id, split_of
 from kg.vocabulary import Vocabulary
 
 GOLDEN = Path(__file__).parents[1] / "data" / "prompts"
 NAMES = ("events", *Vocabulary.load("skd").names)
+SHOP = DOMAINS / "shop"
+RENDERED = [
+    *((structure, structure, name, "PersonX fires PersonY's cook") for structure in SHIPPED for name in NAMES),
+    *(
+        ("shop", str(SHOP / "prompts"), name, "PersonX buys PersonY a label maker")
+        for name in ("events", *Vocabulary.load(str(SHOP / "vocabulary.toml")).names)
+    ),
+]
 
 
-@pytest.mark.parametrize("structure", SHIPPED)
-@pytest.mark.parametrize("name", NAMES)
-def test_a_prompt_is_rendered_as_the_golden_file_shows(structure: str, name: str) -> None:
+@pytest.mark.parametrize(("structure", "folder", "name", "event"), RENDERED)
+def test_a_prompt_is_rendered_as_the_golden_file_shows(structure: str, folder: str, name: str, event: str) -> None:
     """Run with KG_TEST_REWRITE=1 to write the golden files anew."""
-    prompts = Prompts(structure)
+    prompts = Prompts(folder)
     if name == "events":
         text = prompts.for_events(prompts.seeds, 0, 0).text
     else:
-        text = prompts.for_inferences("PersonX fires PersonY's cook", name).text
+        text = prompts.for_inferences(event, name).text
     golden = GOLDEN / f"{structure}-{name}.txt"
     if os.environ.get("KG_TEST_REWRITE"):
         golden.write_text(text + "\n", encoding="utf-8")
@@ -39,6 +49,17 @@ def test_the_shipped_prompts_are_complete(structure: str) -> None:
     for name in NAMES[1:]:
         assert len(prompts.examples(name)) == 10
         assert prompts.settings("inferences")["top_p"] == (0.9 if structure == "paper" else 0.5)
+
+
+def test_the_prompts_of_the_shop_are_complete_and_show_no_recorded_triple() -> None:
+    prompts = Prompts(str(SHOP / "prompts"))
+    recorded = [json.loads(line) for line in (SHOP / "completions.jsonl").read_text(encoding="utf-8").splitlines()]
+    for name in Vocabulary.load(str(SHOP / "vocabulary.toml")).names:
+        assert len(prompts.examples(name)) == 8
+        assert not {head for head, _ in prompts.examples(name)} & {row["event"] for row in recorded}
+    assert len(prompts.seeds) == len(set(prompts.seeds)) == 30
+    assert {split_of(phrase_id(seed)) for seed in prompts.seeds} == {"train"}
+    assert prompts.settings("events")["max_tokens"] == prompts.settings("inferences")["max_tokens"] == 16
 
 
 def test_no_name_stands_for_two_persons_and_none_is_in_the_event() -> None:
