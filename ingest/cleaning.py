@@ -12,12 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 
-from ingest.teacher.messages import Completion
-from ingest.teacher.prompts import take_names
 from ingest.thinking import without_thinking
 from kg.errors import InputError
 from kg.model import clean_text
@@ -29,6 +27,22 @@ _EVENT_CHARACTERS = re.compile(r"[\w',.\"\-\u2019$ ]+")
 _LEAST_LIKELY = 0.2  # share of the events that is dropped
 _LANGUAGE_CHARACTERS = 40  # below, a language cannot be told
 _LANGUAGE_CERTAINTY = 0.9
+
+
+class Completion(NamedTuple):
+    """One text that a teacher wrote.
+
+    Attributes:
+        text: as it came.
+        logprob: mean log-probability of its tokens, at most 0, where the teacher gave them.
+        finish: why it ended: stop, length, content_filter or what else the teacher says; None if it does not say.
+        total: sum of the log-probabilities of its tokens.
+    """
+
+    text: str
+    logprob: float | None = None
+    finish: str | None = None
+    total: float | None = None
 
 
 @dataclass
@@ -106,6 +120,17 @@ def clean_events(completions: Iterable[Completion], *, persons: bool = True, lan
         else:
             _keep(done, event, one)
     return _in_language(done, lang)
+
+
+def take_names(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with its persons for first names; only whole words are names.
+
+    >>> take_names("Chris buys Alexander's gift at Christmas", {"Alex": "PersonX", "Chris": "PersonY"})
+    "PersonY buys Alexander's gift at Christmas"
+    """
+    for name, person in names.items():
+        text = re.sub(rf"\b{re.escape(name)}\b", person, text)
+    return text
 
 
 def least_likely(totals: Mapping[str, float | None]) -> set[str]:

@@ -98,8 +98,8 @@ def distill_all(
     with open_graph(workspace) as graph:
         encoder = Encoder(None, workspace.folder("embeddings"))
         report, place = distill(
-            graph, workspace, encoder, corpus=corpus, vocabulary=vocabulary, kinds=(kind.value,) if kind else tuple(KINDS),
-            recall=recall, seed=seed, say=partial(say, err=True),
+            graph, workspace, encoder, corpus=corpus, vocabulary=vocabulary, recall=recall,
+            kinds=(kind.value,) if kind else tuple(KINDS), seed=seed, say=partial(say, err=True),
         )  # fmt: skip
     say(*report.split("\n"), "", f"The report is in {place}", "", *_TRY_NEXT.split("\n"))
     if folder is None:
@@ -117,7 +117,9 @@ def show_run(
     """Show all that is known of one run; with a triple, also the request and the raw reply that it came from."""
     import json
 
-    runs.show(run_id)
+    from ingest.teacher.account import describe_run
+
+    runs.show(run_id, describe_run(Workspace.default(), run_id))
     if triple:
         from ingest.teacher.provenance import find_reply
 

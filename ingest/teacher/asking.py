@@ -7,17 +7,20 @@ with the queue. A provider that is busy halves the number in flight; replies rai
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.wait import wait_random_exponential
 
 from ingest.teacher.cache import ReplyCache
-from ingest.teacher.messages import Reply, Request, Usage
+from ingest.teacher.dialect import trials
+from ingest.teacher.messages import NotUnderstoodError, Reply, Request, Teacher, Usage
 from ingest.teacher.money import Budget
-from ingest.teacher.openai import NotUnderstoodError, Teacher
 from kg.errors import KGError, MalformedReply, RefusedReply, TeacherError, TeacherUnavailable
 
 _ATTEMPTS_UNAVAILABLE = 8
@@ -42,7 +45,7 @@ class Tally:
 
     Attributes:
         asked: requests answered by the teacher now.
-        kept: requests answered from the cache.
+        cached: requests answered from the cache.
         failed: requests that were given up.
         retries: attempts beyond the first of each request.
         missing: requests that were to be answered from the cache alone, and are not there.
@@ -50,11 +53,12 @@ class Tally:
         priced: the same, each token by its share of the price.
         models: models as the server reported them.
         stopped: why no more were asked, if that was so.
+        unsure: attempts that brought no usable reply now and may have been paid for.
         needed: smallest budget, in US dollars, with which the next request can be asked, if money was why.
     """
 
     asked: int = 0
-    kept: int = 0
+    cached: int = 0
     failed: int = 0
     retries: int = 0
     missing: int = 0
@@ -62,12 +66,13 @@ class Tally:
     priced: Usage = field(default_factory=Usage)
     models: set[str] = field(default_factory=set)
     stopped: str | None = None
+    unsure: int = 0
     needed: float = 0.0
 
     def count(self, reply: Reply, *, asked: bool) -> None:
         """Count a reply."""
         self.asked += asked
-        self.kept += not asked
+        self.cached += not asked
         self.tokens = self.tokens.plus(reply.usage)
         self.priced = self.priced.plus(reply.usage, reply.share)
         if reply.model:
@@ -83,7 +88,7 @@ def ask_all(
     *,
     tally: Tally,
     in_flight: int = 64,
-    kept_only: bool = False,
+    cached_only: bool = False,
     progress: Callable[[Tally], object] = lambda _: None,
 ) -> Generator[Outcome]:
     """Yield the outcome of each request, in the order in which they come.
@@ -99,14 +104,14 @@ def ask_all(
         budget: what may be spent.
         tally: numbers, kept up to date.
         in_flight: most requests at once.
-        kept_only: ask nothing; `tally.missing` counts what is not in the cache.
+        cached_only: ask nothing; `tally.missing` counts what is not in the cache.
         progress: called after each outcome.
 
     Raises:
         TeacherError: key, model or account are at fault, or nothing but failures came back.
     """
     with asyncio.Runner() as runner:
-        asker = _Asker(teacher, iter(requests), cache, run, budget, tally, in_flight, kept_only)
+        asker = _Asker(teacher, iter(requests), cache, run, budget, tally, in_flight, cached_only)
         runner.run(asker.open())
         try:
             while outcome := runner.run(asker.next()):
@@ -116,30 +121,25 @@ def ask_all(
             runner.run(asker.close())
 
 
-class _Flight:
+class _Pace:
     """How many requests may be in flight: halved when the provider is busy, raised a little by each reply."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._limit = float(most)
-        self._active = 0
-        self._changed = asyncio.Condition()
+        self._room = anyio.CapacityLimiter(most)
         self._open_at = 0.0
         self._cut_at = 0.0
 
-    async def enter(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._active < self._limit)
-            self._active += 1
-        while (wait := self._open_at - time.monotonic()) > 0:  # noqa: ASYNC110 - the end of a pause may move
-            await asyncio.sleep(wait)
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for room in flight, and for the end of a pause."""
+        async with self._room:
+            while (wait := self._open_at - time.monotonic()) > 0:  # noqa: ASYNC110 - the end of a pause may move
+                await anyio.sleep(wait)
+            yield
 
-    async def leave(self) -> None:
-        async with self._changed:
-            self._active -= 1
-            self._changed.notify(2)
-
-    def rest(self, seconds: float | None) -> None:
+    def pause(self, seconds: float | None) -> None:
         if seconds and seconds > 0:
             until = time.monotonic() + min(seconds, _LONGEST_WAIT_SECONDS)
             self._open_at = max(self._open_at, until)
@@ -148,85 +148,119 @@ class _Flight:
         now = time.monotonic()
         if now - self._cut_at > _CUT_SECONDS:
             self._cut_at = now
-            self._limit = max(1.0, self._limit / 2)
+            self._set(max(1.0, self._limit / 2))
 
     def speed_up(self) -> None:
-        self._limit = min(float(self._most), self._limit + 1 / self._limit)
+        self._set(min(float(self._most), self._limit + 1 / self._limit))
+
+    def _set(self, limit: float) -> None:
+        self._limit = limit
+        if self._room.total_tokens != (tokens := math.ceil(limit)):
+            self._room.total_tokens = tokens
 
 
 class _Asker:
+    """Workers that share the requests; each asks for one at a time, and hands its outcome on."""
+
     def __init__(
         self, teacher: Teacher, requests: Iterator[Request], cache: ReplyCache, run: str, budget: Budget,
-        tally: Tally, in_flight: int, kept_only: bool,
+        tally: Tally, in_flight: int, cached_only: bool,
     ) -> None:  # fmt: skip
         self._teacher, self._requests, self._cache, self._run = teacher, requests, cache, run
         self._budget, self._tally, self._in_flight = budget, tally, in_flight
-        self._kept_only = kept_only
+        self._cached_only = cached_only
         self._in_a_row = 0
         self._asking: dict[str, asyncio.Lock] = {}
-        self._error: BaseException | None = None
 
     async def open(self) -> None:
-        self._flight = _Flight(self._in_flight)
+        self._pace = _Pace(self._in_flight)
         self._settled = asyncio.Condition()
-        self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue(maxsize=self._in_flight)
-        self._teacher.dialect = self._cache.dialect(self._teacher.server)
+        self._trying = asyncio.Lock()
+        self._inlet, self._outcomes = anyio.create_memory_object_stream[Outcome](self._in_flight)
         await self._teacher.__aenter__()
-        self._workers = [asyncio.create_task(self._work()) for _ in range(self._in_flight)]
-        self._all = asyncio.create_task(self._finish())
-
-    async def close(self) -> None:
-        for task in (*self._workers, self._all):
-            task.cancel()
-        await asyncio.gather(*self._workers, self._all, return_exceptions=True)
-        await self._teacher.__aexit__(None, None, None)
+        self._all = asyncio.create_task(self._work_all())
 
     async def next(self) -> Outcome | None:
-        outcome = await self._outcomes.get()
-        if self._error:
-            raise self._error
-        return outcome
+        try:
+            return await self._outcomes.receive()
+        except anyio.EndOfStream:
+            await self._all
+            return None
 
-    async def _finish(self) -> None:
-        ended = await asyncio.gather(*self._workers, return_exceptions=True)
-        faults = [error for error in ended if isinstance(error, Exception)]
-        self._error = self._error or (faults[0] if faults else None)
-        await self._outcomes.put(None)
+    async def close(self) -> None:
+        self._all.cancel()
+        await asyncio.gather(self._all, return_exceptions=True)
+        self._outcomes.close()
+        await self._teacher.__aexit__(None, None, None)
+
+    async def _work_all(self) -> None:
+        try:
+            async with self._inlet, anyio.create_task_group() as workers:
+                for _ in range(self._in_flight):
+                    workers.start_soon(self._work)
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # the first one called the other workers off
 
     async def _work(self) -> None:
-        try:
-            for request in self._requests:
-                if outcome := await self._outcome(request):
-                    await self._outcomes.put(outcome)
-        except Exception as error:
-            self._error = self._error or error  # the first one counts; the others are called off
-            for other in self._workers:
-                if other is not asyncio.current_task():
-                    other.cancel()
-            raise
+        for request in self._requests:
+            if outcome := await self._outcome(request):
+                await self._inlet.send(outcome)
 
     async def _outcome(self, request: Request) -> Outcome | None:
         """Return the outcome of a request, or None if it is not asked because the budget is spent."""
-        words: set[str] = set()  # in which the server may understand it, beside those that it is known to
+        words: frozenset[str] = frozenset()  # in which the server may understand it, beside those learnt
         while True:
-            if reply := self._cache.get(*self._teacher.forms(request)):
-                self._tally.count(reply, asked=False)
+            if reply := self._cached(request):
                 return Outcome(request, reply)
-            if self._kept_only or self._tally.stopped:
-                self._tally.missing += self._kept_only
+            if self._cached_only or self._tally.stopped:
+                self._tally.missing += self._cached_only
                 return None
+            known = frozenset(self._teacher.dialect)
             try:
                 async with self._asking.setdefault(request.key, asyncio.Lock()):  # the same request is asked once
-                    if self._cache.get(*self._teacher.forms(request)) is None:
-                        outcome = await self._ask(self._teacher.speak(request, words))
-                        if words and outcome and outcome.reply:
-                            self._teacher.dialect |= words
-                            self._cache.learn(self._teacher.server, words)
-                        return outcome
+                    if self._cache.get(*self._teacher.wordings(request)) is None:
+                        return await self._ask_in(request, words)
             except NotUnderstoodError as error:
-                words.add(error.word)
+                if not error.named:
+                    return await self._try_words(request, words, error, known)
+                words |= {error.words[0]}
             finally:
                 self._asking.pop(request.key, None)
+
+    def _cached(self, request: Request) -> Reply | None:
+        if reply := self._cache.get(*self._teacher.wordings(request)):
+            self._tally.count(reply, asked=False)
+        return reply
+
+    async def _ask_in(self, request: Request, words: frozenset[str]) -> Outcome | None:
+        """Return the outcome of a request in further words of the dialect; learn them if a reply comes."""
+        outcome = await self._ask(self._teacher.reword(request, words))
+        if words and outcome and outcome.reply:
+            self._teacher.dialect |= words
+            self._cache.learn(self._teacher.server, words)
+        return outcome
+
+    async def _try_words(
+        self, request: Request, words: frozenset[str], refusal: NotUnderstoodError, known: frozenset[str]
+    ) -> Outcome | None:
+        """Return the outcome of a request whose refusal names no parameter: further words are tried, fewest first.
+
+        Args:
+            request: as first made.
+            words: in which it was refused, beside the known ones.
+            refusal: of the request in these words.
+            known: the dialect by then.
+        """
+        async with self._trying:  # one request tries; the others find what it learnt
+            learnt = [frozenset[str]()] if self._teacher.dialect != known else []
+            for more in (*learnt, *trials(refusal.words)):
+                if reply := self._cached(request):
+                    return Outcome(request, reply)
+                try:
+                    return await self._ask_in(request, words | more)
+                except NotUnderstoodError as error:
+                    refusal = error
+        return self._failed(request, str(refusal))
 
     async def _ask(self, request: Request) -> Outcome | None:
         tally = self._tally
@@ -236,7 +270,7 @@ class _Asker:
                 stop=_given_up, wait=_wait, reraise=True,
             ):  # fmt: skip
                 with attempt:
-                    if not await self._held(request):
+                    if not await self._reserved(request):
                         tally.stopped = (
                             f"the budget of ${self._budget.limit:g} is spent: ${self._budget.spent:,.4f} are, "
                             "and what is left is less than the next request may cost"
@@ -244,66 +278,72 @@ class _Asker:
                         tally.needed = max(tally.needed, self._budget.needed(request))
                         return None
                     tally.retries += attempt.retry_state.attempt_number > 1
-                    reply = await self._send(request)
+                    reply = await self._attempt(request)
         except (TeacherUnavailable, MalformedReply, RefusedReply) as error:
-            tally.failed += 1
-            self._in_a_row += 1
-            if self._in_a_row >= max(_HOPELESS, self._in_flight):
-                raise TeacherError(f"{self._in_a_row} requests in a row failed; the last: {error}") from error
-            return Outcome(request, None, str(error))
+            return self._failed(request, str(error))
         self._in_a_row = 0
         tally.count(reply, asked=True)
         return Outcome(request, reply)
 
-    async def _held(self, request: Request) -> bool:
-        """Hold back what a request may cost, as soon as what is in flight leaves room; False if it never will."""
+    def _failed(self, request: Request, reason: str) -> Outcome:
+        self._tally.failed += 1
+        self._in_a_row += 1
+        if self._in_a_row >= max(_HOPELESS, self._in_flight):
+            raise TeacherError(f"{self._in_a_row} requests in a row failed; the last: {reason}")
+        return Outcome(request, None, reason)
+
+    async def _reserved(self, request: Request) -> bool:
+        """Reserve what a request may cost, as soon as what is in flight leaves room; False if it never will."""
         async with self._settled:
-            while not self._budget.hold(request):
-                if not self._budget.holding:
+            while not self._budget.reserve(request):
+                if not self._budget.reservations:
                     return False
                 await self._settled.wait()
         return True
 
-    async def _send(self, request: Request) -> Reply:
-        usage, lost = Usage(), None
-        await self._flight.enter()
-        flight: int | None = self._cache.send(request, self._run)
+    async def _attempt(self, request: Request) -> Reply:
+        """Send a request once; what it cost, or may have cost, is noted whatever comes of it."""
+        usage = Usage()
         try:
-            reply = _reckoned(await self._teacher.ask(request), request)
-            usage = reply.usage
-            self._cache.put(request, reply, self._run)  # before anything else is done with it
-            self._flight.speed_up()
-            self._flight.rest(reply.wait_seconds)
-        except (MalformedReply, RefusedReply) as error:
-            usage, lost = Usage(*error.tokens), str(error)
-            if isinstance(error, MalformedReply) and usage == Usage():
-                usage = request.assumed_usage
-            raise
-        except TeacherUnavailable as error:
-            if error.billed:
-                usage, lost = request.assumed_usage, str(error)
-            if error.busy:
-                self._flight.slow_down()
-            self._flight.rest(error.wait_seconds)
-            raise
-        except asyncio.CancelledError:
-            flight = None  # it may be answered, and paid for, when nobody listens any more
-            raise
-        else:
-            return reply
+            async with self._pace.turn():
+                sent = self._cache.note_sent(request, self._run)  # an interrupt, or a full disk, leaves this note
+                try:
+                    reply = _reckoned(await self._teacher.ask(request), request)
+                except (KGError, NotUnderstoodError) as error:
+                    usage = self._lost(request, error)
+                    self._cache.note_settled(sent)
+                    raise
+                self._cache.put(request, reply, self._run)  # before anything else is done with it
+                self._cache.note_settled(sent)
+                usage = reply.usage
+                self._pace.speed_up()
+                self._pace.pause(reply.wait_seconds)
+                return reply
         finally:
-            if flight is not None:
-                self._cache.land(flight)
-            if lost is not None and usage != Usage():
-                self._cache.lose(request, lost, usage, self._run)
             async with self._settled:
                 self._budget.settle(request, usage)
                 self._settled.notify_all()
-            await self._flight.leave()
+
+    def _lost(self, request: Request, error: Exception) -> Usage:
+        """Return what a request without a usable reply cost, or may have cost, and note that."""
+        usage, certain = Usage(), True
+        if isinstance(error, MalformedReply | RefusedReply):
+            usage = Usage(*error.tokens)
+        if isinstance(error, TeacherUnavailable):
+            if error.busy:
+                self._pace.slow_down()
+            self._pace.pause(error.wait_seconds)
+        nobody_knows = isinstance(error, MalformedReply) and usage == Usage()
+        if nobody_knows or (isinstance(error, TeacherUnavailable) and error.billed):
+            usage, certain = request.assumed_usage, False
+        if usage != Usage():
+            self._cache.note_loss(request, str(error), usage, self._run, certain=certain)
+            self._tally.unsure += not certain
+        return usage
 
 
 def _reckoned(reply: Reply, request: Request) -> Reply:
-    """Return a reply with what it is taken to have cost, where the server does not say."""
+    """Return a reply with the tokens that it is taken to have cost, where the server does not say."""
     return reply if reply.usage != Usage() else replace(reply, usage=request.assumed_usage)
 
 
@@ -311,7 +351,7 @@ _backoff = wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS)
 
 
 def _wait(state: RetryCallState) -> float:
-    """Return how long one request waits; a pause that the provider asks for holds for all of them (`_Flight.rest`)."""
+    """Return how long one request waits; a pause that the provider asks for holds for all of them (`_Pace.pause`)."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.wait_seconds if isinstance(error, TeacherUnavailable) else None
     return 0.0 if asked and asked > 0 else float(_backoff(state))

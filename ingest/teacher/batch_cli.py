@@ -1,10 +1,11 @@
 """`kg ingest batch`: the provider's batch interface, at half the price."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kg.errors import InputError
 from kg.terminal import ask, say
 from kg.workspace import Workspace
 
@@ -18,21 +19,17 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="Its id, which --dry-r
 @app.command()
 def submit(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")] = False) -> None:
     """Send what is neither paid for nor on its way. `kg ingest inferences --dry-run` makes a run to send."""
-    from ingest.teacher.cache import ReplyCache
-    from ingest.teacher.plan import open_plan
-    from ingest.teacher.quote import quote
-
-    workspace = Workspace.default()
-    offer = quote(workspace, open_plan(workspace, run), batch=True)
-    say(f"Run {run}: {offer.estimate}", err=True)
-    if offer.estimate.requests and not yes:
-        ask("Send the batch?")
-    batches = _batches(workspace, run)
-    with ReplyCache.open(workspace.folder("replies")) as cache:
-        sent = batches.submit(cache)
-    for batch in sent:
-        say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}")
-    ended = [] if sent else batches.uncollected()
+    with _batches(Workspace.default(), run) as batches:
+        offer = batches.offer()
+        say(f"Run {run}: {offer.estimate}", err=True)
+        if offer.round > 1 and offer.estimate.requests:
+            say(f"That is round {offer.round}: {offer.events:,} different events came before it.", err=True)
+        if offer.estimate.requests and not yes:
+            ask("Send the batch?")
+        sent = batches.submit()
+        for batch in sent:
+            say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}")
+        ended = [] if sent else batches.uncollected()
     if not sent and not ended:
         say("Nothing was sent: all requests are paid for or on their way.")
     for fault in ended:
@@ -45,41 +42,40 @@ def submit(run: RunId, yes: Annotated[bool, typer.Option("--yes", help="Do not a
 @app.command()
 def status(run: RunId) -> None:
     """Say how far each batch is."""
-    for batch, state in _batches(Workspace.default(), run).refresh():
-        counts = state.request_counts
-        done = f", {counts.completed:,} done, {counts.failed:,} failed" if counts else ""
-        say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}{done}")
+    with _batches(Workspace.default(), run) as batches:
+        for batch, state in batches.refresh():
+            counts = state.request_counts
+            done = f", {counts.completed:,} done, {counts.failed:,} failed" if counts else ""
+            say(f"Batch {batch.id}: {batch.requests:,} requests, {batch.status}{done}")
 
 
 @app.command()
 def collect(run: RunId) -> None:
     """Bring in what the batches that ended have, in whatever way they ended, and write it into the graph."""
     from ingest.teacher import events, inferences
-    from ingest.teacher.cache import ReplyCache
-    from ingest.teacher.cli import report
+    from ingest.teacher.cli import report, resumable
     from ingest.teacher.plan import open_plan
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
-    with ReplyCache.open(workspace.folder("replies")) as cache:
-        done = _batches(workspace, run).collect(cache)
-    say(f"{done.kept:,} replies collected, {done.failed:,} requests without one")
-    for fault in done.faults:
-        say(fault, err=True)
-    plan = open_plan(workspace, run)
-    generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
-    with open_graph(workspace) as graph:
-        taught = generate(graph, workspace, plan, kept_only=True)
-    report(taught, 0.0)
+    with resumable(f"kg ingest batch collect {run}"):
+        with _batches(workspace, run) as batches:
+            done = batches.collect()
+        say(f"{done.replies:,} replies collected, {done.failed:,} requests without one")
+        for fault in done.faults:
+            say(fault, err=True)
+        plan = open_plan(workspace, run)
+        generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
+        with open_graph(workspace) as graph:
+            taught = generate(graph, workspace, plan, cached_only=True)
+        report(plan, taught, 0.0)
 
 
-def _batches(workspace: Workspace, run: str) -> "Batches":
+@contextmanager
+def _batches(workspace: Workspace, run: str) -> Iterator["Batches"]:
     from ingest.teacher.batch import Batches
-    from ingest.teacher.openai import OpenAITeacher
-    from ingest.teacher.plan import open_plan, open_teacher
+    from ingest.teacher.lesson import Lesson
+    from ingest.teacher.plan import open_plan
 
-    plan = open_plan(workspace, run)
-    teacher = open_teacher(plan)
-    if not isinstance(teacher, OpenAITeacher):
-        raise InputError(f"run {run} has a teacher in this process, which takes no batches")
-    return Batches(workspace, run, plan, teacher)
+    with Lesson.open(workspace, open_plan(workspace, run)) as lesson:
+        yield Batches(lesson)

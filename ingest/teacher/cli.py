@@ -1,5 +1,6 @@
 """`kg ingest events|inferences|resume`: ask a live teacher, after saying what it will cost."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kg import strict_json
 from kg.errors import InputError
-from kg.terminal import ask, say
+from kg.interrupts import is_behind
+from kg.terminal import ask, say, say_json
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ingest.teacher.messages import Interface
+    from ingest.teacher.messages import Interface, Request
     from ingest.teacher.plan import Plan
     from ingest.teacher.run import Taught
 
@@ -30,6 +33,9 @@ InFlight = Annotated[int, typer.Option(min=1, help="Most requests at once.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds for one request.")]
 MaxFailures = Annotated[float, typer.Option(min=0, max=1, help="Share of failed requests that is no error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and ask nothing.")]
+ShowPrompt = Annotated[
+    bool, typer.Option("--show-prompt", help="Show the first prompt of each relation, and the request it is sent as.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before spending.")]
 
 
@@ -51,6 +57,7 @@ def generate_events(
     timeout: Timeout = 120,
     max_failures: MaxFailures = 0.05,
     dry_run: DryRun = False,
+    show_prompt: ShowPrompt = False,
     yes: Yes = False,
 ) -> None:
     """Let a live teacher write events that are like the seeds."""
@@ -68,7 +75,7 @@ def generate_events(
         samples or (100 if chosen == "completions" else 20), texts,
         seed=seed, count=count, relations=relations,
     )  # fmt: skip
-    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, yes=yes)
+    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
 
 
 def generate_inferences(
@@ -90,6 +97,7 @@ def generate_inferences(
     timeout: Timeout = 120,
     max_failures: MaxFailures = 0.05,
     dry_run: DryRun = False,
+    show_prompt: ShowPrompt = False,
     yes: Yes = False,
 ) -> None:
     """Let a live teacher write the tails of events and relations."""
@@ -102,7 +110,7 @@ def generate_inferences(
         "inferences", model, _interface(interface), resolve(base_url), prompts, lang, samples,
         _events(events, lang), seed=seed, relations=asked,
     )  # fmt: skip
-    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, yes=yes)
+    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
 
 
 def resume(
@@ -122,8 +130,9 @@ def resume(
 
 
 def _teach(
-    plan: "Plan", budget: float | None, in_flight: int, timeout: float, max_failures: float, *, dry_run: bool, yes: bool
-) -> None:
+    plan: "Plan", budget: float | None, in_flight: int, timeout: float, max_failures: float, *,
+    dry_run: bool, yes: bool, show_prompt: bool = False,
+) -> None:  # fmt: skip
     from ingest.teacher import events, inferences
     from ingest.teacher.quote import quote
     from kg.graph.connection import open_graph
@@ -133,58 +142,94 @@ def _teach(
     say(f"Run {offer.run}: {offer.estimate}", err=not dry_run)
     if plan.kind == "events" and offer.estimate.requests:
         say("That is one round; if too few events are new, more follow, six times as much at most.", err=not dry_run)
-    if offer.kept:
-        say(f"{offer.kept:,} more are paid for already.", err=not dry_run)
+    if offer.cached:
+        say(f"{offer.cached:,} more are paid for already.", err=not dry_run)
+    if offer.borrowed:
+        say(f"{plan.prompts} has no prompt for {', '.join(offer.borrowed)}: shipped ones are used.", err=not dry_run)
+    if show_prompt:
+        for request in offer.prompts:
+            _show(request)
     if dry_run:
         say(f"Nothing was asked. To go on: kg ingest resume {offer.run}, or kg ingest batch submit {offer.run}")
         return
     if offer.estimate.requests and plan.interface != "local" and not yes:
         ask("Ask the teacher?")
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
-    try:
-        with open_graph(workspace) as graph, _bar(offer.estimate.requests + offer.kept) as tell:
+    with resumable(_resume(offer.run, budget)):
+        with open_graph(workspace) as graph, _bar(offer.estimate.requests + offer.cached) as tell:
             taught = generate(
                 graph, workspace, plan, budget_usd=budget, in_flight=in_flight,
                 timeout_seconds=timeout, progress=tell,
             )  # fmt: skip
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_resume(offer.run, budget)) from None
-    if plan.kind == "events" and taught.offered < plan.count and not (taught.tally.stopped or taught.tally.failed):
-        say(
-            f"Only {taught.offered:,} of {plan.count:,} events: the teacher repeats itself; give it more --seeds.",
-            err=True,
-        )
-    report(taught, max_failures, budget)
+        report(plan, taught, max_failures, budget)
 
 
-def report(taught: "Taught", max_failures: float, budget: float | None = None) -> None:
+@contextmanager
+def resumable(command: str) -> Iterator[None]:
+    """Give an interrupt the command that goes on where it stopped."""
+    try:
+        yield
+    except BaseException as error:
+        if is_behind(error):
+            raise KeyboardInterrupt(command) from None
+        raise
+
+
+def _show(request: "Request") -> None:
+    """Show a request as it is sent: its prompt as lines, and its body as JSON, without keys."""
+    from ingest.teacher.blotting import blot
+
+    about = f"{request.relation}, of {request.event!r}" if request.relation else "events"
+    say("", f"Prompt for {about}:", "", *blot(request.prompt.text).split("\n"), "", f"Sent to {request.url} as:")
+    say_json(json.loads(blot(strict_json.write(request.body))), indent=2)
+    say("")
+
+
+def report(plan: "Plan", taught: "Taught", max_failures: float, budget: float | None = None) -> None:
     """Say what a run did; exit with 1 if it stopped early, or too many requests failed."""
-    tally = taught.tally
-    answered = tally.asked + tally.kept
+    tally, account = taught.tally, taught.account
+    answered = tally.asked + tally.cached
     say(
-        f"Run {taught.run}: {answered:,} replies ({tally.kept:,} of them kept from before), {taught.offered:,} texts "
+        f"Run {taught.run}: {answered:,} replies ({tally.cached:,} of them kept from before), {taught.offered:,} texts "
         f"kept after cleaning, {taught.added:,} new in the graph"
     )
     say(
         f"{tally.tokens.prompt_tokens:,.0f} prompt and {tally.tokens.completion_tokens:,.0f} completion tokens"
-        + ("" if taught.spent is None else f", ${taught.spent:,.4f} spent by this run in all")
+        + ("" if account.cost_usd is None else f", ${account.cost_usd:,.4f} spent by this run in all")
     )
     for rule, number in taught.rules.most_common():
         say(f"{number:,} dropped in cleaning: {rule}")
-    if tally.failed:
-        say(f"{tally.failed:,} requests failed; see {taught.folder / 'failures.jsonl'}", err=True)
-    if tally.missing:
+    if perhaps := sum(lost.requests for lost in account.perhaps_paid):
+        most = sum(lost.cost_usd or 0 for lost in account.perhaps_paid)
         say(
-            f"{tally.missing:,} requests have no reply yet: collect again when their batch has ended, send them by "
-            f"kg ingest batch submit {taught.run}, or ask at once, at the full price, by kg ingest resume {taught.run}",
+            f"{perhaps:,} requests without an answer may have been paid for"
+            + ("" if account.cost_usd is None else f", ${most:,.4f} of that sum at most")
+            + f"; kg runs show {taught.run} lists them",
             err=True,
         )
+    if tally.failed:
+        say(f"{tally.failed:,} requests failed; see {taught.folder / 'failures.jsonl'}", err=True)
+    if plan.kind == "events" and taught.found < plan.count:
+        say(f"{taught.found:,} of {plan.count:,} events so far{_what_next(taught)}", err=True)
+    if tally.missing:
+        if plan.kind == "inferences":
+            say(f"{tally.missing:,} requests have no reply yet{_what_next(taught)}", err=True)
         raise typer.Exit(1)
     if tally.failed or tally.stopped:
         enough = budget if budget is None else max(budget, tally.needed)
         say(f"{tally.stopped or 'not all is done'}; to go on: {_resume(taught.run, enough)}", err=True)
     if tally.stopped or tally.failed > max_failures * (answered + tally.failed):
         raise typer.Exit(1)
+
+
+def _what_next(taught: "Taught") -> str:
+    """Return the second half of a sentence about what is not there yet: what brings it."""
+    if taught.tally.missing:
+        return (
+            f": kg ingest batch submit {taught.run} sends what is not on its way, kg ingest batch collect {taught.run} "
+            f"brings what is; kg ingest resume {taught.run} asks at once, at the full price"
+        )
+    return "" if taught.tally.stopped or taught.tally.failed else ": the teacher repeats itself; give it more --seeds"
 
 
 def _resume(run: str, budget: float | None) -> str:
@@ -199,7 +244,7 @@ def _bar(total: int) -> Iterator[Callable[..., Any]]:
     with Bar(total=total, unit="requests") as bar:
 
         def tell(tally: Any, spent: float | None) -> None:
-            done = tally.asked + tally.kept + tally.failed
+            done = tally.asked + tally.cached + tally.failed
             bar.total = max(bar.total, done)
             bar.set_postfix_str(
                 f"{(tally.tokens.prompt_tokens + tally.tokens.completion_tokens) / 1000:,.0f}k tokens"

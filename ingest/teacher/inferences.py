@@ -11,7 +11,6 @@ from ingest.cleaning import clean_tails
 from ingest.teacher.plan import Plan
 from ingest.teacher.run import Taught, Teaching
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import phrase_id
 from kg.model import Assertion, Triple
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
@@ -24,28 +23,26 @@ def generate_inferences(graph: KnowledgeGraph, workspace: Workspace, plan: Plan,
         graph: where they go.
         workspace: where replies are kept, and the run's folder is.
         plan: what is asked.
-        options: of `Teaching`: budget_usd, in_flight, timeout_seconds, progress.
+        options: of `Teaching`: budget_usd, in_flight, timeout_seconds, cached_only, progress.
 
     Raises:
         TeacherError: the teacher cannot be used.
     """
     with Teaching(workspace, plan, **options) as teaching:
         graph.add_vocabulary(Vocabulary(plan.relations))
-        graph.begin(teaching.run)
-        offered, added = graph.add(_assertions(teaching), teaching.run)
+        graph.begin(teaching.lesson.run)
+        offered, added = graph.add(_assertions(teaching), teaching.lesson.run)
         return teaching.finish(graph, offered, added)
 
 
 def _assertions(teaching: Teaching) -> Iterator[Assertion]:
-    plan = teaching.plan
-    events = {phrase_id(event, plan.lang): event for event in plan.texts}
-    for outcome in teaching.ask(plan.requests(teaching.teacher, teaching.prompts)):
-        key, _, relation = outcome.request.id.partition("-")
-        prompt = teaching.prompts.for_inferences(events[key], relation)
+    lang = teaching.lesson.plan.lang
+    for outcome in teaching.ask(teaching.lesson.requests()):
+        request, prompt = outcome.request, outcome.request.prompt
         cleaned = clean_tails(
-            outcome.reply.completions if outcome.reply else (), prompt.names, event=events[key],
-            prompt=prompt.text, lang=plan.lang,
+            outcome.reply.completions if outcome.reply else (), prompt.names, event=request.event,
+            prompt=prompt.text, lang=lang,
         )  # fmt: skip
-        teaching.note(outcome.request.id, cleaned)
+        teaching.note(request.id, cleaned)
         for tail, one in cleaned.kept.items():
-            yield Assertion(Triple(events[key], relation, tail, plan.lang), logprob=one.logprob)
+            yield Assertion(Triple(request.event, request.relation, tail, lang), logprob=one.logprob)

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ingest.teacher.messages import Completion, Interface, Reply, Request, Usage
+from ingest.cleaning import Completion
+from ingest.teacher.messages import Interface, Reply, Request, Usage
 from ingest.thinking import without_thinking
 from kg import strict_json
 from kg.errors import InputError, MalformedReply, TeacherError
@@ -28,7 +29,7 @@ class LocalTeacher:
     """A model of this machine, or of the Hugging Face hub."""
 
     def __init__(self, model: str, *, seed: int = 0) -> None:
-        """Describe it; nothing is loaded yet.
+        """Describe the teacher; nothing is loaded yet.
 
         Args:
             model: a folder, or a name on the hub.
@@ -57,11 +58,11 @@ class LocalTeacher:
         kept = {key: settings[key] for key in ("temperature", "top_p", "max_tokens", "stop") if key in settings}
         return Request(name, self.server, {"prompt": text, "n": count, "seed": self._seed, **kept}, count)
 
-    def speak(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:  # noqa: ARG002 - it has no dialect
+    def reword(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:  # noqa: ARG002 - no dialect
         """Return the request as it is."""
         return request
 
-    def forms(self, request: Request) -> list[Request]:
+    def wordings(self, request: Request) -> list[Request]:
         """Return the request as it is."""
         return [request]
 

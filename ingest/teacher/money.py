@@ -1,9 +1,10 @@
 """Money: what a model costs, what a plan will cost, and a budget that is never exceeded.
 
-A budget counts what is in flight by the most that it can cost, so a reply never breaks it. Prices come from a dated
+A budget counts requests in flight by the most that they can cost, so a reply never breaks it. Prices come from a dated
 file that the user may edit; a model that is not in it has no price, and then only tokens are counted.
 """
 
+import datetime as dt
 import math
 import re
 import tomllib
@@ -11,12 +12,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from ingest.teacher.messages import Request, Usage
 from kg.errors import InputError, TeacherError
 
 _MILLION = 1_000_000
 _TAIL_TOKENS = 6  # of a usual tail, JSON around it included
+_Dollars = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]  # for a million tokens; neither nan nor inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +45,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a plan will need.
+    """What requests will need.
 
     Attributes:
-        requests: how many.
+        requests: how many there are.
         prompt_tokens: about how many.
         completion_tokens: about how many.
         most_completion_tokens: how many at most.
@@ -72,11 +77,22 @@ class Estimate:
         return f"{tokens}; about ${about:,.4f}, at most ${most:,.4f} (prices: {self.price.source})"
 
 
+class _Entry(msgspec.Struct):
+    input: _Dollars
+    output: _Dollars
+
+
+class _PriceFile(msgspec.Struct):
+    date: dt.date
+    models: dict[str, _Entry]
+    batch: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+
+
 def price_of(model: str, workspace: Path, *, batch: bool = False) -> Price | None:
     """Return the price of a model, or None if it is not known.
 
     Args:
-        model: its name; a date after the name in the file is the same model.
+        model: the model's name; a date after the name in the file is the same model.
         workspace: a `prices.toml` there is read instead of the shipped one.
         batch: whether by the batch interface.
 
@@ -84,18 +100,18 @@ def price_of(model: str, workspace: Path, *, batch: bool = False) -> Price | Non
         InputError: the price file is not as described.
     """
     own = workspace / "prices.toml"
-    text = own.read_text(encoding="utf-8") if own.is_file() else _shipped()
     try:
-        content = tomllib.loads(text)
-        share = float(content.get("batch", 1)) if batch else 1.0
-        known = [name for name in content["models"] if re.fullmatch(rf"{re.escape(name)}(-[\d-]+)?", model)]
-        if not known:
-            return None
-        entry = content["models"][max(known, key=len)]
-        source = f"{content['date']}, {own if own.is_file() else 'shipped; edit .kg/prices.toml'}"
-        return Price(share * float(entry["input"]), share * float(entry["output"]), source)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{own} is not a price file like the shipped one: {error}") from error
+        text = own.read_text(encoding="utf-8") if own.is_file() else _shipped()
+        content = msgspec.convert(tomllib.loads(text), _PriceFile)
+    except (tomllib.TOMLDecodeError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise InputError(f"{own} is not a price file like the shipped one: {why}; mend it or move it away") from error
+    known = [name for name in content.models if re.fullmatch(rf"{re.escape(name)}(-[\d-]+)?", model)]
+    if not known:
+        return None
+    share, entry = content.batch if batch else 1.0, content.models[max(known, key=len)]
+    source = f"{content.date}, {own if own.is_file() else 'shipped; edit .kg/prices.toml'}"
+    return Price(share * entry.input, share * entry.output, source)
 
 
 def estimate(requests: Iterable[Request], price: Price | None) -> Estimate:
@@ -110,12 +126,12 @@ def estimate(requests: Iterable[Request], price: Price | None) -> Estimate:
 
 
 class Budget:
-    """Money that may be spent, with what is in flight held back.
+    """Money that may be spent, of which requests in flight reserve the most that they can cost.
 
     Attributes:
         limit: US dollars; None if there is no limit.
         spent: US dollars.
-        holding: number of requests for which money is held back.
+        reservations: number of requests for which money is reserved.
     """
 
     def __init__(self, limit: float | None, price: Price | None, spent: Usage) -> None:
@@ -134,16 +150,16 @@ class Budget:
         self.limit = limit
         self._price = price
         self.spent = price.of(spent) if price else 0.0
-        self.holding = 0
-        self._held = 0.0
+        self.reservations = 0
+        self._reserved = 0.0
 
-    def hold(self, request: Request) -> bool:
-        """Hold back the most that a request can cost; False if that would exceed the limit."""
+    def reserve(self, request: Request) -> bool:
+        """Reserve the most that a request can cost; False if that would exceed the limit."""
         most = self._most(request)
-        if self.limit is not None and self.spent + self._held + most > self.limit:
+        if self.limit is not None and self.spent + self._reserved + most > self.limit:
             return False
-        self._held += most
-        self.holding += 1
+        self._reserved += most
+        self.reservations += 1
         return True
 
     def needed(self, request: Request) -> float:
@@ -151,9 +167,9 @@ class Budget:
         return math.ceil((self.spent + self._most(request)) * 10_000 + 1e-6) / 10_000
 
     def settle(self, request: Request, usage: Usage) -> None:
-        """Give back what was held for a request, and count what it cost."""
-        self.holding -= 1
-        self._held = self._held - self._most(request) if self.holding else 0.0
+        """Give back what was reserved for a request, and count what it cost."""
+        self.reservations -= 1
+        self._reserved = self._reserved - self._most(request) if self.reservations else 0.0
         self.spent += self._price.of(usage) if self._price else 0.0
 
     def _most(self, request: Request) -> float:

@@ -4,15 +4,17 @@
     DIR/<relation>.txt        examples and an event in, an open end for the tail out
     DIR/examples/<relation>.tsv   optional: head and tail of each example, parted by a tab
     DIR/seeds.txt             optional: one event a line
-    DIR/chat.txt              optional: what is said around a prompt to a chat model
+    DIR/chat.txt              optional: the words around a prompt for a chat model
     DIR/settings.toml         optional: sampling parameters, in tables [events] and [inferences]
 
 `paper` and `release` are shipped: the two structures of West et al. 2021 (app. A; the released notebooks), in our own
-words. What a folder of the user's own lacks comes from the shipped ones. Templates are Jinja's, in a sandbox
-(`ingest.teacher.rendering`): they include no files, and of Jinja's globals have `range` only. They see `event`,
-`examples`, `seeds`, and first names for the persons: `query` for the event, `pair(i)` for the i-th example, each with
-`x` and `y`; `text | named(pair)` puts them in. Names in what comes back are mapped to PersonX and PersonY as whole
-words only. A file that is a link out of its folder, or no regular file, is refused.
+words. Templates, examples, seeds and the words around a prompt that a folder of the user's own lacks come from the
+shipped ones, a template from `paper`. Sampling parameters do not: those of `paper` end a tail after 12 tokens of
+English. Templates are Jinja's, in a sandbox (`ingest.teacher.rendering`): they include no files, and of Jinja's globals
+have `range` only. They see `event`, `examples`, `seeds`, and first names for the persons: `query` for the event,
+`pair(i)` for the i-th example, each with `x` and `y`; `text | named(pair)` puts them in. Names in what comes back are
+mapped to PersonX and PersonY as whole words only. A file that is a link out of its folder, or no regular file, is
+refused.
 """
 
 import hashlib
@@ -21,13 +23,13 @@ import os
 import random
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ingest.teacher.messages import Prompt
 from ingest.teacher.rendering import Pair, Renderer
 from kg.errors import InputError
 from kg.model import clean_text
@@ -47,26 +49,19 @@ _DEFAULTS: dict[str, Any] = {"temperature": 1.0, "top_p": 0.9, "max_tokens": 24,
 _SETTINGS = frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "max_tokens", "stop"})
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A rendered prompt, and the first names in it that stand for persons."""
-
-    text: str
-    names: Mapping[str, str]
-
-
 class Prompts:
-    """The prompts of one folder.
+    """The prompts of one folder, and the shipped ones where the folder has none.
 
     Attributes:
         name: a shipped name, or the folder.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, frozen: bool = False) -> None:
         """Open a folder of prompts.
 
         Args:
             name: `paper`, `release`, or a folder.
+            frozen: whether it is the copy that a run keeps, which has all templates of that run.
 
         Raises:
             InputError: there is no such folder.
@@ -75,13 +70,25 @@ class Prompts:
         self._folder = _SHIPPED / name if name in SHIPPED else Path(name)
         if not self._folder.is_dir():
             raise InputError(f"no prompts {name!r}: neither a folder nor one of {', '.join(SHIPPED)}")
-        self._sources: dict[str, str] = {}
+        self._folders = (self._folder, _SHIPPED) if frozen else (self._folder, _SHIPPED / "paper", _SHIPPED)
+        self._texts: dict[str, str | None] = {}
 
-    @property
-    def files(self) -> dict[str, str]:
-        """The folder's own files, as text: name to content."""
-        paths = [path for path in self._folder.rglob("*") if path.suffix in {".txt", ".tsv", ".toml"}]
-        return {path.relative_to(self._folder).as_posix(): _own(self._folder, path) or "" for path in sorted(paths)}
+    def files(self, names: Iterable[str]) -> dict[str, str]:
+        """Return all that the prompts of these names are made of, as text: a file's name in the folder to its content.
+
+        Raises:
+            InputError: a file cannot be read, or there is no such prompt.
+        """
+        wanted = ["chat.txt", "seeds.txt"]
+        for name in names:
+            self._source(f"{name}.txt")
+            wanted += [f"{name}.txt", f"examples/{name}.tsv"]
+        found = {name: self._text(name) for name in wanted} | {"settings.toml": self._own("settings.toml")}
+        return {name: text for name, text in found.items() if text is not None}
+
+    def borrowed(self, names: Iterable[str]) -> list[str]:
+        """Return which of these prompts come from the shipped ones, because the folder has none of that name."""
+        return [name for name in names if self._own(f"{name}.txt") is None and self._folder.parent != _SHIPPED]
 
     def settings(self, kind: str) -> dict[str, Any]:
         """Return the sampling parameters for `events` or `inferences`.
@@ -111,26 +118,22 @@ class Prompts:
     def _settings(self) -> dict[str, Any]:
         path = self._folder / "settings.toml"
         try:
-            return tomllib.loads(_own(self._folder, path) or "")
+            return tomllib.loads(self._own("settings.toml") or "")
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise InputError(f"{path} is not valid TOML: {error}") from error
 
     @cached_property
     def seeds(self) -> list[str]:
         """The events that an events prompt takes its examples from."""
-        own = self._folder / "seeds.txt"
-        return read_events(own if _own(self._folder, own) is not None else _SHIPPED / "seeds.txt")
+        return _events(self._text("seeds.txt") or "", self._place("seeds.txt"))
 
     def examples(self, relation: str) -> list[tuple[str, str]]:
         """Return head and tail of each example of a relation; the template may have its own instead."""
-        for folder in (self._folder, _SHIPPED):
-            path = folder / "examples" / f"{relation}.tsv"
-            if (text := _own(folder, path)) is not None:
-                rows = [line.split("\t") for line in text.splitlines() if line.strip()]
-                if bad := next((number for number, row in enumerate(rows, 1) if len(row) != 2), None):  # noqa: PLR2004
-                    raise InputError(f"{path}, example {bad}: head and tail, parted by one tab, are expected")
-                return [(row[0], row[1]) for row in rows]
-        return []
+        name = f"examples/{relation}.tsv"
+        rows = [line.split("\t") for line in (self._text(name) or "").splitlines() if line.strip()]
+        if bad := next((number for number, row in enumerate(rows, 1) if len(row) != 2), None):  # noqa: PLR2004
+            raise InputError(f"{self._place(name)}, example {bad}: head and tail, parted by one tab, are expected")
+        return [(row[0], row[1]) for row in rows]
 
     def for_events(self, seeds: Sequence[str], number: int, seed: int) -> Prompt:
         """Render the prompt for more events; its ten seeds follow from `number` and `seed`."""
@@ -152,7 +155,7 @@ class Prompts:
         return Prompt(text, {query.x: "PersonX", query.y: "PersonY"})
 
     def for_chat(self, prompt: str, count: int) -> str:
-        """Return what is said to a chat model that is to write `count` texts."""
+        """Return what a chat model is told that is to write `count` texts."""
         return self._render("chat", prompt=prompt, count=count)
 
     @cached_property
@@ -160,13 +163,24 @@ class Prompts:
         return _Examples(self)
 
     def _source(self, name: str) -> str:
-        if (found := self._sources.get(name)) is None:
-            texts = (_own(folder, folder / name) for folder in (self._folder, _SHIPPED))
-            found = next((text for text in texts if text is not None), None)
-            if found is None:
-                raise InputError(f"prompts {self.name} have no {name}")
-            self._sources[name] = found
+        if (found := self._text(name)) is None:
+            place = self._folder / name if self.name not in SHIPPED else f"DIR/{name}, for --prompts DIR"
+            raise InputError(f"prompts {self.name} have no {name}, and none is shipped: write {place}, or see kg init")
         return found
+
+    def _text(self, name: str) -> str | None:
+        """Return the text of a file of the folder, or else of the shipped ones; None if no folder has it."""
+        if name not in self._texts:
+            texts = (_own(folder, folder / name) for folder in self._folders)
+            self._texts[name] = next((text for text in texts if text is not None), None)
+        return self._texts[name]
+
+    def _own(self, name: str) -> str | None:
+        return _own(self._folder, self._folder / name)
+
+    def _place(self, name: str) -> Path:
+        """Return where the file is that `_text` reads."""
+        return next((folder / name for folder in self._folders if (folder / name).is_file()), self._folder / name)
 
     def _render(self, name: str, query: Pair | None = None, pairs: Sequence[Pair] = (), **values: Any) -> str:
         file = f"{name}.txt"
@@ -183,25 +197,18 @@ class _Examples(dict[str, list[tuple[str, str]]]):
         return self[relation]
 
 
-def take_names(text: str, names: Mapping[str, str]) -> str:
-    """Return a text with its persons for first names; only whole words are names.
-
-    >>> take_names("Chris buys Alexander's gift at Christmas", {"Alex": "PersonX", "Chris": "PersonY"})
-    "PersonY buys Alexander's gift at Christmas"
-    """
-    for name, person in names.items():
-        text = re.sub(rf"\b{re.escape(name)}\b", person, text)
-    return text
-
-
 def read_events(path: Path) -> list[str]:
     """Return the events of a text file, one a line, each once, as they are stored.
 
     Raises:
-        InputError: it cannot be read, is empty, or a line cannot be stored.
+        InputError: the file cannot be read, is empty, or a line cannot be stored.
     """
+    return _events(_text(path), path)
+
+
+def _events(content: str, path: Path) -> list[str]:
     events: dict[str, None] = {}
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(content.split("\n"), 1):
         if line.strip():
             try:
                 events[clean_text(line.strip())] = None

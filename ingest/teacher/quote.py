@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.teacher.cache import ReplyCache
-from ingest.teacher.events import first_requests
+from ingest.teacher.events import Rounds, due_requests
+from ingest.teacher.lesson import Lesson
 from ingest.teacher.messages import Request
 from ingest.teacher.money import Estimate, estimate, price_of
-from ingest.teacher.plan import Plan, open_teacher
-from ingest.teacher.prompts import Prompts
+from ingest.teacher.plan import Plan
 from kg.workspace import Workspace
 
 
@@ -18,43 +17,43 @@ class Quote:
 
     Attributes:
         run: id of its run.
-        estimate: of the requests that are not paid for.
-        kept: number of requests whose replies are there already.
+        estimate: of the requests that are not paid for; of events those of one round.
+        cached: number of requests whose replies are there already.
+        borrowed: names of prompts that the plan's folder has not, so that shipped ones are used.
+        prompts: the first request of each prompt, as it would be sent.
     """
 
     run: str
     estimate: Estimate
-    kept: int
+    cached: int
+    borrowed: tuple[str, ...]
+    prompts: tuple[Request, ...]
 
 
-def quote(workspace: Workspace, plan: Plan, *, batch: bool = False) -> Quote:
+def quote(workspace: Workspace, plan: Plan) -> Quote:
     """Return what a plan will cost, and keep the plan in the folder of its run.
 
-    For events it is the first round, which is enough when half of the texts are good and new.
+    For events it is the first round that is not answered, which is enough when its texts are as good and new as those
+    before; half of them if there are none.
 
     Raises:
         TeacherError: the teacher's address or key is wrong.
         InputError: prompts or price file are not as described.
     """
-    teacher = open_teacher(plan)
-    prompts = Prompts(plan.prompts)
-    run = plan.run(teacher)
-    plan.save(workspace.folder("runs", run.id))
-    requests = (
-        (plan.event_request(teacher, prompts, place) for place in range(first_requests(plan)))
-        if plan.kind == "events"
-        else plan.requests(teacher, prompts)
-    )
-    total = 0
-    with ReplyCache.open(workspace.folder("replies")) as cache:
-        teacher.dialect = cache.dialect(teacher.server)
+    with Lesson.open(workspace, plan) as lesson:
+        lesson.save()
+        number = 0
 
-        def missing() -> Iterator[Request]:
-            nonlocal total
-            for request in requests:
-                total += 1
-                if cache.get(*teacher.forms(request)) is None:
+        def due() -> Iterator[Request]:
+            nonlocal number
+            for request in lesson.requests():
+                number += 1
+                if not lesson.find(request):
                     yield request
 
-        needed = estimate(missing(), price_of(plan.model, workspace.root, batch=batch))
-    return Quote(run.id, needed, total - needed.requests)
+        rounds = Rounds(plan)
+        requests = due_requests(lesson, rounds) if plan.kind == "events" else due()
+        needed = estimate(requests, price_of(plan.model, workspace.root))
+        cached = (rounds.asked if plan.kind == "events" else number) - needed.requests
+        borrowed = () if plan.frozen else tuple(lesson.prompts.borrowed(plan.names))
+        return Quote(lesson.run.id, needed, cached, borrowed, tuple(lesson.first_requests()))

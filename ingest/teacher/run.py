@@ -2,23 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from ingest.cleaning import Cleaned
+from ingest.teacher.account import Account, account_of
 from ingest.teacher.asking import Outcome, Tally, ask_all
-from ingest.teacher.cache import ReplyCache
+from ingest.teacher.lesson import Lesson
 from ingest.teacher.messages import Request
 from ingest.teacher.money import Budget, price_of
-from ingest.teacher.plan import Plan, open_teacher
-from ingest.teacher.prompts import Prompts
+from ingest.teacher.plan import Plan
 from kg import strict_json
 from kg.graph.knowledge import KnowledgeGraph
 from kg.run import write_record
-from kg.workspace import Workspace, private_file
+from kg.workspace import Workspace, naming, private_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,13 @@ class Taught:
 
     Attributes:
         run: its id.
-        offered: events or triples that were kept after cleaning.
+        offered: events or triples that were left after cleaning.
         added: how many of them are new in the graph.
         tally: requests and tokens.
         rules: how many texts each cleaning rule dropped.
-        spent: US dollars that the run has cost so far, losses included; None if the price is not known.
+        account: what the run has cost so far.
         folder: where `dropped.jsonl` and `failures.jsonl` are.
+        found: different events that came so far; for inferences 0.
     """
 
     run: str
@@ -40,18 +41,17 @@ class Taught:
     added: int
     tally: Tally
     rules: Counter[str]
-    spent: float | None
+    account: Account
     folder: Path
+    found: int = 0
 
 
 class Teaching:
     """One run of a live teacher. Use it as a context manager; `ask`, `note`, then `finish`.
 
     Attributes:
-        plan: what is asked.
-        teacher: whom.
-        prompts: in which words.
-        run: the run that asserts what comes of it.
+        lesson: what is asked, whom, and in which words; open within the context.
+        tally: numbers of the run so far.
     """
 
     def __init__(
@@ -62,35 +62,44 @@ class Teaching:
         budget_usd: float | None = None,
         in_flight: int = 64,
         timeout_seconds: float = 120,
-        kept_only: bool = False,
+        cached_only: bool = False,
         progress: Callable[[Tally, float | None], object] = lambda *_: None,
     ) -> None:
-        self.plan = plan
-        self.prompts = Prompts(plan.prompts)
-        self.teacher = open_teacher(plan, timeout_seconds=timeout_seconds, in_flight=in_flight)
-        self.run = plan.run(self.teacher)
+        """Describe a run; nothing is opened yet.
+
+        Args:
+            workspace: where replies are kept, and the run's folder is.
+            plan: what is asked.
+            budget_usd: US dollars that the run may cost in all; None if there is no limit.
+            in_flight: most requests at once.
+            timeout_seconds: of one request.
+            cached_only: whether nothing is asked, because the replies came by batch.
+            progress: called after each outcome with the numbers and the US dollars spent, None without a price.
+        """
         self.tally = Tally()
-        self._folder = workspace.folder("runs", self.run.id)
         self._workspace = workspace
+        self._plan = plan
         self._limit = budget_usd
         self._in_flight = in_flight
-        self._kept_only = kept_only
+        self._timeout_seconds = timeout_seconds
+        self._cached_only = cached_only
         self._progress = progress
         self._rules: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self.plan.save(self._folder)
         with ExitStack() as stack:
-            self.cache = stack.enter_context(ReplyCache.open(self._workspace.folder("replies")))
-            self._price = price_of(self.plan.model, self._workspace.root)
-            self._budget = Budget(self._limit, self._price, self.cache.paid(self.run.id))
-            modes = {"dropped.jsonl": "w", "failures.jsonl": "a" if self._kept_only else "w"}  # the batch's are there
-            self._dropped, self._failures = (
-                stack.enter_context(
-                    private_file(self._folder / name).open(mode, encoding="utf-8", errors="backslashreplace")
+            self.lesson = stack.enter_context(
+                Lesson.open(
+                    self._workspace, self._plan, timeout_seconds=self._timeout_seconds, in_flight=self._in_flight
                 )
-                for name, mode in modes.items()
             )
+            self.lesson.save()
+            self._folder = self._workspace.folder("runs", self.lesson.run.id)
+            self._price = price_of(self._plan.model, self._workspace.root)
+            self._budget = Budget(self._limit, self._price, self.lesson.cache.paid(self.lesson.run.id))
+            self._note_dropped = stack.enter_context(_listing(self._folder / "dropped.jsonl", "w"))
+            mode = "a" if self._cached_only else "w"  # the failures of the batches are in it
+            self._note_failure = stack.enter_context(_listing(self._folder / "failures.jsonl", mode))
             self._stack = stack.pop_all()
         return self
 
@@ -102,46 +111,70 @@ class Teaching:
     def ask(self, requests: Iterable[Request]) -> Iterator[Outcome]:
         """Yield the replies to requests as they come; failures are counted and listed."""
         outcomes = ask_all(
-            self.teacher, requests, self.cache, self.run.id, self._budget, tally=self.tally,
-            in_flight=self._in_flight, kept_only=self._kept_only, progress=self._tell,
+            self.lesson.teacher, requests, self.lesson.cache, self.lesson.run.id, self._budget, tally=self.tally,
+            in_flight=self._in_flight, cached_only=self._cached_only, progress=self._tell,
         )  # fmt: skip
         self._stack.callback(outcomes.close)  # before the cache, also when whoever takes them fails
         for outcome in outcomes:
             if outcome.reply:
                 yield outcome
             else:
-                self._note(self._failures, request=outcome.request.id, reason=outcome.failure)
+                self._note_failure(request=outcome.request.id, reason=outcome.failure)
 
     def note(self, request_id: str, cleaned: Cleaned) -> None:
         """Count and list what cleaning dropped."""
         self._rules.update(cleaned.rules)
         for text, rule in cleaned.dropped:
-            self._note(self._dropped, request=request_id, text=text[:500], rule=rule)
+            self._note_dropped(request=request_id, text=text[:500], rule=rule)
 
-    def finish(self, graph: KnowledgeGraph, offered: int, added: int, *, whole: bool | None = None) -> Taught:
-        """Record what came of the run; one with failures, or without money, is incomplete unless said to be whole."""
+    def finish(
+        self, graph: KnowledgeGraph, offered: int, added: int, *, whole: bool | None = None, found: int = 0
+    ) -> Taught:
+        """Record what came of the run; with failures, or without money, it is incomplete unless it is said to be whole.
+
+        Args:
+            graph: where the run is recorded.
+            offered: events or triples left after cleaning.
+            added: how many of them are new in the graph.
+            whole: whether nothing is left to do; None to tell by the numbers.
+            found: different events that came so far.
+        """
+        run, teacher = self.lesson.run, self.lesson.teacher
+        account = account_of(self.lesson)
         numbers: dict[str, Any] = {
             "offered": offered,
-            "requests": self.tally.asked + self.tally.kept,
+            "requests": self.tally.asked + self.tally.cached,
             "failed": self.tally.failed,
             "prompt_tokens": int(self.tally.tokens.prompt_tokens),
             "completion_tokens": int(self.tally.tokens.completion_tokens),
             "reported_model": ", ".join(sorted(self.tally.models)) or None,
-            "dialect": ", ".join(sorted(self.teacher.dialect)) or None,
+            "dialect": ", ".join(sorted(teacher.dialect)) or None,
             "dropped": strict_json.write(dict(sorted(self._rules.items()))),
         }
-        if self._price:
-            numbers["cost_usd"] = round(self._price.of(self.tally.priced), 6)
+        if account.cost_usd is not None:
+            numbers["cost_usd"] = account.cost_usd
         if whole is None:
             whole = not (self.tally.failed or self.tally.stopped or self.tally.missing)
-        (graph.finish if whole else graph.pause)(self.run, **numbers)
-        write_record(self._folder, self.run, numbers)
-        spent = self._budget.spent if self._price else None
-        return Taught(self.run.id, offered, added, self.tally, self._rules, spent, self._folder)
+        (graph.finish if whole else graph.pause)(run, **numbers)
+        write_record(self._folder, run, numbers)
+        return Taught(run.id, offered, added, self.tally, self._rules, account, self._folder, found)
 
     def _tell(self, tally: Tally) -> None:
         self._progress(tally, self._budget.spent if self._price else None)
 
-    @staticmethod
-    def _note(file: Any, **values: Any) -> None:
-        file.write(strict_json.write(values) + "\n")
+
+@contextmanager
+def _listing(path: Path, mode: str) -> Iterator[Callable[..., None]]:
+    """Yield what adds a JSON object, given by its fields, to a file of lines."""
+    with naming(path):
+        file = private_file(path).open(mode, encoding="utf-8", errors="backslashreplace")
+
+    def add(**values: Any) -> None:
+        with naming(path):
+            file.write(strict_json.write(values) + "\n")
+
+    try:
+        yield add
+    finally:
+        with naming(path):
+            file.close()

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
+from kg.errors import NotFound
 from kg.terminal import ask, say, say_json, visible
 from kg.workspace import Workspace
 
 app = typer.Typer(help="See who asserted what, and take it back.", no_args_is_help=True)
 
+_NEWER = frozenset({"cost_usd"})  # what a stage knows better than the graph, which is told at the end of a run
 _SHOWN = ("id", "kind", "status", "model", "dataset", "started", "finished", "offered", "added")
 _LEAVE_FILES = {
     "evaluate",
@@ -53,13 +56,23 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
         say(line if cell_len(line) <= columns else set_cell_size(line, columns - 1) + "…")
 
 
-def show(run_id: str) -> None:
-    """Print all that is known of one run; `kg.cli` makes a command of it, with what a stage knows besides."""
+def show(run_id: str, of_stage: Mapping[str, Any]) -> None:
+    """Print all that is known of one run; `kg.cli` makes a command of it.
+
+    Args:
+        run_id: the run.
+        of_stage: what a stage knows of the run besides; the status is said only where the graph has no such run yet.
+    """
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
-        run = graph.run(run_id)
+        try:
+            run = dict(of_stage) | graph.run(run_id) | {name: of_stage[name] for name in _NEWER & of_stage.keys()}
+        except NotFound:
+            if not of_stage:
+                raise
+            run = dict(of_stage)
     run["parameters"] = json.loads(run.get("parameters") or "{}")
     say_json({name: run.get(name) for name in _SHOWN} | run, indent=2)
     folder = workspace.place("runs", run_id)

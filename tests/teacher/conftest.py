@@ -48,6 +48,7 @@ def ask(provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ) -> Asked:  # fmt: skip
         teacher = OpenAITeacher(model, interface, base_url=provider.url, api_key=key, timeout_seconds=seconds)
         with ReplyCache.open(tmp_path / "replies") as cache:
+            teacher.dialect = cache.dialect(teacher.server)
             money = Budget(budget, PRICE, cache.paid(name))
             tally = Tally()
             requests = requests_for(teacher, events, count)

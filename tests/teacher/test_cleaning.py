@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from ingest.cleaning import clean_events, clean_tails, least_likely, other_language
-from ingest.teacher.messages import Completion
+from ingest.cleaning import Completion, clean_events, clean_tails, least_likely, other_language
 from ingest.teacher.prompts import Prompts
 from kg.vocabulary import Vocabulary
 

@@ -16,6 +16,9 @@ from tests.teacher.provider import Provider, error, said
 FIRST = EVENTS[0]
 
 
+SAMPLING = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+
+
 def once(answer: Callable[[], Any]) -> Callable[[int, dict], Any]:
     """Misbehave at the first request only."""
     return lambda number, _body: answer() if number == 1 else None
@@ -187,7 +190,7 @@ def test_what_a_server_does_not_know_is_left_out_and_remembered(ask: Ask, provid
     assert [len(asked.texts(event)) for event in EVENTS] == [3, 3, 3]
     assert len(provider.bodies) == 3 + 3
     assert provider.bodies[-1].keys() == {"model", "messages", "max_completion_tokens"}
-    assert ask().tally.kept == 3
+    assert ask().tally.cached == 3
     assert len(provider.bodies) == 6, "a rerun asks nothing, not even what the server knows"
 
 
@@ -212,10 +215,10 @@ def test_one_refusal_changes_nothing_for_the_others(ask: Ask, provider: Provider
     provider.misbehave = lambda _number, body: PROSE[name](body) if "Alex naps" in json.dumps(body) else None
     asked = ask(in_flight=1)
     assert asked.outcomes[FIRST].failure
-    assert (asked.tally.failed, asked.tally.kept, asked.tally.asked) == (1, 1, 1)
+    assert (asked.tally.failed, asked.tally.cached, asked.tally.asked) == (1, 1, 1)
     last = provider.bodies[-1]
     assert {"temperature", "top_p", "max_tokens", "response_format"} <= last.keys()
-    assert ask(events=EVENTS[1:]).tally.kept == 2, "what was paid for is found"
+    assert ask(events=EVENTS[1:]).tally.cached == 2, "what was paid for is found"
 
 
 def test_details_of_a_validating_server_name_the_parameter(ask: Ask, provider: Provider) -> None:
@@ -228,6 +231,44 @@ def test_details_of_a_validating_server_name_the_parameter(ask: Ask, provider: P
     assert len(provider.bodies) == 4
 
 
+@pytest.mark.parametrize("code", ["unsupported_parameter", "unsupported_value", "unknown_parameter"])
+@pytest.mark.parametrize(
+    ("refused", "sent"),
+    [
+        (["temperature"], {"model", "messages", "max_tokens", "response_format"}),
+        (["max_tokens"], {"model", "messages", "max_completion_tokens", "response_format", *SAMPLING}),
+        (["response_format"], {"model", "messages", "max_tokens", *SAMPLING}),
+        (["max_tokens", "top_p"], {"model", "messages", "max_completion_tokens", "response_format"}),
+        (["response_format", "max_tokens", "temperature"], {"model", "messages", "max_completion_tokens"}),
+    ],
+)
+def test_a_parameter_that_is_refused_by_code_alone_is_found_by_trying(
+    ask: Ask, provider: Provider, code: str, refused: list[str], sent: set[str]
+) -> None:
+    provider.misbehave = lambda _number, body: (
+        error(400, f"Unsupported: {sorted(set(refused) & set(body))}", code) if set(refused) & set(body) else None
+    )
+    asked = ask(in_flight=4)
+    assert (asked.tally.asked, asked.tally.failed) == (3, 0)
+    assert provider.bodies[-1].keys() == sent, "nothing is left out that the server knows"
+    tries = len(provider.bodies)
+    assert tries <= 3 + 7 + 3, "one request tries, the others wait for what it learns"
+    assert ask().tally.cached == 3
+    ask(events=("PersonX sings",))
+    assert len(provider.bodies) == tries + 1, "it is learnt"
+
+
+@pytest.mark.parametrize("code", ["unsupported_parameter", "invalid_request_error", None, 7])
+def test_a_refusal_that_no_wording_mends_teaches_nothing(ask: Ask, provider: Provider, code: Any) -> None:
+    body = {"error": {"message": "temperature, max_tokens: unsupported parameter", "code": code}}
+    provider.misbehave = always(lambda: web.json_response(body, status=400))
+    asked = ask(in_flight=1)
+    assert "the request was refused (400): " in asked.outcomes[FIRST].failure
+    assert (asked.tally.failed, asked.tally.asked) == (1, 2)
+    assert len(provider.bodies) == 2 + (8 if code == "unsupported_parameter" else 1)
+    assert {"temperature", "max_tokens", "response_format"} <= provider.bodies[-1].keys()
+
+
 def test_what_was_paid_for_before_a_word_was_learnt_is_found_again(ask: Ask, provider: Provider) -> None:
     ask(events=EVENTS[:1])
     words = ["response_format"]
@@ -238,7 +279,7 @@ def test_what_was_paid_for_before_a_word_was_learnt_is_found_again(ask: Ask, pro
     words.append("temperature")
     ask(in_flight=1)
     before = len(provider.bodies)
-    assert ask().tally.kept == 3, "as first made, in one word, and in two"
+    assert ask().tally.cached == 3, "as first made, in one word, and in two"
     assert len(provider.bodies) == before
 
 
@@ -307,7 +348,7 @@ def test_an_azure_style_gateway_gets_its_query_and_its_header(ask: Ask, provider
 def test_the_same_request_in_flight_is_asked_once(ask: Ask, provider: Provider) -> None:
     provider.seconds = 0.1
     asked = ask(events=EVENTS[:1] * 5)
-    assert (asked.tally.asked, asked.tally.kept) == (1, 4)
+    assert (asked.tally.asked, asked.tally.cached) == (1, 4)
     assert len(provider.bodies) == 1
 
 

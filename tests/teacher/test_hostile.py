@@ -4,6 +4,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from aiohttp import web
 from ingest.teacher import transport
 from ingest.teacher.batch import Batches
 from ingest.teacher.blotting import blot, split_address
-from ingest.teacher.cache import ReplyCache
+from ingest.teacher.lesson import Lesson
 from ingest.teacher.openai import OpenAITeacher
-from ingest.teacher.plan import Plan, open_teacher
+from ingest.teacher.plan import Plan
 from kg.errors import KGError, TeacherError
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
@@ -34,13 +35,15 @@ def other() -> Iterator[Provider]:
 
 
 @pytest.fixture
-def batches(provider: Provider, tmp_path: Path) -> Callable[[], Batches]:
-    def opened() -> Batches:
-        relations = (Vocabulary.load("skd")["xWant"],)
-        plan = Plan("inferences", "m", "chat", provider.url, "paper", "en", 3, EVENTS, relations=relations)
-        return Batches(Workspace(tmp_path), "run-1", plan, open_teacher(plan))
+def batches(provider: Provider, tmp_path: Path) -> Iterator[Callable[[], Batches]]:
+    with ExitStack() as stack:
 
-    return opened
+        def opened() -> Batches:
+            relations = (Vocabulary.load("skd")["xWant"],)
+            plan = Plan("inferences", "m", "chat", provider.url, "paper", "en", 3, EVENTS, relations=relations)
+            return Batches(stack.enter_context(Lesson.open(Workspace(tmp_path), plan)))
+
+        yield opened
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
@@ -61,30 +64,28 @@ def test_a_redirect_is_not_followed(
 @pytest.mark.parametrize("query", ["", "?api-version=2026-01-01"])
 @pytest.mark.parametrize("step", ["submit", "refresh"])
 def test_a_redirect_of_files_and_batches_is_not_followed(
-    batches: Callable[[], Batches], provider: Provider, other: Provider, tmp_path: Path, query: str, step: str,
+    batches: Callable[[], Batches], provider: Provider, other: Provider, query: str, step: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     provider.url += query
-    with ReplyCache.open(tmp_path / "replies") as cache:
-        if step != "submit":
-            batches().submit(cache)
-        provider.elsewhere = 307, other.url
-        with pytest.raises(TeacherError, match=r"redirects \(307\) to 127\.0\.0\.1"):
-            batches().submit(cache) if step == "submit" else batches().refresh()
+    if step != "submit":
+        batches().submit()
+    provider.elsewhere = 307, other.url
+    with pytest.raises(TeacherError, match=r"redirects \(307\) to 127\.0\.0\.1"):
+        batches().submit() if step == "submit" else batches().refresh()
     assert other.asked == []
 
 
 def test_the_download_of_results_is_not_redirected(
-    batches: Callable[[], Batches], provider: Provider, other: Provider, tmp_path: Path
+    batches: Callable[[], Batches], provider: Provider, other: Provider
 ) -> None:
-    with ReplyCache.open(tmp_path / "replies") as cache:
-        batches().submit(cache)
-        one = batches()
-        (found,) = one.refresh()
-        provider.elsewhere = 302, other.url
-        with pytest.raises(TeacherError, match="redirects"):
-            list(one._lines(found[1].output_file_id))  # noqa: SLF001 - the step in the middle of collecting
+    batches().submit()
+    one = batches()
+    (found,) = one.refresh()
+    provider.elsewhere = 302, other.url
+    with pytest.raises(TeacherError, match="redirects"):
+        list(one._lines(found[1].output_file_id))  # noqa: SLF001 - the step in the middle of collecting
     assert other.asked == []
 
 
@@ -143,9 +144,8 @@ def test_a_key_in_the_results_of_a_batch_is_not_kept(
         provider.files[state["output_file_id"]] = json.dumps(fault).encode() + b"\n" + junk + b"".join(rest)
 
     provider.on_batch = end
-    with ReplyCache.open(tmp_path / "replies") as cache:
-        batches().submit(cache)
-        batches().collect(cache)
+    batches().submit()
+    batches().collect()
     for path in tmp_path.rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
 
@@ -303,13 +303,12 @@ def test_results_of_a_batch_go_to_disk_within_their_own_bound(
         provider.files[state["output_file_id"]] += b'{"junk": "' + b"x" * LARGE + b'"}\n' + SPACE
 
     provider.on_batch = end
-    with ReplyCache.open(tmp_path / "replies") as cache:
-        batches().submit(cache)
-        before = psutil.Process().memory_info().rss
-        done = batches().collect(cache)
-        assert (done.kept, done.failed) == (3, 0)
-        assert psutil.Process().memory_info().rss - before < 100 * 1024**2
-        assert list((tmp_path / "runs" / "run-1").glob("*")) != []
-        monkeypatch.setattr(transport, "MOST_FILE_BYTES", 1000)
-        with pytest.raises(KGError, match="the answer has more than"):
-            list(batches()._lines(provider.batches["batch-0"]["output_file_id"]))  # noqa: SLF001
+    batches().submit()
+    before = psutil.Process().memory_info().rss
+    done = batches().collect()
+    assert (done.replies, done.failed) == (3, 0)
+    assert psutil.Process().memory_info().rss - before < 100 * 1024**2
+    assert list((tmp_path / "runs").glob("*/*")) != []
+    monkeypatch.setattr(transport, "MOST_FILE_BYTES", 1000)
+    with pytest.raises(KGError, match="the answer has more than"):
+        list(batches()._lines(provider.batches["batch-0"]["output_file_id"]))  # noqa: SLF001

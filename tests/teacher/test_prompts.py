@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ingest.teacher.prompts import SHIPPED, Prompts, read_events, take_names
+from ingest.cleaning import take_names
+from ingest.teacher.prompts import SHIPPED, Prompts, read_events
 from ingest.teacher.rendering import Pair, put_names
 from kg.commands.init import DOMAINS
 from kg.errors import InputError
@@ -98,18 +99,50 @@ def test_a_changed_template_example_or_seed_changes_the_digest(tmp_path: Path) -
     (tmp_path / "xWant.txt").write_text("{{ event }} now wants")
     assert Prompts(str(tmp_path)).digest("xWant") not in (before, with_examples)
     before = Prompts("paper").digest("events")
-    (tmp_path / "events.txt").write_text(Prompts("paper").files["events.txt"])
+    (tmp_path / "events.txt").write_text(Prompts("paper").files(["events"])["events.txt"])
     assert Prompts(str(tmp_path)).digest("events") == before
     (tmp_path / "seeds.txt").write_text("PersonX naps\n")
     assert Prompts(str(tmp_path)).digest("events") != before
+
+
+def test_what_a_folder_lacks_comes_from_the_shipped_prompts(tmp_path: Path) -> None:
+    (tmp_path / "xNeed.txt").write_text("{{ event }} needs")
+    own, paper = Prompts(str(tmp_path)), Prompts("paper")
+    for name in set(NAMES) - {"xNeed", "events"}:
+        assert own.for_inferences("PersonX naps", name) == paper.for_inferences("PersonX naps", name)
+        assert own.digest(name) == paper.digest(name)
+    assert own.for_inferences("PersonX naps", "xNeed").text == "PersonX naps needs"
+    assert own.for_events(own.seeds, 0, 0) == paper.for_events(paper.seeds, 0, 0)
+    assert own.for_chat("x", 3) == paper.for_chat("x", 3)
+    assert own.examples("xWant") == paper.examples("xWant")
+    assert own.borrowed(["xNeed", "xWant", "events"]) == ["xWant", "events"]
+    assert paper.borrowed(["xNeed", "xWant"]) == []
+    assert own.settings("inferences")["max_tokens"] == 24, "sampling parameters are not for any language"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_copy_that_a_run_keeps_says_what_the_folder_said(tmp_path: Path, name: str) -> None:
+    prompts = Prompts(name)
+    for file, text in prompts.files(NAMES).items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text)
+    copy = Prompts(str(tmp_path), frozen=True)
+    assert [copy.digest(name) for name in NAMES] == [prompts.digest(name) for name in NAMES]
+    assert copy.settings("events") == prompts.settings("events")
+    assert copy.for_chat("x", 1) == prompts.for_chat("x", 1)
+    (tmp_path / "xWant.txt").unlink()
+    with pytest.raises(InputError, match=r"have no xWant\.txt"):
+        Prompts(str(tmp_path), frozen=True).digest("xWant")
 
 
 def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no prompts 'papers'"):
         Prompts("papers")
     prompts = Prompts(str(tmp_path))
-    with pytest.raises(InputError, match=r"have no xWant\.txt"):
-        prompts.for_inferences("PersonX naps", "xWant")
+    with pytest.raises(InputError, match=rf"have no mayBuy\.txt.*: write {tmp_path}/mayBuy\.txt, or see kg init"):
+        prompts.for_inferences("PersonX naps", "mayBuy")
+    with pytest.raises(InputError, match=r"write DIR/mayBuy\.txt, for --prompts DIR, or see kg init"):
+        Prompts("paper").for_inferences("PersonX naps", "mayBuy")
     (tmp_path / "xWant.txt").write_text("{{ evnt }} wants")
     with pytest.raises(InputError, match=r"xWant\.txt of .* cannot be rendered: 'evnt' is undefined"):
         prompts.for_inferences("PersonX naps", "xWant")
@@ -214,7 +247,7 @@ def test_a_file_of_prompts_is_a_regular_file_of_its_folder(tmp_path: Path, name:
         path.symlink_to({"link": secret, "link to nothing": tmp_path / "nothing", "link to itself": path}[kind])
     prompts = Prompts(str(folder))
     with pytest.raises(InputError, match=re.escape(str(path))):
-        _ = prompts.files
+        prompts.files(["xWant"])
     reads = {
         "xWant.txt": lambda: prompts.digest("xWant"), "seeds.txt": lambda: prompts.seeds,
         "settings.toml": lambda: prompts.settings("events"), "chat.txt": lambda: prompts.for_chat("x", 1),

@@ -8,10 +8,10 @@ from aiohttp import web
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ingest.cleaning import clean_events, clean_tails
-from ingest.teacher.messages import Completion
-from ingest.teacher.openai import wait_seconds
-from ingest.teacher.replies import read_items, read_reply
+from ingest.cleaning import Completion, clean_events, clean_tails
+from ingest.teacher.items import read_items
+from ingest.teacher.replies import read_reply
+from ingest.teacher.waits import wait_seconds
 from kg.errors import MalformedReply, RefusedReply
 from tests.teacher.conftest import EVENTS, PRICE, Ask
 from tests.teacher.provider import Provider, said
@@ -297,4 +297,4 @@ def test_odd_fields_are_ignored_and_what_is_kept_can_be_read_again(ask: Ask, pro
     asked = ask(interface="completions")
     assert (asked.tally.asked, asked.tally.failed) == (3, 0)
     assert asked.budget.spent > 0
-    assert ask(interface="completions").tally.kept == 3
+    assert ask(interface="completions").tally.cached == 3
