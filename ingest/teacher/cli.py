@@ -179,7 +179,7 @@ def _show(request: "Request") -> None:
     """Show a request as it is sent: its prompt as lines, and its body as JSON, without keys."""
     from ingest.teacher.blotting import blot
 
-    about = f"{request.relation}, of {request.event!r}" if request.relation else "events"
+    about = f"{request.relation}, of {blot(request.event)!r}" if request.relation else "events"
     say("", f"Prompt for {about}:", "", *blot(request.prompt.text).split("\n"), "", f"Sent to {request.url} as:")
     say_json(json.loads(blot(strict_json.write(request.body))), indent=2)
     say("")

@@ -1,5 +1,6 @@
 """A transformers model in this process as the teacher: a tiny one, made here, loaded by the real code."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -123,3 +124,73 @@ def test_a_model_without_all_of_its_weights_and_one_that_looks_ahead_are_no_teac
     BertForMaskedLM(config).save_pretrained(bert)
     with pytest.raises(TeacherError, match="depends on later ones"):
         ask(bert, tmp_path, ["Alex wants"])
+
+
+WORDS = ["[END]", "[UNK]", "wants", "<think>", "a", "nap", "</think>", "to", "rest", "stop", "now"]
+THINKS = {
+    "thinking, then a text": (["wants", "<think>", "a", "nap", "</think>", "to", "rest", "[END]"], "to rest"),
+    "thinking, then a text to a stop": (
+        ["wants", "<think>", "a", "</think>", "to", "rest", "stop", "now"],
+        "to rest",
+    ),
+    "only the end of thinking": (["wants", "a", "nap", "</think>", "to", "rest", "[END]"], "to rest"),
+    "nothing but thinking": (["wants", "<think>", "a", "nap", "</think>", "[END]"], None),
+    "thinking that does not end": (["wants", "<think>", "a", "nap", "[END]"], None),
+}
+
+
+def parrot(path: Path, words: list[str], *, special: bool) -> None:
+    """Make a model that says just these words: each follows from the one before it."""
+    tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    marks = {"additional_special_tokens": ["<think>", "</think>"]} if special else {}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[END]", **marks).save_pretrained(
+        path
+    )
+    size = len(WORDS)
+    config = GPT2Config(
+        vocab_size=size, n_positions=64, n_embd=size, n_layer=1, n_head=1, bos_token_id=0, eos_token_id=0,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    with torch.no_grad():
+        for parameter in model.transformer.h.parameters():
+            parameter.zero_()
+        model.transformer.wpe.weight.zero_()
+        model.transformer.wte.weight.copy_(torch.eye(size))
+        model.lm_head.weight.zero_()
+        for one, following in itertools.pairwise(words):
+            model.lm_head.weight[WORDS.index(following), WORDS.index(one)] = 100.0
+    model.save_pretrained(path)
+
+
+@pytest.mark.parametrize("special", [True, False], ids=["as special tokens", "as words"])
+@pytest.mark.parametrize("name", THINKS)
+def test_what_a_local_model_thinks_is_no_text(tmp_path: Path, name: str, *, special: bool) -> None:
+    words, text = THINKS[name]
+    parrot(tmp_path / "model", words, special=special)
+    teacher = LocalTeacher(str(tmp_path / "model"))
+    request = teacher.request("a", "wants", 2, SETTINGS | {"max_tokens": len(words) - 1})
+    with ReplyCache.open(tmp_path) as cache:
+        (outcome,) = ask_all(teacher, [request], cache, "run", Budget(None, None, Usage()), tally=Tally())
+    if text is None:
+        assert outcome.reply is None
+        assert "wrote nothing, thinking set aside" in outcome.failure
+    else:
+        assert [one.text.split() for one in outcome.reply.completions] == [text.split()] * 2
+        assert all(one.finish == "stop" for one in outcome.reply.completions)
+        assert all(one.logprob is None for one in outcome.reply.completions), "it would be that of the thinking, too"
+
+
+def test_thinking_of_a_local_model_reaches_no_graph(tmp_path: Path, graph: KnowledgeGraph) -> None:
+    words = ["wants", "<think>", "a", "nap", "</think>", "to", "rest", "[END]"]
+    parrot(tmp_path / "model", words, special=True)
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "xWant.txt").write_text("{{ event }} wants")
+    plan = Plan(
+        "inferences", str(tmp_path / "model"), "local", None, str(tmp_path / "prompts"), "en", 2, ("PersonX naps",),
+        relations=(Vocabulary.load("skd")["xWant"],),
+    )  # fmt: skip
+    taught = generate_inferences(graph, Workspace(tmp_path / "home"), plan)
+    assert [edge.triple.tail for edge in graph.edges()] == ["to rest"]
+    assert taught.rules == {"duplicate": 1}
