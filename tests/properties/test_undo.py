@@ -366,12 +366,15 @@ class World:
         assert picture(self.graph) == self.fold.picture()
 
 
+_EXAMPLES = {"judgements": 20, "students": 20, "critics": 10, "duplicates": 10}
 _PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundle: str) -> None:
-    @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+    @settings(
+        max_examples=_EXAMPLES.get(bundle, 6), deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES
+    )
     @given(sequence=st.lists(st.one_of(BUNDLES[bundle]), min_size=5, max_size=14), backwards=st.booleans())
     def check(sequence: list[Any], *, backwards: bool) -> None:
         world = World(store)
