@@ -1,5 +1,6 @@
 """The teacher's commands as a new user types them: a loopback provider, a real Neo4j."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -271,3 +272,20 @@ def test_a_run_goes_as_a_batch(kg: Kg, provider: Provider, at: list[str], events
     kg("ingest", "inferences", "--events", str(events), *at)
     assert provider.bodies == [], "what came by batch is not asked for again"
     assert graph.run(run)["cost_usd"] == record["cost_usd"]
+
+
+def test_events_go_as_batches_round_by_round(kg: Kg, provider: Provider, at: list[str], graph: KnowledgeGraph) -> None:
+    number = itertools.count()
+    provider.texts = lambda _prompt, count: [f"PersonX counts {next(number)} sheep", *["nothing"] * (count - 1)]
+    run = run_of(kg("ingest", "events", "--count", "20", "--samples", "4", *at[:-1], "--dry-run").stdout)
+    first = kg("ingest", "batch", "submit", run, "--yes")
+    assert "10 requests" in first.stdout
+    done = kg("ingest", "batch", "collect", run, status=1)
+    assert f"10 of 20 events so far: kg ingest batch submit {run} sends" in done.stderr
+    assert graph.statistics()["events"] == 0
+    second = kg("ingest", "batch", "submit", run, "--yes")
+    assert "10 requests" in second.stdout
+    assert "That is round 2: 10 different events came before it." in second.stderr
+    assert "20 new in the graph" in kg("ingest", "batch", "collect", run).stdout
+    assert "Nothing was sent" in kg("ingest", "batch", "submit", run, "--yes").stdout
+    assert graph.statistics()["events"] == 20
