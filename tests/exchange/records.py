@@ -1,5 +1,6 @@
 """Any edge that a graph may hold, and the graph that holds just these."""
 
+import json
 from collections.abc import Iterable
 
 from hypothesis import strategies as st
@@ -79,10 +80,12 @@ def split_by_key(triple: Triple) -> Split:
 @st.composite
 def edges(draw: st.DrawFn) -> Edge:
     triple = draw(triples())
+    runs = tuple(draw(st.lists(st.sampled_from(RUNS), min_size=1, max_size=3, unique=True)))
+    own = [text for text in STATEMENTS if json.loads(text)["run"] in runs]
     return Edge(
         triple,
         split_by_key(triple),
-        tuple(draw(st.lists(st.sampled_from(RUNS), min_size=1, max_size=3, unique=True))),
+        runs,
         predicted=draw(st.booleans()),
         logprob=draw(numbers),
         score=draw(st.none() | st.floats(0, 1)),
@@ -93,7 +96,7 @@ def edges(draw: st.DrawFn) -> Edge:
         details=draw(st.none() | st.sampled_from(['{"a": 1}', '{"license": "é\\n"}'])),
         published=draw(st.none() | st.floats(0, 1)),
         scores=tuple(draw(st.lists(st.sampled_from(["0.25 critic-2", "1.0 critic-3"]), max_size=2, unique=True))),
-        statements=tuple(sorted(draw(st.sets(st.sampled_from(STATEMENTS))))),
+        statements=tuple(sorted(draw(st.sets(st.sampled_from(own))))) if own else (),
     )
 
 

@@ -53,11 +53,11 @@ def test_a_selection_of_a_graph_goes_into_both(graph: KnowledgeGraph, begun: Run
     drawn = to_networkx(part.phrases, part.edges)
     assert [drawn.nodes[node]["text"] for edge in drawn.edges for node in edge[:2]] == [NAPS, "to rest"]
     seen: list[int] = []
-    part = Selection(graph, min_score=0.5, progress=seen.append)
+    part = Selection(graph, where="r.published > 0.5", progress=seen.append)
     rdf = to_rdflib(part.phrases, part.pages, relations=part.relations, runs=part.runs)
     assert isinstance(rdf, rdflib.Graph)
     found = rdf.query(
-        "SELECT ?text ?score { ?triple rdf:subject ?head ; rdf:predicate ?relation ; property:score ?score ."
+        "SELECT ?text ?score { ?triple rdf:subject ?head ; rdf:predicate ?relation ; property:published ?score ."
         " ?head skos:prefLabel ?text . ?relation skos:notation 'xWant' }"
     )
     assert [(str(text), float(score)) for text, score in found] == [(NAPS, 0.9)]  # type: ignore[misc, arg-type]

@@ -88,6 +88,7 @@ def test_graphml_keeps_everything(folder: Path, edges: list[Edge]) -> None:
         lang, other = graph.nodes[head]["lang"], graph.nodes[tail].get("lang")
         uris = [unescape(graph.nodes[end].get("uri", "")) for end in (head, tail)]
         other = "" if other in (lang, None) else other
+        assert data.pop("label") == data["relation"]
         triple = Triple(unescape(graph.nodes[head]["text"]), data.pop("relation"), text, lang, other, *uris)
         lists = {name: tuple(map(unescape, data.pop(name).split("|"))) if name in data else () for name in LISTS}
         said = {name: unescape(data.pop(name)) if name in data else None for name in ("critic", "details")}

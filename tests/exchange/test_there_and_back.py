@@ -86,7 +86,11 @@ def kgx(edge: Edge) -> Any:
 
 
 def everything(edge: Edge) -> Any:
-    return replace(edge, runs=(edge.runs[0], *sorted(edge.runs[1:])), sources=tuple(sorted(edge.sources)))
+    """An edge with its lists that are sets in one order: but for the first run, RDF has none."""
+    return replace(
+        edge, runs=(edge.runs[0], *sorted(edge.runs[1:])), sources=tuple(sorted(edge.sources)),
+        scores=tuple(sorted(edge.scores)), statements=tuple(sorted(edge.statements)),
+    )  # fmt: skip
 
 
 EXPECTED: dict[str, tuple[Fit, Keep]] = {
