@@ -25,7 +25,8 @@ def provider() -> Iterator[Provider]:
 
 
 def picture(graph: KnowledgeGraph) -> object:
-    runs = [{name: value for name, value in run.items() if name not in ("started", "finished")} for run in graph.runs()]
+    other = ("started", "finished", "cost_usd")
+    runs = [{name: value for name, value in run.items() if name not in other} for run in graph.runs()]
     return list(graph.edges()), list(graph.phrases()), runs
 
 
@@ -76,7 +77,7 @@ def test_twenty_kills_cost_nothing(
     assert lost(home) > 0, "what was on its way at a kill counts for the budget"
     done = command.run(arguments, environment, tmp_path, tmp_path / ".said")
     assert done.returncode == 0, done.stderr
-    disturbed = picture(graph)
+    disturbed, cost = picture(graph), graph.runs()[0]["cost_usd"]
     again = sum(count - 1 for count in provider.keys.values())
     assert len(provider.keys) == 480
     assert again <= KILLS * 8, "at most what was in flight at a kill is asked for again, under the same idempotency key"
@@ -87,3 +88,4 @@ def test_twenty_kills_cost_nothing(
     )
     assert undisturbed.returncode == 0
     assert picture(graph) == disturbed
+    assert graph.runs()[0]["cost_usd"] < cost, "what was on its way at a kill may have been paid for"
