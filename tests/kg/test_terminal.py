@@ -195,10 +195,11 @@ BAD = "x\x1b[2J\x9b31m\u202e\u2066\u200b\u2028\u061c\r\n\ty"
 
 
 def test_every_command_shows_hostile_data_and_files_keep_it(graph: KnowledgeGraph, kg: Kg, tmp_path: Path) -> None:
-    run = Run("load", model=f"model {BAD}", dataset=f"data {BAD}")
-    graph.begin(run)
-    graph.add([Assertion(Triple(f"PersonX {BAD}", "xWant", f"to rest {BAD}"))], run)
-    graph.finish(run)
+    run, other = Run("load", model=f"model {BAD}", dataset=f"data {BAD}"), Run("load", dataset=f"rows {BAD}")
+    for one in (run, other):
+        graph.begin(one)
+        graph.add([Assertion(Triple(f"PersonX {BAD}", "xWant", f"to rest {BAD}"))], one)
+        graph.finish(one)
     (tmp_path / f"rows{BAD}.tsv").write_text(f"PersonX\txWnat\t{BAD[:-3]}\n", encoding="utf-8")
     name = f"`{BAD}`"
     query = f"MATCH (h)-[r:xWant]->(t) RETURN t.text AS {name}, [t.text] AS list, t AS node"
