@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: distill test check bench format lock clean
+.PHONY: distill test check bench pictures format lock clean
 
 distill: .venv/installed
 	$(BIN)/kg distill
@@ -24,6 +24,10 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.rdf
 	$(BIN)/python -m tests.benchmarks.graph
 	$(BIN)/python -m tests.benchmarks.busy
+
+# graph.svg and report.svg of the README, from what make distill left in .kg/
+pictures: .venv/installed
+	$(BIN)/python -m tests.pictures
 
 format: .venv/installed
 	$(BIN)/ruff format

@@ -1,4 +1,4 @@
-"""The table of formats: all that commands, help pages, guesses and the README know of them.
+"""The table of formats: all that commands, help pages, guesses and GUIDE.md know of them.
 
 A new format is one module in this package and one row here. A format that a stage reads for itself joins the table by
 `register`. Functions are named, not imported, so that a help page loads none of them; what stands above this package
@@ -275,6 +275,12 @@ _ROWS = [
         ),
         endings=(".json",),
     ),
+    Format(
+        "svg",
+        "SVG: a picture of at most 60 edges",
+        write=Writing(f"{_KG}.svg:write_svg", "all that is not in the picture", packs=False),
+        endings=(".svg",),
+    ),
 ]  # fmt: skip
 
 FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}
@@ -333,7 +339,7 @@ def guess_format(path: Path) -> str:
 
 
 def readme_rows() -> Iterator[str]:
-    """Yield the rows of the README's table of formats."""
+    """Yield the rows of GUIDE.md's table of formats."""
     for row in FORMATS.values():
         read, write = (f"`{name}`" if name else "" for name in (row.read and row.name, row.export_name))
         cells = (row.title, read, write, row.write.lost if row.write else "")

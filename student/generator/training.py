@@ -165,7 +165,7 @@ def _fit(
     losses = _resume(progress, identity, model, optimiser, schedule)
     model.train()
     done, save_each = len(losses), max(1, steps // SAVES)
-    with Bar(total=steps, initial=done, desc="train the generator", unit="step") as bar:
+    with Bar(total=steps, initial=done, desc="train the generator", unit="steps") as bar:
         for step, batch in enumerate(batch for batches in plan for batch in batches):
             if step < done:
                 continue

@@ -1,4 +1,4 @@
-"""The table of formats: what it says is true of the code, the commands and the README."""
+"""The table of formats: what it says is true of the code, the commands and GUIDE.md."""
 
 import importlib
 import inspect
@@ -16,14 +16,14 @@ from kg.model import Assertion, Triple
 from kg.run import Run
 from tests.conftest import Kg
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+GUIDE = (Path(__file__).parents[2] / "GUIDE.md").read_text(encoding="utf-8")
 SIDES = [
     (f"{row.name} {type(side).__name__}", side) for row in FORMATS.values() for side in (row.read, row.write) if side
 ]
 
 
 def test_the_readme_has_the_table_row_by_row() -> None:
-    section = README.split("## In and out", 1)[1].split("\n## ", 1)[0]
+    section = GUIDE.split("## In and out", 1)[1].split("\n## ", 1)[0]
     rows = [line for line in section.split("\n\n", 2)[1].splitlines()[2:] if not line.startswith("| judgements")]
     assert rows == list(readme_rows())
 

@@ -14,7 +14,7 @@ from ingest.teacher.prompts import SHIPPED, Prompts, read_events
 from ingest.teacher.rendering import Pair, put_names
 from kg.commands.init import DOMAINS
 from kg.errors import InputError
-from kg.model import phrase_id, split_of
+from kg.identity import phrase_id, split_of
 from kg.vocabulary import Vocabulary
 
 GOLDEN = Path(__file__).parents[1] / "data" / "prompts"
