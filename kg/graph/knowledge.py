@@ -237,7 +237,6 @@ class KnowledgeGraph:
         run = Run("score", model=critic)
         self.begin(run)
         self.commit(partial(_put_last, run=run.id))
-        scoring.show_scores(self)
         return scoring.record_scores(self, critic, score, acceptance, run.id, every=every, progress=progress)
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:

@@ -33,6 +33,8 @@ def record_scores(
 ) -> int:
     """Write the scores of a critic (see `KnowledgeGraph.record_scores`)."""
     threshold = cache(acceptance.threshold)
+    if len(_order(graph)) > 1:  # what this critic has scored before shows again
+        show_scores(graph)
 
     def pages() -> Iterator[Callable[[], int]]:
         for page in graph.edge_pages(where=None if every else "r.critic IS NULL OR r.critic <> $critic",
@@ -48,9 +50,9 @@ def record_scores(
             others = None
             if row.scores or row.critic not in (None, critic):
                 others = other_scores(read_scores(row.score, row.critic, row.scores), critic)
-            values = {"score": value, "critic": critic, "accepted": bool(value >= threshold(row.relation))}
-            changes.append([row.element, row.head_id, row.tail_id, values | {"scores": others}])
-        _write(graph, changes, run)
+            accepted = bool(value >= threshold(row.relation))
+            changes.append([row.element, row.head_id, row.tail_id, value, accepted, others])
+        _write(graph, changes, "graph/record_scores", run=run, critic=critic)
         return len(scored)
 
     count = 0
@@ -68,7 +70,7 @@ def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "P
         forget: a critic whose scores go.
         progress: called with numbers of edges.
     """
-    order = selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
+    order = _order(graph)
     thresholds = thresholds_of(graph)
     where = "r.scores IS NOT NULL OR r.critic = $forget"
     changed = 0
@@ -79,7 +81,7 @@ def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "P
             after = _shown(before, row.relation, order, thresholds, forget)
             if after | {"scores": after["scores"] or []} != before:
                 changes.append([row.element, row.head_id, row.tail_id, after])
-        _write(graph, changes)
+        _write(graph, changes, "graph/set_edges")
         changed += len(changes)
         progress(len(changes))
     graph.commit(partial(_show_on_duplicates, order=order, thresholds=thresholds, forget=forget))
@@ -95,7 +97,7 @@ def accept(graph: "KnowledgeGraph", critic: str, progress: "Progress" = lambda _
         found = graph.write("graph/accept", **parameters)[0]["accepted"]
         count += found
         progress(found)
-    order = selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
+    order = _order(graph)
     graph.commit(partial(_show_on_duplicates, order=order, thresholds=thresholds, forget=None))
     return count
 
@@ -118,6 +120,11 @@ def acceptance_of(properties: Row) -> Acceptance:
     return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds)
 
 
+def _order(graph: "KnowledgeGraph") -> list[str]:
+    """Return the critics in the order in which their scores show."""
+    return selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
+
+
 def _shown(before: Row, relation: str, order: Sequence[str], thresholds: Thresholds, forget: str | None) -> Row:
     scores = read_scores(before.get("score"), before.get("critic"), before.get("scores"))
     scores.pop(forget or "", None)
@@ -136,15 +143,17 @@ def _show_on_duplicates(
     transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
 
 
-def _write(graph: "KnowledgeGraph", changes: list[list[Any]], run: str | None = None) -> None:
+def _write(
+    graph: "KnowledgeGraph", changes: list[list[Any]], name: str, run: str | None = None, **parameters: Any
+) -> None:
     for batch in chunked(changes, _ROWS):
-        graph.commit(partial(_write_batch, rows=batch, run=run))
+        graph.commit(partial(_write_batch, rows=batch, name=name, run=run, parameters=parameters))
 
 
-def _write_batch(transaction: Transaction, rows: list[list[Any]], run: str | None) -> None:
+def _write_batch(transaction: Transaction, rows: list[list[Any]], name: str, run: str | None, parameters: Row) -> None:
     if run:
         writing.check_standing(transaction, run)
-    written = transaction.run(queries.load("graph/set_edges").text, rows=rows)[0]["written"]
+    written = transaction.run(queries.load(name).text, rows=rows, **parameters)[0]["written"]
     if written != len(rows):
         raise StoreError(
             f"{len(rows) - written:,} of {len(rows):,} edges went away while they were scored: another command deletes "

@@ -18,8 +18,8 @@ from kg.graph.rows import EdgeRow, row_of
 from kg.model import EDGE_FIELDS, Edge, FieldType, Phrase
 from kg.store.bolt import Row
 
-_FIRST_FORMAT = 9  # fields of `EDGE_FIELDS` that the first format had
 _FIELDS = list(EDGE_FIELDS.items())
+_LATER = _FIELDS[9:]  # fields that the first format did not have; those that it had are written out below, for good
 
 
 class ContentHash:
@@ -44,13 +44,13 @@ class ContentHash:
 
     def add_edge_row(self, row: EdgeRow) -> None:
         """Add an edge as a row."""
-        line = [row.head_id, row.relation, row.tail_id, *_set(row.runs)]
-        properties = row.properties
-        for (_, kind), value in zip(_FIELDS[1:_FIRST_FORMAT], properties[1:_FIRST_FORMAT], strict=True):
-            line.append(_value(value, kind))
+        line = [
+            row.head_id, row.relation, row.tail_id, *_set(row.runs), row.predicted, _number(row.logprob),
+            _number(row.score), row.critic, row.accepted, _number(row.weight), sorted(row.sources), row.details,
+        ]  # fmt: skip
         later = {
             name: _value(value, kind)
-            for (name, kind), value in zip(_FIELDS[_FIRST_FORMAT:], properties[_FIRST_FORMAT:], strict=True)
+            for (name, kind), value in zip(_LATER, row[-len(_LATER) :], strict=True)
             if value is not None and value not in ([], ())
         }
         self._add([*line, later] if later else line)
