@@ -18,7 +18,7 @@ WHERE = (
     "AND type(r) IN ['xReact', 'xWant', 'HinderedBy']"
 )
 COLUMNS = 112
-LINES = 30
+LINES = 27
 PAGE = """<svg viewBox="0 0 {terminal_width} {terminal_height}" xmlns="http://www.w3.org/2000/svg">
 <style>.{unique_id}-matrix {{ font: {char_height}px ui-monospace, Menlo, Consolas, monospace; white-space: pre;
 line-height: {line_height}px }} {styles}</style>
@@ -37,6 +37,7 @@ def main() -> None:
     begin = "\n".join(newest.read_text(encoding="utf-8").splitlines()[:LINES])
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Markdown(begin))
+    console.print()
     console.save_svg(str(ROOT / "report.svg"), title="", code_format=PAGE, unique_id="report")
     print("graph.svg and report.svg are drawn")
 

@@ -13,5 +13,5 @@ SET n += CASE WHEN fresh THEN $properties ELSE {} END
 SET n += CASE WHEN fresh THEN {started: $at, added: 0, offered: 0} ELSE {} END
 SET n += $process
 SET n.status = CASE WHEN n.status IN ["finished", "undoing"] THEN n.status ELSE "running" END
-REMOVE n.undone, n.reason
+REMOVE n.undone, n.reason, n.ended
 RETURN n.status AS status, n.added AS added

@@ -21,12 +21,13 @@ MOST_EDGES = 60
 _ROW = 24  # pixels from one tail to the next
 _GAP = 14  # more pixels between relations
 _LETTER = 7.6  # pixels that a letter of 14 px needs on average
+_WIDE_LETTER = 9.6  # in a wide font, so that no line begins inside a word
 _HEAD_LETTERS = 24  # of a line of a head
 _MARGIN = 16
 _CURVE = 90  # pixels between two columns
 
 _STYLE = """
-text { font: 14px system-ui, sans-serif; fill: #1f2328; dominant-baseline: middle }
+text { font: 14px system-ui, sans-serif; fill: #1f2328 }
 .head { font-weight: 600 } .relation { fill: #0550ae } .predicted { font-style: italic }
 .score { fill: #59636e; font-size: 12px } path { fill: none; stroke: #59636e }
 .accepted { stroke: #1a7f37; stroke-width: 2 } .refused { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 3 4 }
@@ -61,7 +62,7 @@ def write_svg(edges: Iterable[Edge], path: Path) -> int:
 
 def _drawn(edges: list[Edge]) -> ET.Element:
     relations = _MARGIN + _HEAD_LETTERS * _LETTER + _CURVE
-    tails = relations + max(len(edge.triple.relation) for edge in edges) * _LETTER + _CURVE
+    tails = relations + max(len(edge.triple.relation) for edge in edges) * _WIDE_LETTER + _CURVE
     width = tails + max(len(edge.triple.tail) for edge in edges) * _LETTER + 50 + _MARGIN
     picture = ET.Element("svg", xmlns="http://www.w3.org/2000/svg")
     ET.SubElement(picture, "title").text = f"{len(edges)} edges of the graph"
@@ -86,7 +87,7 @@ def _drawn(edges: list[Edge]) -> ET.Element:
             _text(texts, relations, centre, relation, "relation")
             for edge, row in rows:
                 kind = "" if edge.accepted is None else "accepted" if edge.accepted else "refused"
-                _line(lines, relations + len(relation) * _LETTER + 6, centre, tails - 6, row, kind)
+                _line(lines, relations + len(relation) * _WIDE_LETTER + 4, centre, tails - 6, row, kind)
                 text = _text(texts, tails, row, edge.triple.tail, "predicted" if edge.predicted else "")
                 if edge.score is not None:
                     score = ET.SubElement(text, "tspan", {"class": "score", "dx": "10"})
@@ -96,7 +97,9 @@ def _drawn(edges: list[Edge]) -> ET.Element:
 
 
 def _text(parent: ET.Element, x: float, y: float, text: str, kind: str) -> ET.Element:
-    element = ET.SubElement(parent, "text", {"x": f"{x:.0f}", "y": f"{y:.0f}", **({"class": kind} if kind else {})})
+    element = ET.SubElement(
+        parent, "text", {"x": f"{x:.0f}", "y": f"{y:.0f}", "dy": "0.34em", **({"class": kind} if kind else {})}
+    )
     element.text = visible(text)
     return element
 

@@ -143,7 +143,7 @@ ANSWERS: dict[str, Asked] = {
         ({"split": "train"}, []),  # it has inferred nothing about that
     ],
     "training": [({}, [
-        [triple.head, triple.relation, triple.tail, "en"]
+        [triple.head, triple.relation, triple.tail, "en", "", "", ""]
         for triple in sorted(TAUGHT, key=lambda triple: (head_id(triple), triple.relation, tail_id(triple)))
         if triple.head in (FIRE, NAP)
     ])],

@@ -181,7 +181,7 @@ def test_the_loop_names_rows_that_it_cannot_use(graph: KnowledgeGraph, workspace
     (tmp_path / "judgements.tsv").write_text(f"{header}\nPersonX buys a printer\tusedWith\tspare ink\tme\t2\nonly\n")
     (tmp_path / "vocabulary.toml").write_text('[usedWith]\nphrase = "and uses it with"\n')
     said: list[str] = []
-    with pytest.raises(NotReady, match="needs at least 10 good"):
+    with pytest.raises(NotReady, match="learns from the teacher's triples of training events"):
         distill(
             graph, workspace, Encoder(None, workspace.folder("embeddings")), corpus=tmp_path,
             vocabulary=vocabulary_of(tmp_path), say=said.append,

@@ -98,7 +98,7 @@ def test_an_older_workspace_still_works(kg: Ask, project: Path) -> None:
     kg("critic", "score")
     assert json.loads(kg("stats", "--json"))["predicted"] > then["predicted"]
     for student in students:
-        assert f"({student})" in kg("student", "evaluate", "--student", student, "--encoder", "encoder")
+        assert f"\n## {student}\n" in kg("student", "evaluate", "--student", student, "--encoder", "encoder")
 
     edges = json.loads(kg("stats", "--json"))["edges"]
     for format_name, file in (("jsonl", "out.jsonl"), ("rdf", "out.nt"), ("snapshot", "out")):

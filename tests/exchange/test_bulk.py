@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +60,14 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     with pytest.raises(ServerError, match="Neo4j's importer failed"):
         server.import_offline(["--input-type=parquet", f"--nodes=Phrase={tmp_path / 'absent.parquet'}"])
 
-    # As a kill in the midst of an import leaves it: a store that no server can open, and the mark.
+    killed = command.start(["ingest", "bulk", str(folder)], private, tmp_path, tmp_path / ".killed")
+    while not (server.folder / "importing").exists() and killed.is_alive():
+        time.sleep(0.005)
+    killed.kill()
+    killed.join()
+    assert (killed.exitcode, (server.folder / "importing").exists()) == (-signal.SIGKILL, True), "it was importing"
+
+    # And as a kill may leave it in the worst case: a store that no server can open.
     server.stop()
     for file in (server.folder / "data" / "databases" / "neo4j").rglob("*store*"):
         if file.is_file():

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
+from xml.etree import ElementTree as ET
 
 import networkx as nx
 import pyarrow.parquet as pq
@@ -29,6 +30,7 @@ SOMETHING = {row for row in TAUGHT if row[2] != "none"}
 PROBE = {"masked_sentences": ["The [MASK] colour was used."], "obj_label": "gold", "id": "a", "sub_label": "Squad"}
 PROBED = {("Squad", "SQuAD", "gold")}
 
+SVG_TEXT = "{http://www.w3.org/2000/svg}text"
 FILES = {"snapshot": "out", "rdf": "out.ttl", "kgx": "out_edges.jsonl", "kgtk": "out.tsv", "conceptnet": "out.csv"}
 READERS = {"jsonl": "skd", "tsv": "atomic2020"}  # where the format has another name for `kg ingest load`
 NEEDS_A_TAIL = {"jsonl", "conceptnet"}  # one leaves the reader without "no effect", one refuses it
@@ -52,6 +54,7 @@ OWN: dict[str, Callable[[Path], Rows]] = {
     "parquet": lambda path: {(row["head"], row["relation"], row["tail"]) for row in pq.read_table(path).to_pylist()},
     "graphml": lambda path: drawn(nx.read_graphml(path, force_multigraph=True)),
     "gexf": lambda path: drawn(nx.read_gexf(path)),
+    "svg": lambda path: {row for row in TAUGHT if {*row} <= {text.text for text in ET.parse(path).iter(SVG_TEXT)}},  # noqa: S314
     "node-link": lambda path: drawn(nx.node_link_graph(json.loads(path.read_bytes()), edges="links")),
 }
 """How others read what `kg ingest load` does not."""

@@ -58,7 +58,7 @@ def test_tsv_keeps_texts_or_refuses(folder: Path, edges: list[Edge]) -> None:
     except InputError:
         assert not path.exists()
         assume(False)
-    rows = [tuple(line.split("\t")) for line in path.read_bytes().decode().splitlines()]
+    rows = [tuple(line.split("\t")) for line in path.read_bytes().decode("utf-8-sig").splitlines()]
     assert rows == [(edge.triple.head, edge.triple.relation, edge.triple.tail) for edge in edges]
 
 

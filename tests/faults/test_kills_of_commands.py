@@ -26,7 +26,7 @@ Begin = Callable[..., "Killed"]
 def in_small_steps(arguments: list[str], environment: dict[str, str], folder: str, said: str) -> None:
     """The command as it is, but with small, slow transactions and small pages, so that a small graph takes a while."""
     command.take_over(environment, folder, said)
-    for name, size in (("_WRITE_ROWS", 12), ("_PAGE_EVENTS", 1), ("_PAGE_PHRASES", 12)):
+    for name, size in (("_WRITE_ROWS", 12), ("_PAGE_EVENTS", 1), ("_PAGE_PHRASES", 12), ("_SET_ASIDE_ROWS", 12)):
         assert hasattr(verbs, name)
         setattr(verbs, name, size)
     commit = KnowledgeGraph.commit
@@ -108,7 +108,7 @@ def test_an_undo_that_is_killed_is_completed_by_the_next(
     for share in shares():
         begin("runs", "undo", run, "--yes", when=lambda share=share: edges(graph) <= (1 - share) * ALL)
         assert 0 < edges(graph) <= (1 - share) * ALL
-        assert graph.run(run)["status"] == "finished", "it is not undone yet"
+        assert graph.run(run)["status"] == "undoing", "it is not undone yet"
     kg("runs", "undo", run, "--yes")
     assert graph.statistics()["phrases"] == 0
     assert graph.run(run)["status"] == "undone"
