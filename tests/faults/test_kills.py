@@ -76,7 +76,7 @@ def test_a_client_that_is_killed_again_and_again_ends_with_the_same_graph(
     draw = random.Random(3)
     hits = 0
     for step in STEPS:
-        hits += kill_in(loop, step, draw.uniform(0, 0.4) * undisturbed.seconds[step], "client")
+        hits += kill_in(loop, step, draw.uniform(0, 0.2) * undisturbed.seconds[step], "client")
         assert loop.picture() != undisturbed.picture, "something is missing yet"
     assert hits >= len(STEPS) - 1, "on a busy machine a step may be over sooner than it was before"
     loop.run()
