@@ -84,7 +84,7 @@ def test_a_client_that_is_killed_again_and_again_ends_with_the_same_graph(
 
 
 def test_a_server_that_is_killed_is_one_line_and_costs_nothing(private: Loop, undisturbed: Undisturbed) -> None:
-    for step in ("3/7",):
+    for step in ("1/7", "3/7"):
         assert kill_in(private, step, 0.2 * undisturbed.seconds[step], "server")
         errors = private.errors.strip().splitlines()
         assert errors[-1].startswith("kg: ")
