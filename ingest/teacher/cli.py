@@ -134,10 +134,13 @@ def _teach(
     dry_run: bool, yes: bool, show_prompt: bool = False,
 ) -> None:  # fmt: skip
     from ingest.teacher import events, inferences
+    from ingest.teacher.openai import OpenAITeacher
     from ingest.teacher.quote import quote
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
+    if plan.interface != "local" and not dry_run:
+        OpenAITeacher(plan.model, plan.interface, base_url=plan.base_url).check_key()
     offer = quote(workspace, plan)
     say(f"Run {offer.run}: {offer.estimate}", err=not dry_run)
     if plan.kind == "events" and offer.estimate.requests:

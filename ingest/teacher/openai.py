@@ -77,31 +77,31 @@ class OpenAITeacher:
             interface: completions or chat.
             base_url: with `/v1` or what the server has for it; a query (`?api-version=…`) is sent with every request,
                 as Azure-style gateways want; None takes `OPENAI_BASE_URL`, else OpenAI's own.
-            api_key: None takes `OPENAI_API_KEY`; a server on this machine needs none.
+            api_key: None takes `OPENAI_API_KEY`; a server on this machine needs none, and a description no server's.
             timeout_seconds: of one request from its first byte to the last of the answer.
             in_flight: most connections.
 
         Raises:
-            TeacherError: the address is none, or has a secret in it; there is no key, or it cannot be one.
+            TeacherError: the address is none, or has a secret in it, or the key cannot be one.
         """
         parts = split_address(resolve(base_url))
         key = (api_key or os.environ.get("OPENAI_API_KEY", "")).strip()
         if not all("!" <= one <= "~" for one in key):
             raise TeacherError("OPENAI_API_KEY has a space or another character that no key has")
-        if not key and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
-            raise TeacherError(f"{parts.hostname} wants a key; set OPENAI_API_KEY")
         self.model = model
         self.interface: Interface = interface
         self.dialect: set[str] = set()
         self._query = dict(parse_qsl(parts.query))
         self._base = parts._replace(query="", fragment="").geturl().rstrip("/")
         self.server = f"{self._base} {model} {interface}"
+        self._host = parts.hostname
         self._key = key or "none"
         self._timeout_seconds = timeout_seconds
         self._in_flight = in_flight
         self._client: Any = None
 
     async def __aenter__(self) -> Self:
+        self.check_key()
         import openai  # noqa: PLC0415 - takes a second
 
         from ingest.teacher.transport import BoundedAsyncClient  # noqa: PLC0415 - imports the SDK
@@ -119,13 +119,27 @@ class OpenAITeacher:
     ) -> None:
         await self._client.close()
 
+    def check_key(self) -> None:
+        """Make sure that there is a key, or that the server is one of this machine.
+
+        Raises:
+            TeacherError: there is no key.
+        """
+        if self._key == "none" and self._host not in ("localhost", "127.0.0.1", "::1"):
+            raise TeacherError(f"{self._host} wants a key; set OPENAI_API_KEY")
+
     @property
     def url(self) -> str:
         """Where its requests go."""
         return f"{self._base}/{'completions' if self.interface == 'completions' else 'chat/completions'}"
 
     def batch_client(self) -> Any:
-        """Return a plain client for files and batches, with the SDK's own retries."""
+        """Return a plain client for files and batches, with the SDK's own retries.
+
+        Raises:
+            TeacherError: there is no key.
+        """
+        self.check_key()
         import openai  # noqa: PLC0415 - takes a second
 
         from ingest.teacher.transport import BoundedClient  # noqa: PLC0415 - imports the SDK

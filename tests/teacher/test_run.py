@@ -94,6 +94,18 @@ def test_a_key_in_an_event_is_not_shown(kg: Kg, at: list[str], tmp_path: Path, e
 
 
 @pytest.mark.usefixtures("graph")
+def test_a_dry_run_wants_no_key_and_asking_does_before_the_question(kg: Kg, tmp_path: Path) -> None:
+    (tmp_path / "events.txt").write_text("PersonX naps\n")
+    at = ["ingest", "inferences", "--events", "events.txt", "--model", "m", "--base-url", "https://example.invalid/v1"]
+    shown = kg(*at, "--dry-run", "--show-prompt").stdout
+    assert "Sent to https://example.invalid/v1/chat/completions as:" in shown
+    refused = kg(*at, status=1)
+    assert "example.invalid wants a key; set OPENAI_API_KEY" in refused.stderr
+    assert "Ask the teacher?" not in refused.stdout + refused.stderr
+    assert "wants a key" in kg("ingest", "batch", "submit", run_of(shown), "--yes", status=1).stderr
+
+
+@pytest.mark.usefixtures("graph")
 def test_a_planned_run_shows_its_plan(kg: Kg, at: list[str]) -> None:
     run = run_of(kg(*at, "--dry-run").stdout)
     shown = json.loads(kg("runs", "show", run).stdout)
