@@ -194,17 +194,37 @@ def print_notes(notes: Iterable[str]) -> None:
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:
-    """Print rows as a table that fits the terminal."""
+    """Print rows as a table; where the terminal is too narrow for its longest words, a block of lines for each row."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(Text(visible(column)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(_cell(value))) for value in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    names = [visible(column) for column in columns]
+    cells = [[visible(_cell(value)) for value in row] for row in rows]
+    widths = [max(map(_longest_word, column)) for column in zip(names, *cells, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) <= console.width:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in names:
+            table.add_column(Text(name), overflow="fold")
+        for row in cells:
+            table.add_row(*map(Text, row))
+        console.print(table)
+        return
+    for number, row in enumerate(cells, 1):
+        block = Table(box=None, show_header=False, pad_edge=False)
+        block.add_column(style="bold", no_wrap=True)
+        block.add_column(overflow="fold")
+        for name, cell in zip(names, row, strict=True):
+            block.add_row(Text(name), Text(cell))
+        console.print(*([""] if number > 1 else []), block, sep="\n")
+
+
+def _longest_word(text: str) -> int:
+    """Return the cells that the longest word of a text takes on a terminal."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split()), default=0)
 
 
 def _cell(value: Any) -> str:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg import terminal
+from kg.commands.query import print_table
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.run import Run
@@ -247,3 +248,18 @@ def test_an_export_to_stdout_or_a_pipe_is_verbatim_and_alone(
     assert is_stream(Path("/dev/stdout"))
     assert is_stream(Path("/dev/null"))
     assert not is_stream(Path("/dev/shm/rows.tsv"))  # noqa: S108
+
+
+def test_a_table_too_wide_for_the_terminal_is_a_block_for_each_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns, rows = ["tail", "claimed_by"], [["to rest", "predict-dc4880e87fe9"], ["ねる", None]]
+    monkeypatch.setenv("COLUMNS", "30")
+    print_table(columns, rows)
+    assert capsys.readouterr().out.splitlines()[0].split() == columns
+    monkeypatch.setenv("COLUMNS", "24")
+    print_table(columns, rows)
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert shown == [
+        "tail        to rest", "claimed_by  predict-dc48", "            80e87fe9", "", "tail        ねる", "claimed_by",
+    ]  # fmt: skip
