@@ -1,5 +1,6 @@
 """Stage 2: learns from judgements which triples are acceptable, and scores all of them.
 
-`critic.training` makes a `critic.model.Critic`, `acceptance` chooses thresholds on its scores, `metrics` says how good
-it is, and `stage` does all of it on a graph.
+`kinds` is the table of critics, of which `training` and `model` are one; `checkpoint` trains and opens a critic of any
+kind. `acceptance` chooses thresholds on a critic's scores, `metrics` measures a critic, and `runs` does all of this on
+a graph.
 """

@@ -69,8 +69,8 @@ def thresholds_by_recall(
 
 def _quantile(good_scores: NDArray[np.float64], recall: float) -> float:
     """Return the largest threshold that keeps at least the share `recall` of the scores."""
-    kept = max(1, math.ceil(recall * len(good_scores) - 1e-9))  # 0.7 * 10 is a little above 7
-    return float(np.sort(good_scores)[-kept])
+    count = max(1, math.ceil(recall * len(good_scores) - 1e-9))  # 0.7 * 10 is a little above 7
+    return float(np.sort(good_scores)[-count])
 
 
 def _checked(

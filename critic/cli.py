@@ -1,10 +1,12 @@
 """`kg critic`: learn from judgements, choose thresholds, score every edge."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from critic.kinds import BLEND, KINDS
 from kg.model import OVERALL
 from kg.terminal import say
 from kg.workspace import Workspace, is_stream
@@ -18,6 +20,8 @@ EncoderName = Annotated[
     typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")]
+KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
+_DEFAULT = KindName(BLEND)
 
 
 @app.command("import-judgements")
@@ -61,7 +65,14 @@ def export_judgements(
 
 
 @app.command()
-def train(encoder: EncoderName = None, seed: Seed = 0) -> None:
+def train(
+    kind: Annotated[
+        KindName,
+        typer.Option(help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}."),
+    ] = _DEFAULT,
+    encoder: EncoderName = None,
+    seed: Seed = 0,
+) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
     from critic.metrics import format_report
     from critic.runs import train_critic
@@ -70,7 +81,9 @@ def train(encoder: EncoderName = None, seed: Seed = 0) -> None:
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
-        trained = train_critic(graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed)
+        trained = train_critic(
+            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value
+        )
     say(*format_report(trained.report).split("\n"))
     say(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
 

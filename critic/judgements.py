@@ -1,4 +1,4 @@
-"""Judgements in a file: what annotators said about triples.
+"""Judgements in a file: the verdicts of annotators on triples.
 
 A TSV with a header that names head, relation, tail, value and annotator (or rater); other columns are not read. Or a
 published format (`critic.published`).
@@ -23,7 +23,7 @@ _COLUMNS = ("head", "relation", "tail", "value")
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did: its run, numbers of rows, and where the rejected ones are listed."""
+    """The result of an import: its run, numbers of rows, and where the rejected ones are listed."""
 
     run: str
     offered: int

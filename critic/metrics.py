@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.acceptance import RECALLS
-from critic.kinds import Critic
+from critic.interface import Critic
 from critic.verdicts import Splits, Verdicts, missing, split_verdicts, training_verdicts
 from kg.errors import NotReady
 from kg.model import Judgement, Split

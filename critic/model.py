@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.features import PARTS, Floats, Indices, Part, Vectors
-from critic.kinds import ABOUT, BLEND, Encode
+from critic.interface import ABOUT, Encode
+from critic.kinds import BLEND
 from critic.roles import ROLES
 from kg import strict_json
 from kg.errors import InputError
@@ -33,7 +34,7 @@ _MAX_DEVIATION = 3.0  # standard deviations; products of outliers would run away
 
 
 class Blend:
-    """Scores triples.
+    """A critic that scores triples by a regression on a few cheap scores.
 
     Attributes:
         role: a name in `critic.roles`.
@@ -48,7 +49,7 @@ class Blend:
         blend: dict[str, Floats],
         encode: Encode,
     ) -> None:
-        """Put a critic together; `critic.training.fit_blend` and `load` do.
+        """Put a critic together; `critic.training.train_blend` and `load` do.
 
         Args:
             role: a name in `critic.roles`.
@@ -98,10 +99,10 @@ class Blend:
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Blend":
-        """Read what `save` wrote; `encode` has to be the encoder of the training.
+        """Open a folder that `save` wrote; `encode` has to be the encoder of the training.
 
         Raises:
-            InputError: what is there is damaged or of another version.
+            InputError: the critic is damaged or of another version.
         """
         from safetensors import SafetensorError  # noqa: PLC0415
         from safetensors.numpy import load_file  # noqa: PLC0415

@@ -5,8 +5,8 @@
 | `ckbp` | CSV with a header: head, relation, tail, label, class, in v1 head_in_expert_test | Fang et al. 2021, 2023 |
 | `ckbc` | TSV without one: relation, head, tail, label | Li et al. 2016 |
 
-A label 1 becomes the value 1, 0 becomes -1; on the way out every good value is 1, every other 0. What else a row says
-becomes its annotator's name (`ckbp:cs_head/0`: class, and in v1 the flag), so that it comes back; a row that
+A label 1 becomes the value 1, 0 becomes -1; on the way out every good value is 1, every other 0. A row's other cells
+become its annotator's name (`ckbp:cs_head/0`: class, and in v1 the flag), so that they come back; a row that
 contradicts an earlier one of the same name is another annotator's, `#2`. Of all other annotators' verdicts on a triple,
 CKBP gets one row without a class: their consensus (`kg.model.consensus`).
 """
@@ -49,7 +49,7 @@ def read_published(
     """Yield the judgements of a file's lines, and the rows that are none."""
     cells = csv_cells if format_name == "ckbp" else tab_cells
     header, rest = read_header(lines, cells, _CKBP[:4]) if format_name == "ckbp" else (_LI, iter(lines))
-    said: dict[tuple[Triple, str], int] = {}
+    verdicts: dict[tuple[Triple, str], int] = {}
     for line in rest:
         if isinstance(line, Rejected):
             yield line
@@ -64,7 +64,7 @@ def read_published(
             yield Rejected(line.number, str(error), line.text)
             continue
         triple, name, number = judgement.triple, judgement.annotator, 1
-        while said.setdefault((triple, name), judgement.value) != judgement.value:
+        while verdicts.setdefault((triple, name), judgement.value) != judgement.value:
             number += 1
             name = f"{judgement.annotator}#{number}"
         yield Judgement(triple, name, judgement.value)

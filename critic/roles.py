@@ -1,4 +1,4 @@
-"""What a critic is for, as data: which half of the training events it learns from, and by which scores it goes.
+"""The roles of critics, as data: the half of the training events that each learns from, and the scores that it goes by.
 
 Training, thresholds and the report each take another share of the judgements: the train split, divided between the
 critic that filters and the one that judges the student; the validation split; the test split.
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What one critic is for.
+    """The purpose of a critic.
 
     Attributes:
         half: the half of the training events (`kg.model.half_of`) whose judgements it learns from.

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from critic.acceptance import thresholds_by_recall
-from critic.kinds import BLEND, Critic, load_critic, train_role
+from critic.checkpoint import load_critic, train_role
+from critic.interface import Critic
+from critic.kinds import BLEND
 from critic.metrics import report, reportable_verdicts
 from critic.roles import FILTER, ROLES
 from critic.verdicts import missing, split_verdicts
@@ -21,7 +23,7 @@ from kg.workspace import Workspace, new_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedCritic:
     """A critic that was trained: its id, its folder, the critic, and its report on the test events."""
 
     id: str
@@ -38,8 +40,8 @@ def train_critic(
     seed: int = 0,
     role: str = FILTER,
     kind: str = BLEND,
-) -> Trained:
-    """Train a critic on the judgements in the graph; one that was trained on just these before is kept.
+) -> TrainedCritic:
+    """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
 
     The filter becomes the graph's current critic. The judge, which learns from other events, does not: the judge only
     estimates how good a student is.
@@ -94,7 +96,7 @@ def train_critic(
         numbers = {"critic": critic_id, "offered": len(judgements)}
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
-    return Trained(critic_id, folder, critic, measured)
+    return TrainedCritic(critic_id, folder, critic, measured)
 
 
 def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Critic]:
@@ -163,7 +165,7 @@ def score_edges(
 
 
 def _no_training_triples(graph: KnowledgeGraph) -> str:
-    """Return what is said when no triple is one to learn from: how many there are of which split."""
+    """Return the message for a graph without a triple to learn from: how many triples each split has."""
     found = graph.teacher_triples()
     counts = ", ".join(f"{found.get(split, 0):,} of {split} events" for split in ("train", "validation", "test"))
     return (

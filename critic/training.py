@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from critic.features import PARTS
-from critic.kinds import Lesson
+from critic.interface import TrainingSet
 from critic.model import FOLDS, Blend, cross_scores, design, folds_of, vectors_of
 from critic.roles import ROLES
 from kg.errors import NotReady
@@ -18,28 +18,28 @@ _MAX_CORPUS = 20_000  # the teacher's triples that are learnt from, drawn at ran
 _INVERSE_RIDGE = 0.1  # scikit-learn's C
 
 
-def fit_blend(lesson: Lesson) -> Blend:
-    """Fit a blend to all the verdicts and triples of a lesson.
+def train_blend(given: TrainingSet) -> Blend:
+    """Fit a blend to all the verdicts and triples given.
 
     Raises:
         NotReady: too few triples.
     """
-    corpus, vocabulary, encode, verdicts = lesson.corpus, lesson.vocabulary, lesson.encode, lesson.verdicts
-    random = np.random.default_rng(lesson.seed)
+    corpus, vocabulary, encode, verdicts = given.corpus, given.vocabulary, given.encode, given.verdicts
+    random = np.random.default_rng(given.seed)
     if len(corpus) > _MAX_CORPUS:
         corpus = [corpus[row] for row in np.sort(random.choice(len(corpus), _MAX_CORPUS, replace=False))]
     relations = _learnable(corpus, vocabulary)
     if not relations:
         (most, count), *_ = [*Counter(triple.relation for triple in corpus).most_common(1), ("any relation", 0)]
         raise NotReady(
-            f"the {lesson.role} critic learns from the teacher's triples of training events: it needs about "
+            f"the {given.role} critic learns from the teacher's triples of training events: it needs about "
             f"{2 * _MIN_RELATION_ROWS} of a relation, of several events; of the {len(corpus):,} that it may learn "
             f"from, {count:,} have {most}; load more with kg ingest load FILE --split train"
         )
     learnt = [triple for triple in corpus if triple.relation in relations]
     rows, dealt = vectors_of(learnt, relations, encode), folds_of(learnt)
     folds = [
-        [PARTS[part].fit(rows.of(dealt != fold), random) for part in ROLES[lesson.role].parts] for fold in range(FOLDS)
+        [PARTS[part].fit(rows.of(dealt != fold), random) for part in ROLES[given.role].parts] for fold in range(FOLDS)
     ]
 
     judged = vectors_of(verdicts.triples, relations, encode)
@@ -54,7 +54,7 @@ def fit_blend(lesson: Lesson) -> Blend:
 
     regression = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, verdicts.good)
     weights = np.concatenate([regression.coef_[0], regression.intercept_])
-    return Blend(lesson.role, relations, folds, {"mean": mean, "deviation": deviation, "weights": weights}, encode)
+    return Blend(given.role, relations, folds, {"mean": mean, "deviation": deviation, "weights": weights}, encode)
 
 
 def _learnable(corpus: Sequence[Triple], vocabulary: Vocabulary) -> list[str]:

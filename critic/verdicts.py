@@ -1,4 +1,4 @@
-"""What the judgements of a share of the events come to: one verdict a triple.
+"""One verdict a triple, from the judgements of a share of the events.
 
 Which share is whose: see `critic.roles`.
 """
@@ -51,7 +51,7 @@ def split_in(triple: Triple, splits: Splits | None = None) -> Split:
 
 
 def training_verdicts(judgements: Sequence[Judgement], role: str, splits: Splits | None = None) -> Verdicts:
-    """Return what a critic may learn from: the train split's half of the events that belongs to its role."""
+    """Return the verdicts that a critic may learn from: of its role's half of the training events."""
     half = ROLES[role].half
     mine = [judgement for judgement in judgements if half_of(head_id(judgement.triple)) == half]
     return split_verdicts(mine, "train", splits)
@@ -63,7 +63,7 @@ def split_verdicts(judgements: Sequence[Judgement], split: Split, splits: Splits
 
 
 def verdicts_on(judgements: Sequence[Judgement]) -> Verdicts:
-    """Return what judgements come to; those of the tail `NOTHING` are left out.
+    """Return the verdicts that judgements come to; judgements of the tail `NOTHING` are left out.
 
     A tie of the annotators is no acceptance, as "unfamiliar" (-9) is none.
     """

@@ -1,4 +1,4 @@
-"""Stage 1: what a teacher wrote or a data set published becomes assertions, and these become the graph.
+"""Stage 1: the texts of a teacher, or the rows of a data set, become assertions, and these become the graph.
 
 Recorded: `readers` has one function a file format, `load` brings a file into the graph as one run. Live: a `plan` says
 what is asked, `prompts` in which words, `asking` pays for each request once, a `provider` sends it, `replies` reads the

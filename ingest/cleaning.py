@@ -33,9 +33,9 @@ class Completion(NamedTuple):
     """One text that a teacher wrote.
 
     Attributes:
-        text: as it came.
+        text: as the teacher wrote it.
         logprob: mean log-probability of its tokens, at most 0, where the teacher gave them.
-        finish: why it ended: stop, length, content_filter or what else the teacher says; None if it does not say.
+        finish: why the text ended: stop, length, content_filter or what else the teacher says; None if it does not say.
         total: sum of the log-probabilities of its tokens.
     """
 
@@ -47,7 +47,7 @@ class Completion(NamedTuple):
 
 @dataclass
 class Cleaned:
-    """What was kept, text by text with the completion it came from, and what was dropped by which rule."""
+    """The texts that were kept, each with its completion, and those that were dropped, each with the rule."""
 
     kept: dict[str, Completion] = field(default_factory=dict)
     dropped: list[tuple[str, str]] = field(default_factory=list)
@@ -66,13 +66,13 @@ def clean_tails(
     prompt: str = "",
     lang: str | None = None,
 ) -> Cleaned:
-    """Return the tails worth keeping of one event and relation, in their order, and what each rule dropped.
+    """Return the tails worth keeping of one event and relation, in their order, and the texts that rules dropped.
 
     Args:
-        completions: what the teacher wrote.
+        completions: the teacher's texts.
         names: first names that the prompt used, each with what it stands for (`{"Alex": "PersonX"}`).
         event: the event, so that a tail that only repeats it is known.
-        prompt: what the teacher went on from: some models say its open end again, or its examples.
+        prompt: the text that the teacher went on from: some models say its open end again, or its examples.
         lang: BCP 47 tag that the texts should have; None checks no language.
 
     >>> cleaned = clean_tails([" to rest.", "to rest", "ok", "to thank Alex"], {"Alex": "PersonX"})
@@ -98,7 +98,7 @@ def clean_tails(
 
 
 def clean_events(completions: Iterable[Completion], *, persons: bool = True, lang: str = "en") -> Cleaned:
-    """Return the events worth keeping, in their order, and what each rule dropped.
+    """Return the events worth keeping, in their order, and the texts that rules dropped.
 
     Args:
         completions: what the teacher wrote.

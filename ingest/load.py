@@ -22,7 +22,7 @@ from kg.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load did: its run, the format it read, numbers of rows, and where the rejected ones are listed."""
+    """The result of a load: its run, the format it read, numbers of rows, and where the rejected ones are listed."""
 
     run: str
     format_name: str
@@ -35,7 +35,7 @@ class Loaded:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What was done, in lines."""
+        """The result in lines for a person."""
         known = " (nothing new)" if self.offered and not self.added else ""
         first = f"{self.offered:,} rows read, {self.added:,} edges added{known} as run {self.run}"
         return first, *(f"{count:,} dropped: {rule}" for rule, count in self.dropped.most_common())
@@ -57,15 +57,15 @@ def load_file(
     """Load a file as one run; loading it again changes nothing.
 
     Args:
-        graph: where it goes.
+        graph: where the assertions go.
         workspace: where the run's folder is.
         path: the file.
         format_name: a format of `kg.exchange.formats` whose rows become a run, or `auto`.
         vocabulary: a shipped name or a path; None takes the format's own.
         lang: BCP 47 tag of the texts; None takes the format's own.
         split: the split of all its events, where the file is one split of a published data set.
-        model: the model that wrote it.
-        licence: under which it comes.
+        model: the model that wrote the file.
+        licence: under which the file comes.
         progress: called with numbers of rows written.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Thinking: what a model says to itself before its answer, in any of the usual markups, is no part of the answer."""
+"""Thinking: what a model writes to itself before its answer, in any of the usual markups, is no answer."""
 
 import re
 
@@ -42,18 +42,18 @@ def without_thinking(text: str) -> str:
             return ""
         text = _CHANNEL_END.split(text[final[-1].end() :], maxsplit=1)[0]
     text = _CHANNEL_PLAIN.sub("", text)
-    kept, place, depth = [], 0, 0
+    spoken, place, depth = [], 0, 0
     marks = sorted(
         [(found.start(), found.end(), 1) for found in _OPEN.finditer(text)]
         + [(found.start(), found.end(), -1) for found in _CLOSE.finditer(text)]
     )
     for start, end, step in marks:
         if not depth and step > 0:
-            kept.append(text[place:start])
+            spoken.append(text[place:start])
         elif not depth:
-            kept = []  # it was thinking from the beginning
+            spoken = []  # it was thinking from the beginning
         depth = max(0, depth + step)
         place = end
     if not depth:
-        kept.append(text[place:])
-    return _FRAME.sub("", "".join(kept)) if marks else _FRAME.sub("", text)
+        spoken.append(text[place:])
+    return _FRAME.sub("", "".join(spoken)) if marks else _FRAME.sub("", text)

@@ -11,17 +11,20 @@ from typing import Any
 from kg import strict_json
 from kg.errors import InputError
 from kg.identity import judgement_key, own_uri, phrase_id, triple_key
-from kg.model import JUDGEMENT_VALUES, NOTHING, SPLITS, clean_text
+from kg.model import EDGE_FIELDS, JUDGEMENT_VALUES, NOTHING, SPLITS, STATED, clean_text
 from kg.workspace import check_id
 
 Row = Mapping[str, Any]
 
 LABELS = ("Event", "Inference", "Concept")
-_TEXTS = ("kind", "status")
-_MAYBE_TEXTS = ("model", "dataset", "licence", "version", "started", "finished", "undone")
+_NUMBERS, _FLAGS, _TEXTS, _LISTS = (
+    [name for name, kind in EDGE_FIELDS.items() if kind == wanted and name != "runs"]
+    for wanted in ("number", "flag", "text", "texts")
+)
+_RUN_TEXTS = ("kind", "status")
+_MAYBE_RUN_TEXTS = ("model", "dataset", "licence", "version", "started", "finished", "undone")
 _COUNTS = ("added", "offered", "rejected")
 _LARGEST = 2**63
-_STATED = {"logprob", "weight", "sources", "details", "published"}  # what a run may say of an edge or an event
 
 
 def check_phrase(row: Row) -> None:
@@ -44,28 +47,36 @@ def check_phrase(row: Row) -> None:
     _check_statements(row.get("statements") or [], row["runs"])
 
 
-def check_said(said: Row) -> None:
-    """Check what is said about an edge: the fields of `Edge` from `runs` on, of which some may be absent."""
-    if not said.get("runs"):
+def check_edge(row: Row) -> None:
+    """Check the properties of an edge: the fields of `Edge` from `runs` on, of which some may be absent."""
+    if not row.get("runs"):
         raise InputError("no run is named that asserted it")
-    _check_runs(said["runs"])
-    if not isinstance(said.get("predicted"), bool):
-        raise InputError(f"predicted {_shown(said.get('predicted'))} is neither true nor false")
-    for name in ("logprob", "weight"):
-        _check_number(said, name)
+    _check_runs(row["runs"])
+    if not isinstance(row.get("predicted"), bool):
+        raise InputError(f"predicted {_shown(row.get('predicted'))} is neither true nor false")
+    _check_types(row)
     for name in ("score", "published"):
-        _check_probability(said, name)
-    if not isinstance(said.get("accepted"), bool | None):
-        raise InputError(f"accepted {_shown(said['accepted'])} is neither true nor false")
-    if said.get("critic") is not None:
-        _plain(said, "critic")
-    sources = said.get("sources") or []
-    if not isinstance(sources, list | tuple) or not all(_is_text(source) for source in sources):
-        raise InputError(f"sources {_shown(sources)} are no list of texts")
-    if (details := said.get("details")) is not None:
+        _check_probability(row, name)
+    if (details := row.get("details")) is not None:
         _check_object(details, "details")
-    _check_scores(said.get("scores") or [])
-    _check_statements(said.get("statements") or [], said["runs"])
+    _check_scores(row.get("scores") or [])
+    _check_statements(row.get("statements") or [], row["runs"])
+
+
+def _check_types(row: Row) -> None:
+    """Check that the properties of an edge have the types of `kg.model.EDGE_FIELDS`, where there are any."""
+    for name in _NUMBERS:
+        _check_number(row, name)
+    for name in _FLAGS:
+        if not isinstance(row.get(name), bool | None):
+            raise InputError(f"{name} {_shown(row[name])} is neither true nor false")
+    for name in _TEXTS:
+        if row.get(name) is not None:
+            _plain(row, name)
+    for name in _LISTS:
+        texts = row.get(name) or []
+        if not isinstance(texts, list | tuple) or not all(map(_is_text, texts)):
+            raise InputError(f"{name} {_shown(texts)} are no list of texts")
 
 
 def check_judgement(row: Row, relations: Collection[str]) -> None:
@@ -99,15 +110,15 @@ def check_duplicate(row: Row, relations: Collection[str]) -> None:
     if properties.get("id") != triple_key(str(row["head"]), properties["relation"], str(row["tail"])):
         raise InputError(f"id {_shown(properties.get('id'))} is not the key of its triple")
     check_id(properties.get("run"))
-    check_said(properties if properties.get("runs") else properties | {"runs": [properties["run"]]})
+    check_edge(properties if properties.get("runs") else properties | {"runs": [properties["run"]]})
 
 
 def check_run(row: Row) -> None:
     """Check the properties of a run."""
     _check_properties(row)
-    for name in _TEXTS:
+    for name in _RUN_TEXTS:
         _text(row, name)
-    for name in _MAYBE_TEXTS:
+    for name in _MAYBE_RUN_TEXTS:
         if row.get(name) is not None:
             _plain(row, name)
     for name in _COUNTS:
@@ -154,7 +165,7 @@ def check_acceptance(row: Row) -> None:
 
 
 def check_relation(row: Row) -> None:
-    """Check what describes a relation; `Relation` checks its name."""
+    """Check the properties of a relation but for its name, which `Relation` checks."""
     for name in ("phrase", "question", "source"):
         if not isinstance(row.get(name, ""), str):
             raise InputError(f"{name} {_shown(row[name])} is not a text")
@@ -243,9 +254,7 @@ def _check_probability(row: Row, name: str) -> None:
 
 
 def _check_scores(scores: Any) -> None:
-    """Check the scores of other critics, each as `0.25 critic-id`."""
-    if not isinstance(scores, list | tuple) or not all(_is_text(score) for score in scores):
-        raise InputError(f"scores {_shown(scores)} are no list of texts")
+    """Check the scores of other critics, texts such as `0.25 critic-id`."""
     for score in scores:
         number, _, critic = score.partition(" ")
         check_id(critic)
@@ -268,16 +277,14 @@ def _check_splits(splits: Any) -> None:
 
 
 def _check_statements(texts: Any, runs: Sequence[str]) -> None:
-    """Check what each run says, one JSON object a run."""
-    if not isinstance(texts, list | tuple):
-        raise InputError(f"statements {_shown(texts)} are no list of texts")
+    """Check what each run says: texts, one JSON object a run."""
     for text in texts:
         statement = _check_object(text, "statements")
         if statement.pop("run", None) not in runs:
             raise InputError(f"statement {_shown(text)} is of none of its runs")
-        if statement.keys() - _STATED:
-            raise InputError(f"statement {_shown(text)} says {min(statement.keys() - _STATED)}, which no run says")
-        check_said({**statement, "runs": list(runs), "predicted": False})
+        if statement.keys() - {*STATED}:
+            raise InputError(f"statement {_shown(text)} says {min(statement.keys() - {*STATED})}, which no run says")
+        check_edge({**statement, "runs": list(runs), "predicted": False})
 
 
 def _check_object(text: Any, name: str) -> dict[str, Any]:

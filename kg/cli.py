@@ -178,7 +178,7 @@ def _run() -> None:
             say(_interrupted(stop.__context__ and stop.__context__.__cause__), err=True)
         raise
     except BaseException as error:
-        if interrupts.is_behind(error):
+        if interrupts.is_interrupt(error):
             say(_interrupted(error), err=True)
             sys.exit(interrupts.STATUS)
         if os.environ.get("KG_DEBUG"):
@@ -193,7 +193,7 @@ def _interrupted(error: BaseException | None) -> str:
 
 
 def _told(error: BaseException) -> str:
-    """Return what an error is, in one line."""
+    """Return an error as one line of text."""
     if isinstance(error, KGError):
         return str(error)
     if isinstance(error, OSError):

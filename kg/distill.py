@@ -1,7 +1,7 @@
 """The whole loop, from what a teacher wrote to a report on the students that learnt it.
 
 Every step is a run whose id follows from what it does. So a step that was done is not done again, one that was cut
-short goes on, and killing this at any moment and running it again ends with the same graph.
+short goes on, and killing the loop at any moment and running it again ends with the same graph.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from critic.judgements import import_judgements
 from critic.metrics import format_report as format_critic
-from critic.runs import Trained, calibrate_critic, score_edges, train_critic
+from critic.runs import TrainedCritic, calibrate_critic, score_edges, train_critic
 from ingest.load import load_file
 from kg.encoder import Encoder
 from kg.errors import InputError
@@ -31,9 +31,9 @@ class Step(NamedTuple):
     """One step of the loop.
 
     Attributes:
-        label: what is done, in words.
-        seconds: how long it takes on the starter corpus with two idle cores; for what is said about time left.
-        do: does it.
+        label: the step, in words.
+        seconds: how long it takes on the starter corpus with two idle cores; for the estimate of the time left.
+        do: the function that takes the step.
     """
 
     label: str
@@ -57,7 +57,7 @@ def distill(
     """Run the loop; return the report and the folder with its `report.md` and `report.json`.
 
     Args:
-        graph: where everything goes.
+        graph: where phrases, edges, judgements and scores go.
         workspace: where critics, students and the report go.
         encoder: the sentence encoder of critic and ranker.
         corpus: a folder with `completions.jsonl` and `judgements.tsv`.
@@ -70,7 +70,7 @@ def distill(
     """
     students: list[str] = []
     reports: list[tuple[str, Path]] = []
-    critics: list[Trained] = []
+    critics: list[TrainedCritic] = []
 
     def load() -> None:
         loaded = load_file(

@@ -73,7 +73,7 @@ class Encoder:
         """Return the encoder of a `description`, as critics and students keep it.
 
         Raises:
-            InputError: it is no longer there, or has other weights now.
+            InputError: the encoder is no longer there, or has other weights now.
         """
         encoder = cls(description["name"], cache_folder)
         if encoder.identity != description["sha256"]:
@@ -82,7 +82,7 @@ class Encoder:
 
     @property
     def description(self) -> dict[str, Any]:
-        """What it takes to find the encoder again: its name (None for the default) and its weights' SHA-256."""
+        """The encoder's name (None for the default) and its weights' SHA-256, by which the encoder is found again."""
         return {"name": None if self._is_default else self.name, "sha256": self.identity}
 
     @cached_property

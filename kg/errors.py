@@ -8,13 +8,13 @@
     ├── NotReady               a step that must come first has not been done
     ├── GraphChanged           the graph was written to while it was read as a whole (retryable)
     ├── TeacherError           a teacher cannot be used: its address, key, model or budget
-    │   ├── TeacherUnavailable it is busy, failing or out of reach (retryable)
-    │   ├── MalformedReply     its answer cannot be read (retryable)
-    │   └── RefusedReply       it will not answer this one prompt
+    │   ├── TeacherUnavailable a teacher is busy, failing or out of reach (retryable)
+    │   ├── MalformedReply     a teacher's answer cannot be read (retryable)
+    │   └── RefusedReply       a teacher will not answer this one prompt
     ├── ServerError            the private Neo4j cannot be brought up
     └── StoreError             the database refused or failed
-        ├── QueryError         it does not accept a statement
-        └── StoreUnavailable   it cannot be reached (retryable)
+        ├── QueryError         the database does not accept a statement
+        └── StoreUnavailable   the database cannot be reached (retryable)
 
 Foreign exceptions are translated once, in the module that owns the library. A message is one line that says
 what happened, to which value, where, and what would be right.
@@ -65,8 +65,8 @@ class TeacherUnavailable(TeacherError):  # noqa: N818 - reads as what happened
     """A teacher is busy, failing or out of reach.
 
     Attributes:
-        wait_seconds: how long it asks to be left alone, if it says so.
-        busy: whether it has too much to do, so that fewer requests at once may help.
+        wait_seconds: how long the teacher asks to be left alone, if its server says so.
+        busy: whether the teacher has too much to do, so that fewer requests at once may help.
         billed: whether the request may have been paid for all the same.
     """
 

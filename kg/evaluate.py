@@ -1,7 +1,7 @@
 """How good students are: their predictions beside the teacher's and beside controls, estimated by a judge.
 
-Each student is compared on its own terms: the query and the parameters of its manifest say what it was trained on, and
-so what is new and what retrieval would have said.
+Each student is compared on its own terms: the query and the parameters of its manifest give the triples of its
+training, which tell new tails from known ones and are those that retrieval draws on.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from critic.roles import JUDGE
-from critic.runs import Trained, train_critic
+from critic.runs import TrainedCritic, train_critic
 from critic.verdicts import split_in, verdicts_on
 from kg import strict_json
 from kg.encoder import Encoder
@@ -37,7 +37,7 @@ STARTER = Path(str(resources.files("kg").joinpath("starter")))
 
 @dataclass(frozen=True, slots=True)
 class _Entrant:
-    """A student, what it was trained on, and what it predicted.
+    """A student, the data of its training, and its predictions.
 
     Attributes:
         id: its key.
@@ -53,7 +53,7 @@ class _Entrant:
 
     @property
     def lang(self) -> str:
-        """The language that it was trained on."""
+        """The language of the student's training data."""
         return str(self.student.manifest.get("lang", "en"))
 
 
@@ -230,7 +230,7 @@ def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
 
 
 def _write(
-    graph: KnowledgeGraph, workspace: Workspace, content: Mapping[str, Any], judge: Trained, seed: int
+    graph: KnowledgeGraph, workspace: Workspace, content: Mapping[str, Any], judge: TrainedCritic, seed: int
 ) -> tuple[str, Path]:
     """Write the report in its two forms, as a run; return the text and the run's folder."""
     students = list(content["students"])

@@ -1,4 +1,4 @@
-"""The identities that never change: keys of phrases, triples and judgements, and what follows from them alone.
+"""The identities that never change: keys of phrases, triples and judgements, and the splits that follow.
 
 All are hashes of content, the same on every machine and in every run.
 """
@@ -37,7 +37,7 @@ def read_concept_uri(uri: str) -> tuple[str, str]:
 
 
 def own_uri(text: str, lang: str, uri: str) -> str:
-    """Return a URI, or nothing where it is the one that its text has anyway."""
+    """Return a URI; empty where that is the URI which ConceptNet gives the text anyway."""
     return "" if uri == concept_uri(text, lang) else uri
 
 

@@ -40,8 +40,8 @@ def leave() -> NoReturn:
     os._exit(STATUS)
 
 
-def is_behind(error: BaseException) -> bool:
-    """Tell whether an error is an interrupt, or what a library made of one."""
+def is_interrupt(error: BaseException) -> bool:
+    """Tell whether an error is an interrupt, or one that a library made of an interrupt."""
     seen: set[int] = set()
     following: list[BaseException | None] = [error]
     while following:

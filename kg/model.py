@@ -1,12 +1,12 @@
 """The records that stages hand to one another.
 
-Everything here is a value: equal by content, safe to hash, free of I/O. What their keys are stands in `kg.identity`.
+Everything here is a value: equal by content, safe to hash, free of I/O. Their keys are made in `kg.identity`.
 """
 
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
 from kg.errors import InputError
@@ -38,9 +38,9 @@ class Triple:
         tail: text of the inference, or `NOTHING`.
         lang: BCP 47 tag of the head, and of the tail where that has none of its own.
         tail_lang: BCP 47 tag of a tail in another language; empty for the head's.
-        head_uri: what tells the head from a phrase of the same text, as ConceptNet's URI of a sense of it does;
+        head_uri: the URI that tells the head from a phrase of the same text, as ConceptNet's URI of a sense of it does;
             empty for the phrase itself, whose URI would be `concept_uri(head, lang)`.
-        tail_uri: the same of the tail.
+        tail_uri: the URI that tells the tail from such a phrase.
     """
 
     head: str
@@ -66,11 +66,11 @@ class Phrase:
         lang: BCP 47 tag.
         labels: its labels besides `Phrase`: `Event`, `Inference`, `Concept` (one with a URI).
         split: split of an event; None for a phrase that never is a head.
-        uri: what tells it from a phrase of the same text; empty for nearly all.
-        runs: ids of the runs that wrote it as an event by itself.
-        logprob: mean token log-probability given by the first of them that gives one.
+        uri: the URI that tells the phrase from another of the same text; empty for nearly all.
+        runs: ids of the runs that wrote the phrase as an event by itself.
+        logprob: mean token log-probability, of the first of these runs that gives one.
         splits: the splits that runs published, each as `train run-id`, the first one first.
-        statements: what each of the runs says of it, as for an edge.
+        statements: the properties that each of these runs gives, as on an edge.
     """
 
     text: str
@@ -94,12 +94,12 @@ class Assertion:
     """A triple as one source states it.
 
     Attributes:
-        triple: what is stated.
+        triple: head, relation, tail.
         split: the split that the source publishes for the event; None leaves it to `split_of`.
         logprob: the teacher's mean token log-probability (at most 0), where it gave one.
         weight: the source's own weight, as ConceptNet has.
         sources: the source's own sources: ConceptNet's as JSON, ATOMIC's answers as `ROW.PLACE`.
-        details: what else the source says of it, as a JSON object.
+        details: the source's other values, as a JSON object.
         score: a probability in [0, 1] that the source publishes, as SKD's release does; an edge's `published`.
     """
 
@@ -129,8 +129,8 @@ class Judgement:
 def consensus(values: Sequence[int]) -> int:
     """Return the one verdict that several annotators' verdicts on a triple come to.
 
-    Those to whom it is unfamiliar (-9) do not count, unless all are. It is good if more than half of the others say
-    so; then it is the median of the good ones, else of the bad ones, the milder of two.
+    Unfamiliar ones (-9) do not count, unless all are. The consensus is good if more than half of the others are good;
+    then it is the median of the good ones, else of the bad ones, the milder of two.
 
     Args:
         values: at least one, each of `JUDGEMENT_VALUES`.
@@ -153,18 +153,19 @@ class Edge:
     Attributes:
         triple: head, relation, tail.
         split: split of the event.
-        runs: ids of the runs that asserted it, the first one first.
-        predicted: whether only students have asserted it.
-        logprob: mean token log-probability, of the first run that gives one; so with all below but scores.
+        runs: ids of the runs that asserted the edge, the first one first.
+        predicted: whether only students have asserted the edge.
+        logprob: mean token log-probability, of the first run that gives one, as all that is in `STATED`.
         score: the critic's probability in [0, 1] that the triple is acceptable.
         critic: id of the critic that gave the score.
         accepted: whether the score reached the current threshold of the relation.
         weight: the source's own weight.
         sources: the source's own sources, each once.
-        details: what else the source says of it, as a JSON object.
+        details: the source's other values, as a JSON object.
         published: the probability in [0, 1] that a source publishes; a critic's is `score`.
-        scores: what other critics than `critic` gave, each as `0.25 critic-id`; empty where one has scored.
-        statements: what each run says of it, as JSON objects (`kg.graph.statements`); empty where only the first does.
+        scores: the scores of other critics than `critic`, each as `0.25 critic-id`; empty where one has scored.
+        statements: the properties that each run gives, as JSON objects (`kg.graph.statements`); empty where only the
+            first run gives any.
     """
 
     triple: Triple
@@ -199,7 +200,10 @@ _FIELD_TYPES: dict[Any, FieldType] = {
 EDGE_FIELDS: dict[str, FieldType] = {
     name: _FIELD_TYPES[kind] for name, kind in get_type_hints(Edge).items() if name not in ("triple", "split")
 }
-"""What is kept on an edge: the properties of the relationship, in the order of `Edge`'s fields, each with its type."""
+"""The properties of an edge, those of the relationship in Neo4j, with their types, in the order of `Edge`'s fields."""
+
+STATED = tuple({"score": "published"}.get(field.name, field.name) for field in fields(Assertion)[2:])
+"""The properties that a run may state of an edge: the fields of `Assertion` after `split`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tupl
     Args:
         kind: the class of `transformers` that opens it, such as "AutoModel".
         name: a folder, or a name on the Hugging Face hub.
-        purpose: what the model is to be, for messages: "sentence encoder".
+        purpose: the use of the model, for messages: "sentence encoder".
         dtype: of the weights, a `torch.dtype` or "auto".
         unneeded: beginnings of the names of weights that may be missing, as the purpose has no use for them.
 
@@ -55,10 +55,10 @@ def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tupl
 
 
 def check_causal(model: Any, name: str, purpose: str) -> None:
-    """Make sure that what a model says of a token depends on no later token.
+    """Make sure that a model's output for a token depends on no later token.
 
     Raises:
-        InputError: it does, as in BERT, or the model cannot be asked like a language model.
+        InputError: the output does, as in BERT, or the model cannot be asked like a language model.
     """
     import torch  # noqa: PLC0415 - takes seconds
 

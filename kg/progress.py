@@ -1,6 +1,6 @@
 """Progress of long steps: a bar on a terminal, and otherwise a line every quarter of a minute.
 
-So a log, a pipe or a notebook shows that something goes on and how long it takes. What is over sooner than that says
+So a log, a pipe or a notebook shows that something goes on and how long it takes. A step that is over sooner says
 nothing there.
 """
 
@@ -49,7 +49,7 @@ class _Lines:
     """Writes to stderr what a bar would draw in place, each state a line."""
 
     def write(self, text: str) -> None:
-        """Write a state of the bar; what only moves the cursor is left out."""
+        """Write a state of the bar; moves of the cursor are left out."""
         if text.strip():
             say(text.strip(), err=True)
 

@@ -1,6 +1,6 @@
 """A run: one invocation that asserted or changed something, and the evidence for what it asserted.
 
-Its id follows from what it does (kind, model, data set, parameters), so that doing the same again after a kill
+A run's id follows from its kind, model, data set and parameters, so that doing the same again after a kill
 continues the same run, and doing it again later changes nothing.
 """
 
@@ -27,15 +27,15 @@ _CLOCK_SECONDS = 2  # by which the start of one process may differ when it is re
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run is.
+    """A run, as it is described before it begins.
 
     Attributes:
         kind: load, events, inferences, judgements, dedupe, train-critic, calibrate, score, use-critic, train-student,
             use-student, predict or evaluate.
-        model: the model that speaks through it: a teacher, a critic, a student.
-        dataset: the data set that it reads.
+        model: the model that works in the run: a teacher, a critic, a student.
+        dataset: the data set that the run reads.
         licence: under which the data set comes.
-        parameters: all else that determines what it does; JSON values.
+        parameters: all else that determines the run's result; JSON values.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Run:
         return f"{self.kind}-{hashlib.blake2b(content.encode(), digest_size=6).hexdigest()}"
 
     def properties(self) -> dict[str, Any]:
-        """Return what is kept on the `Run` node."""
+        """Return the properties of the `Run` node."""
         return {
             "kind": self.kind,
             "model": self.model,
@@ -63,7 +63,7 @@ class Run:
 
 
 def this_process() -> dict[str, Any]:
-    """Return what tells this process from any other, now and later, as it is kept on the `Run` node."""
+    """Return a text that tells this process from any other, now and later, as it is kept on the `Run` node."""
     return {"host": platform.node(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}
 
 
@@ -80,7 +80,7 @@ def is_lost(run: Mapping[str, Any]) -> bool:
 
 
 def write_record(folder: Path, run: Run, numbers: Mapping[str, Any]) -> None:
-    """Write `run.json`, the run's own record in its folder: what it is, and what came of it."""
+    """Write `run.json`, the run's own record in its folder: its description and its numbers."""
     content = {"id": run.id, **run.properties(), "parameters": dict(run.parameters), **numbers}
     with new_file(folder / "run.json") as draft:
         draft.write_text(strict_json.write(content, indent=2) + "\n", encoding="utf-8")

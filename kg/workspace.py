@@ -52,7 +52,7 @@ class Workspace:
         return cls(Path(os.environ.get("KG_HOME") or ".kg"))
 
     def place(self, *parts: str) -> Path:
-        """Return where a folder below the root is, or would be.
+        """Return the path of a folder below the root, whether the folder is there or not.
 
         Raises:
             InputError: a part is no id, so that it could lead out of the workspace.
@@ -84,7 +84,7 @@ def check_id(name: object) -> str:
     """Return the id of a run, critic or student, which names its folder.
 
     Raises:
-        InputError: it is none.
+        InputError: the text is no id.
 
     >>> check_id("load-0123456789ab")
     'load-0123456789ab'

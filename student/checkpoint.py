@@ -40,7 +40,7 @@ def train_checkpoint(
 
     Args:
         kind: a name in `student.kinds`.
-        triples: what it learns, those of the train split only. Triples with the tail `NOTHING` are left out.
+        triples: the triples to learn, of the train split only. Triples with the tail `NOTHING` are left out.
         vocabulary: the relations that may occur.
         folder: where the checkpoint goes; an older one is replaced.
         encode: the sentence encoder.
@@ -82,7 +82,7 @@ def load(folder: Path, encode: Encode) -> Student:
     """Open a student's checkpoint.
 
     Args:
-        folder: what `train_checkpoint` wrote.
+        folder: one that `train_checkpoint` wrote.
         encode: the sentence encoder that the student was trained with.
 
     Raises:

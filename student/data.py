@@ -1,4 +1,4 @@
-"""The data of a student: a Cypher-filtered export, and the manifest that says what it was."""
+"""The data of a student: a Cypher-filtered export, and the manifest that describes the export."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _QUERY_SECONDS = 3600.0  # millions of triples take minutes
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a student is trained on.
+    """The triples that a student is trained on, with their description.
 
     Attributes:
         triples: in the order of the query.
@@ -38,7 +38,7 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
     Raises:
         UnsafeQuery: the query does more than read.
         InputError: a column is missing, the languages are mixed, or an event is not of the training split.
-        NotReady: it returns nothing.
+        NotReady: the query returns nothing.
     """
     values = query.defaults | dict(parameters or {})
     answer = adhoc.run(graph.store, query.text, values, limit_rows=None, timeout_seconds=_QUERY_SECONDS)

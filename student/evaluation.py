@@ -29,7 +29,7 @@ _SIGNIFICANT = 1.96  # standard errors of a 95 % interval
 def controls(
     held_out: Sequence[Triple], training: Sequence[Triple], encode: Encode, seed: int
 ) -> dict[str, list[Triple]]:
-    """Return what retrieval and guessing say about the held-out events: `CONTROLS`, each a list of triples.
+    """Return the tails that retrieval and guessing give the held-out events: `CONTROLS`, each a list of triples.
 
     Args:
         held_out: the teacher's triples of the held-out events.

@@ -54,12 +54,12 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
-    """Write what a checkpoint was trained on."""
+    """Write the manifest of a checkpoint, which describes the data of its training."""
     write_json(folder / _MANIFEST, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what a checkpoint was trained on, without opening the model.
+    """Return the manifest of a checkpoint, without opening the model.
 
     Raises:
         NotFound: there is no checkpoint.

@@ -1,4 +1,4 @@
-"""What every student can do, whatever is inside: the only view that the rest of the software has of it."""
+"""The interface of every student, whatever its kind: the only view that the rest of the software has of a student."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,9 +53,9 @@ class Student(Protocol):
 
     Attributes:
         kind: its name in `student.kinds`.
-        relations: what it was trained on, in the vocabulary's order.
+        relations: the relations that it was trained on, in the vocabulary's order.
         metrics: figures of its training.
-        manifest: what its data was, as handed to `train_checkpoint`.
+        manifest: description of its training data, as handed to `train_checkpoint`.
     """
 
     kind: str
@@ -88,7 +88,7 @@ class Student(Protocol):
 
 
 def check_request(student: Student, relations: Sequence[str], count: int = 1) -> None:
-    """Refuse what a student cannot answer.
+    """Refuse a request that a student cannot answer.
 
     Raises:
         InputError: a relation that the student was not trained on, or `count` below 1.

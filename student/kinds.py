@@ -24,10 +24,10 @@ class StudentKind:
         does: what such a student does, in a few words.
         training: `module:name` of its training, a function from triples, relations and a `Recipe` to a student. Named
             rather than imported, since it brings torch in.
-        loading: `module:name` of what opens its checkpoint, a function from a folder and the sentence encoder.
+        loading: `module:name` of a function from the folder of a checkpoint and the sentence encoder to the student.
         perplexity: the report's sentence on its perplexity, with `{token}`, `{word}` and `{covered}`.
         takes_base: whether it can start from a pre-trained language model.
-        seconds: of training on a corpus of the starter's size, on two cores; for what is said about time left.
+        seconds: of training on a corpus of the starter's size, on two cores; for the estimate of the time left.
     """
 
     does: str
@@ -79,7 +79,7 @@ def kind_named(name: str) -> StudentKind:
     """Return the kind of a name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such kind.
     """
     if name not in KINDS:
         raise InputError(f"no student of kind {name[:40]!r}; there are {' and '.join(KINDS)}")

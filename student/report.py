@@ -1,4 +1,4 @@
-"""The report of an evaluation, as Markdown that a terminal can show: first what it comes to, in words, then figures."""
+"""The report of an evaluation, as Markdown that a terminal can show: first the result in words, then the figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -55,7 +55,7 @@ def _is_trusted(judge: Mapping[str, Any]) -> bool:
 
 
 def _headline(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any], *, trusted: bool) -> str:
-    """Return what an evaluation comes to for one student, in a sentence or two."""
+    """Return the result of an evaluation for one student, in a sentence or two."""
     raw = rows[f"{student_id}, raw"]
     if corrected := detail["corrected"]:
         return (
@@ -126,12 +126,12 @@ def _judge(judge: Mapping[str, Any]) -> str:
     annotators = [*sources["annotators"][:_SHOWN_ANNOTATORS]]
     if more := len(sources["annotators"]) - len(annotators):
         annotators.append(f"{more:,} more")
-    said = f" The verdicts are those of {_listed(annotators)}" if annotators else ""
-    said += f" ({', '.join(sources['datasets'])})" if said and sources["datasets"] else ""
+    sentence = f" The verdicts are those of {_listed(annotators)}" if annotators else ""
+    sentence += f" ({', '.join(sources['datasets'])})" if sentence and sources["datasets"] else ""
     return (
         f"Judge: a critic trained on {judge['trained_rows']:,} judged triples of other events than the filter; on"
         f" {judge['rows']:,} triples of {judge['events']} test events its AUC is {auc:.3f}, that of the relation prior"
-        f" {prior:.3f}; intervals are over events.{said}{'.' if said else ''}"
+        f" {prior:.3f}; intervals are over events.{sentence}{'.' if sentence else ''}"
         + "".join(f" {note}." for note in sources["notes"])
     )
 

@@ -25,7 +25,7 @@ _EVENTS = 50  # events answered at once; all relations of them are one batch of 
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedStudent:
     """A student that was trained: its id, its checkpoint, and how many triples it has seen."""
 
     id: str
@@ -43,8 +43,8 @@ def train_student(
     base: str | None = None,
     epochs: int | None = None,
     seed: int = 0,
-) -> Trained:
-    """Train a student on what a query returns; one that was trained on just this before is kept.
+) -> TrainedStudent:
+    """Train a student on the triples of a query; a student that was trained on just these before is kept.
 
     Args:
         graph: where the triples are.
@@ -58,7 +58,7 @@ def train_student(
 
     Raises:
         InputError: the query or an option does not fit.
-        NotReady: the query returns nothing, or it is the default one and the current critic has not scored yet what
+        NotReady: the query returns nothing, or is the default query and the current critic has not scored yet what
             another one accepted.
     """
     if query == queries.load("training"):
@@ -84,7 +84,7 @@ def train_student(
         graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
-    return Trained(student_id, folder, len(data.triples))
+    return TrainedStudent(student_id, folder, len(data.triples))
 
 
 def _check_scored(graph: KnowledgeGraph) -> None:
@@ -121,7 +121,7 @@ def predict(
     count: int = 5,
     progress: Progress = lambda _: None,
 ) -> tuple[Run, int]:
-    """Write what a student infers about the events of a split as predicted edges of one run.
+    """Write a student's inferences about the events of a split as predicted edges of one run.
 
     Args:
         graph: where the events are.

@@ -15,37 +15,37 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([*HEAVY, "tests.command"])
 
 
-def start(arguments: Sequence[str], environment: dict[str, str], folder: Path, said: Path) -> multiprocessing.Process:
-    """Start `kg`; its output goes to `said` with `.out` and `.err`."""
-    process = CONTEXT.Process(target=_run, args=(list(arguments), environment, str(folder), str(said)))
+def start(arguments: Sequence[str], environment: dict[str, str], folder: Path, output: Path) -> multiprocessing.Process:
+    """Start `kg`; its output goes to `output` with `.out` and `.err`."""
+    process = CONTEXT.Process(target=_run, args=(list(arguments), environment, str(folder), str(output)))
     process.start()
     return process
 
 
 def run(
-    arguments: Sequence[str], environment: dict[str, str], folder: Path, said: Path
+    arguments: Sequence[str], environment: dict[str, str], folder: Path, output: Path
 ) -> subprocess.CompletedProcess[str]:
     """Run `kg` to its end."""
-    process = start(arguments, environment, folder, said)
+    process = start(arguments, environment, folder, output)
     process.join()
-    out, err = (said.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
+    out, err = (output.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
     return subprocess.CompletedProcess(["kg", *arguments], process.exitcode or 0, out, err)
 
 
-def _run(arguments: list[str], environment: dict[str, str], folder: str, said: str) -> None:
-    take_over(environment, folder, said)
+def _run(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
+    take_over(environment, folder, output)
     sys.argv = ["kg", *arguments]
     from kg.cli import main  # noqa: PLC0415 - imported already
 
     main()
 
 
-def take_over(environment: dict[str, str], folder: str, said: str) -> None:
+def take_over(environment: dict[str, str], folder: str, output: str) -> None:
     """Give this process an environment, a folder, and files to write to."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     for number, end in ((1, ".out"), (2, ".err")):
-        file = os.open(Path(said).with_suffix(end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        file = os.open(Path(output).with_suffix(end), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
         os.close(file)

@@ -5,8 +5,8 @@
 // $critics      one a critic
 // $acceptances  one an acceptance
 // $students     one a student
-// $behind       what is taken from the numbers of the others
-FOREACH (row IN $runs | MERGE (n:Run {id: row.id}) ON CREATE SET n = row, n.order = row.order - $behind)
-FOREACH (row IN $critics | MERGE (n:Critic {id: row.id}) ON CREATE SET n = row, n.order = row.order - $behind)
-FOREACH (row IN $acceptances | MERGE (n:Acceptance {id: row.id}) ON CREATE SET n = row, n.order = row.order - $behind)
-FOREACH (row IN $students | MERGE (n:Student {id: row.id}) ON CREATE SET n = row, n.order = row.order - $behind)
+// $surplus      what is taken from the numbers of the others
+FOREACH (row IN $runs | MERGE (n:Run {id: row.id}) ON CREATE SET n = row, n.order = row.order - $surplus)
+FOREACH (row IN $critics | MERGE (n:Critic {id: row.id}) ON CREATE SET n = row, n.order = row.order - $surplus)
+FOREACH (row IN $acceptances | MERGE (n:Acceptance {id: row.id}) ON CREATE SET n = row, n.order = row.order - $surplus)
+FOREACH (row IN $students | MERGE (n:Student {id: row.id}) ON CREATE SET n = row, n.order = row.order - $surplus)

@@ -33,14 +33,14 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Deduplicated:
-    """What de-duplication found.
+    """The result of a de-duplication.
 
     Attributes:
-        run: its id.
-        edges: how many edges it looked at.
+        run: id of its run.
+        edges: how many edges were compared.
         rules: how many duplicates each rule found.
         deleted: how many edges are gone.
-        file: where they are listed, as they were.
+        file: the list of the duplicates, as they were.
     """
 
     run: str
@@ -106,13 +106,13 @@ def _rules(*, soft: bool, near: float | None) -> Iterator[Callable[[list[Edge]],
 
 def _alike(edges: list[Edge]) -> Iterator[Duplicate]:
     first = first_alike([edge.triple.tail for edge in edges])
-    kept: dict[tuple[str, str, str, int], Edge] = {}
+    best: dict[tuple[str, str, str, int], Edge] = {}
     for edge, alike in zip(edges, first.tolist(), strict=True):
         key = (edge.triple.head, edge.triple.relation, edge.triple.lang, alike)
-        if key in kept:
-            yield Duplicate(edge, "the same after normalising", kept[key].triple.tail)
+        if key in best:
+            yield Duplicate(edge, "the same after normalising", best[key].triple.tail)
         else:
-            kept[key] = edge
+            best[key] = edge
 
 
 def _soft(edges: list[Edge]) -> Iterator[Duplicate]:
@@ -133,7 +133,7 @@ def _near(edges: list[Edge], jaccard: float) -> Iterator[Duplicate]:
                 continue
             near[lang, texts[left]].append(texts[right])
             near[lang, texts[right]].append(texts[left])
-    kept: set[Triple] = set()
+    best: set[Triple] = set()
     for edge in edges:
         triple = edge.triple
         others = (
@@ -141,10 +141,10 @@ def _near(edges: list[Edge], jaccard: float) -> Iterator[Duplicate]:
             for head in near[triple.lang, triple.head]
             for tail in near[triple.lang, triple.tail]
         )
-        if like := next((other for other in others if other in kept), None):
+        if like := next((other for other in others if other in best), None):
             yield Duplicate(edge, "near-duplicate", f"{like.head} | {like.tail}")
         else:
-            kept.add(triple)
+            best.add(triple)
 
 
 def _grouped(edges: Iterable[Edge]) -> Iterator[list[Edge]]:

@@ -27,7 +27,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a run has cost.
+    """The cost of a run so far.
 
     Attributes:
         replies: paid for by this run; what other runs paid for costs it nothing.
@@ -59,7 +59,7 @@ def account_of(lesson: Lesson) -> Account:
 
 
 def describe_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
-    """Return what the workspace knows of a run of a live teacher: its plan, its account, and how far it is.
+    """Return plan, account and progress of a run of a live teacher, as the workspace knows them.
 
     Empty for any other run. The status is that of a run that is not in the graph yet.
     """

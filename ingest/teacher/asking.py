@@ -33,7 +33,7 @@ _CUT_SECONDS = 1.0  # replies that were in flight together count as one reason t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a request: a reply, or the reason why there is none."""
+    """The end of a request: a reply, or the reason why there is none."""
 
     request: Request
     reply: Reply | None
@@ -53,9 +53,9 @@ class Tally:
         tokens: of all replies used, paid for now or before.
         priced: the same, each token by its share of the price.
         models: models as the server reported them.
-        stopped: why no more were asked, if that was so.
+        stopped: the reason why no more requests were asked, if there is one.
         unsure: attempts that brought no usable reply now and may have been paid for.
-        needed: smallest budget, in US dollars, with which the next request can be asked, if money was why.
+        needed: smallest budget, in US dollars, with which the next request can be asked, if money was the reason.
     """
 
     asked: int = 0
@@ -94,7 +94,7 @@ def ask_all(
 ) -> Generator[Outcome]:
     """Yield the outcome of each request, in the order in which they come.
 
-    When the budget is spent, what is in flight is awaited, and of the rest only what is paid for already is yielded;
+    When the budget is spent, requests in flight are awaited, and of the rest only those already paid for are yielded;
     `tally.stopped` says so.
 
     Args:
@@ -105,7 +105,7 @@ def ask_all(
         budget: what may be spent.
         tally: numbers, kept up to date.
         in_flight: most requests at once.
-        cached_only: ask nothing; `tally.missing` counts what is not in the cache.
+        cached_only: ask nothing; `tally.missing` counts the requests without a reply in the cache.
         progress: called after each outcome.
 
     Raises:

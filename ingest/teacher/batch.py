@@ -39,11 +39,11 @@ SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What `submit` would send now.
+    """The requests that `submit` would send now.
 
     Attributes:
         estimate: of tokens and money.
-        round: number of the round of events that it belongs to, from 1; 0 for inferences.
+        round: number of the round of events that the requests belong to, from 1; 0 for inferences.
         events: different events that came so far.
     """
 
@@ -54,7 +54,7 @@ class Offer:
 
 @dataclass
 class Collected:
-    """What collecting brought: replies, requests that failed, faults of whole batches."""
+    """The result of collecting: replies, requests that failed, faults of whole batches."""
 
     replies: int = 0
     failed: int = 0
@@ -65,7 +65,7 @@ class Batches:
     """The batches of one run."""
 
     def __init__(self, lesson: Lesson) -> None:
-        """Describe them; nothing is sent yet.
+        """Describe the batches; nothing is sent yet.
 
         Raises:
             InputError: the plan's teacher takes no batches.
@@ -86,7 +86,7 @@ class Batches:
         return known_batches(self._folder)
 
     def offer(self) -> Offer:
-        """Return what `submit` would send now, and what that would cost."""
+        """Return the requests that `submit` would send now, as counts and costs."""
         self._recover()
         price = price_of(self._plan.model, self._lesson.workspace.root, batch=True)
         rounds = Rounds(self._plan)
@@ -94,7 +94,7 @@ class Batches:
         return Offer(needed, rounds.number, len(rounds.events()))
 
     def submit(self) -> list[Batch]:
-        """Send what is neither paid for nor on its way; return the new batches.
+        """Send the requests that are neither paid for nor on their way; return the new batches.
 
         Raises:
             TeacherError: the provider has no batch interface, or refuses.
@@ -120,7 +120,7 @@ class Batches:
         return sent
 
     def refresh(self) -> list[tuple[Batch, Any]]:
-        """Ask the provider about each batch that is not collected; return them with what it says.
+        """Ask the provider about each batch that is not collected; return these batches as the provider describes them.
 
         Raises:
             NotFound: nothing was submitted.
@@ -249,7 +249,7 @@ class Batches:
         return None
 
     def uncollected(self) -> list[str]:
-        """Return what is the matter with each batch that ended and was not collected yet, and what to do about it."""
+        """Return the fault of each batch that ended and was not collected yet, with the remedy."""
         todo = f"run kg ingest batch collect {self._run}, then submit what is left"
         ended = [(batch, state) for batch, state in self.refresh() if batch.status in _ENDED] if self.known else []
         faults = {batch.id: self._fault(batch, state, batch.requests, Counter()) for batch, state in ended}

@@ -55,6 +55,7 @@ def collect(run: RunId) -> None:
     from ingest.teacher import events, inferences
     from ingest.teacher.cli import report, resumable
     from ingest.teacher.plan import open_plan
+    from ingest.teacher.run import Teaching
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
@@ -67,7 +68,7 @@ def collect(run: RunId) -> None:
         plan = open_plan(workspace, run)
         generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
         with open_graph(workspace) as graph:
-            taught = generate(graph, workspace, plan, cached_only=True)
+            taught = generate(graph, Teaching(workspace, plan, cached_only=True))
         report(plan, taught, 0.0)
 
 

@@ -27,7 +27,7 @@ class Batch:
 
     Attributes:
         id: at the provider.
-        file: name of the file in the run's folder with what was sent.
+        file: name of the file in the run's folder with the lines sent.
         requests: how many.
         status: as the provider said last.
         collected: whether its results are in the cache.
@@ -75,7 +75,7 @@ def save_batches(folder: Path, batches: Iterable[Batch]) -> None:
 
 
 def sent_requests(folder: Path, batch: Batch, url: str, count: int) -> dict[str, Request]:
-    """Return what was sent in a batch, by the key under which it was.
+    """Return the requests of a batch, by the keys under which they were sent.
 
     Args:
         folder: of the run.

@@ -1,9 +1,9 @@
 """The cache of paid replies: one SQLite file, so that no request is ever paid for twice.
 
-A reply is stored under the key of the exact request (`Request.key`) before it is used. Only accepted replies are;
-what was paid for, or may have been, and cannot be used is a loss, kept apart for the budget: so is a request that was
-on its way when a process ended. WAL with `synchronous = NORMAL`: a process that is killed loses nothing, a power cut
-may lose the last moments and damages nothing.
+A reply is stored under the key of the exact request (`Request.key`) before it is used. Only accepted replies are. A
+request that was paid for, or may have been, without a usable reply is a loss, kept apart for the budget: so is a
+request that was on its way when a process ended. WAL with `synchronous = NORMAL`: a process that is killed loses
+nothing, a power cut may lose the last moments and damages nothing.
 """
 
 import errno

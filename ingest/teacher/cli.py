@@ -10,7 +10,7 @@ import typer
 
 from kg import strict_json
 from kg.errors import InputError
-from kg.interrupts import is_behind
+from kg.interrupts import is_interrupt
 from kg.terminal import ask, say, say_json
 from kg.workspace import Workspace
 
@@ -136,6 +136,7 @@ def _teach(
     from ingest.teacher import events, inferences
     from ingest.teacher.openai import OpenAITeacher
     from ingest.teacher.quote import quote
+    from ingest.teacher.run import Teaching
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
@@ -160,20 +161,20 @@ def _teach(
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
     with resumable(_resume(offer.run, budget)):
         with open_graph(workspace) as graph, _bar(offer.estimate.requests + offer.cached) as tell:
-            taught = generate(
-                graph, workspace, plan, budget_usd=budget, in_flight=in_flight,
-                timeout_seconds=timeout, progress=tell,
-            )  # fmt: skip
+            teaching = Teaching(
+                workspace, plan, budget_usd=budget, in_flight=in_flight, timeout_seconds=timeout, progress=tell
+            )
+            taught = generate(graph, teaching)
         report(plan, taught, max_failures, budget)
 
 
 @contextmanager
 def resumable(command: str) -> Iterator[None]:
-    """Give an interrupt the command that goes on where it stopped."""
+    """Give an interrupt the command that goes on where the run stopped."""
     try:
         yield
     except BaseException as error:
-        if is_behind(error):
+        if is_interrupt(error):
             raise KeyboardInterrupt(command) from None
         raise
 

@@ -7,7 +7,6 @@ that a run which was interrupted, or goes by batch, finds its rounds again from 
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from ingest.cleaning import Cleaned, Completion, clean_events, least_likely
 from ingest.teacher.lesson import Lesson
@@ -17,7 +16,6 @@ from ingest.teacher.run import Taught, Teaching
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Phrase
 from kg.vocabulary import Vocabulary
-from kg.workspace import Workspace
 
 _FIRST_YIELD = 0.5  # different events of a text asked for, before anything is known
 _LEAST_YIELD = 0.05
@@ -83,20 +81,18 @@ class Rounds:
         return {text: one for text, one in found.items() if text not in unlikely}
 
 
-def generate_events(graph: KnowledgeGraph, workspace: Workspace, plan: Plan, **options: Any) -> Taught:
+def generate_events(graph: KnowledgeGraph, teaching: Teaching) -> Taught:
     """Ask a live teacher for events until there are as many as planned, and write them into the graph.
 
     Args:
-        graph: where they go.
-        workspace: where replies are kept, and the run's folder is.
-        plan: what is asked.
-        options: of `Teaching`: budget_usd, in_flight, timeout_seconds, cached_only, progress.
+        graph: where the events go.
+        teaching: of a plan for events; opened and closed here.
 
     Raises:
         TeacherError: the teacher cannot be used.
     """
-    with Teaching(workspace, plan, **options) as teaching:
-        lesson, tally = teaching.lesson, teaching.tally
+    with teaching:
+        lesson, tally, plan = teaching.lesson, teaching.tally, teaching.lesson.plan
         graph.add_vocabulary(Vocabulary(plan.relations))
         graph.begin(lesson.run)
         rounds = Rounds(plan)

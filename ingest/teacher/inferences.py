@@ -1,35 +1,30 @@
-"""Generate inferences: events and relations become prompts, and what a live teacher goes on with becomes triples.
+"""Generate inferences: events and relations become prompts, and a live teacher's texts become triples.
 
 West et al. 2021, section 3.3. Each prompt's tails go into the graph on their own, in whatever order replies come, so
 a run that was interrupted and resumed ends with the graph of one that was not.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from ingest.cleaning import clean_tails
-from ingest.teacher.plan import Plan
 from ingest.teacher.run import Taught, Teaching
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.vocabulary import Vocabulary
-from kg.workspace import Workspace
 
 
-def generate_inferences(graph: KnowledgeGraph, workspace: Workspace, plan: Plan, **options: Any) -> Taught:
+def generate_inferences(graph: KnowledgeGraph, teaching: Teaching) -> Taught:
     """Ask a live teacher for the inferences of a plan, and write them into the graph.
 
     Args:
-        graph: where they go.
-        workspace: where replies are kept, and the run's folder is.
-        plan: what is asked.
-        options: of `Teaching`: budget_usd, in_flight, timeout_seconds, cached_only, progress.
+        graph: where the inferences go.
+        teaching: of a plan for inferences; opened and closed here.
 
     Raises:
         TeacherError: the teacher cannot be used.
     """
-    with Teaching(workspace, plan, **options) as teaching:
-        graph.add_vocabulary(Vocabulary(plan.relations))
+    with teaching:
+        graph.add_vocabulary(Vocabulary(teaching.lesson.plan.relations))
         graph.begin(teaching.lesson.run)
         offered, added = graph.add(_assertions(teaching), teaching.lesson.run)
         return teaching.finish(graph, offered, added)

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from ingest.teacher.blotting import one_line
-from ingest.teacher.messages import Kind
+from ingest.teacher.messages import RunKind
 from ingest.thinking import without_thinking
 from kg.errors import MalformedReply
 
@@ -34,13 +34,13 @@ _NUMBERED = re.compile(
 )
 
 
-def read_items(content: str, *, cut: bool = False, kind: Kind = "inferences") -> list[str]:
+def read_items(content: str, *, cut: bool = False, kind: RunKind = "inferences") -> list[str]:
     r"""Return the texts of a message that was asked for JSON with a list; empty if there are none.
 
     Args:
         content: the message.
         cut: whether it ended at its length, so that its last text may be torn.
-        kind: what the texts are.
+        kind: whether the texts are events or inferences.
 
     >>> read_items('Sure!\n```json\n["to rest", "to eat" /* both */]\n```')
     ['to rest', 'to eat']
@@ -82,7 +82,7 @@ def _mended(text: str) -> Any:
         raise MalformedReply(f"the message cannot be read: {one_line(error, 120)}") from None
 
 
-def _texts(value: Any, kind: Kind, depth: int = 0) -> list[str]:
+def _texts(value: Any, kind: RunKind, depth: int = 0) -> list[str]:
     """Return the texts of a value that stands where the list was asked for."""
     if depth > _MOST_DEPTH:
         return []
@@ -93,7 +93,7 @@ def _texts(value: Any, kind: Kind, depth: int = 0) -> list[str]:
     return _from_object(value, kind, depth) if isinstance(value, dict) else []
 
 
-def _from_text(text: str, kind: Kind, depth: int) -> list[str]:
+def _from_text(text: str, kind: RunKind, depth: int) -> list[str]:
     """Return the texts in a text: itself, its lines if they are numbered, or those of JSON in it."""
     stripped = text.strip()
     if stripped[:1] in ("[", "{") and stripped[-1:] in ("]", "}"):
@@ -107,7 +107,7 @@ def _from_text(text: str, kind: Kind, depth: int) -> list[str]:
     return [text] if stripped else []
 
 
-def _from_object(value: dict[str, Any], kind: Kind, depth: int) -> list[str]:
+def _from_object(value: dict[str, Any], kind: RunKind, depth: int) -> list[str]:
     """Return the texts of an object: those of the asked key, else of a known name, else of numbers as keys."""
     names = {re.sub(r"[\W\d_]+", "", name).casefold(): name for name in reversed(value)}  # the first of a name wins
     if _ASKED in names:

@@ -23,7 +23,8 @@ class Lesson:
         teacher: who is asked.
         prompts: in which words.
         cache: where replies are kept.
-        run: the run that asserts what comes of the plan; its id follows from all that determines the requests.
+        run: the run that asserts the events or inferences of the plan; its id follows from all that determines the
+            requests.
         workspace: where the run's folder is.
     """
 
@@ -40,7 +41,7 @@ class Lesson:
     def open(
         cls, workspace: Workspace, plan: Plan, *, timeout_seconds: float = 120, in_flight: int = 64
     ) -> Iterator["Lesson"]:
-        """Yield a plan with all that it takes to ask for it; nothing is sent yet.
+        """Yield a plan with its teacher, its prompts and the cache opened; nothing is sent yet.
 
         Args:
             workspace: where replies are kept.

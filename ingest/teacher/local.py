@@ -55,8 +55,8 @@ class LocalTeacher:
 
     def request(self, name: str, text: str, count: int, settings: Mapping[str, Any]) -> Request:
         """Return the request for `count` texts that go on from a text."""
-        kept = {key: settings[key] for key in ("temperature", "top_p", "max_tokens", "stop") if key in settings}
-        return Request(name, self.server, {"prompt": text, "n": count, "seed": self._seed, **kept}, count)
+        chosen = {key: settings[key] for key in ("temperature", "top_p", "max_tokens", "stop") if key in settings}
+        return Request(name, self.server, {"prompt": text, "n": count, "seed": self._seed, **chosen}, count)
 
     def reword(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:  # noqa: ARG002 - no dialect
         """Return the request as it is."""
@@ -67,7 +67,7 @@ class LocalTeacher:
         return [request]
 
     async def ask(self, request: Request) -> Reply:
-        """Return the reply, generated together with what else is waiting.
+        """Return the reply, generated together with the other requests that wait.
 
         Raises:
             TeacherError: the model cannot be loaded.

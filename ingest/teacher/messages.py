@@ -1,4 +1,4 @@
-"""What a teacher is asked and what it answered: values between prompts above and a provider below."""
+"""Requests to a teacher and its replies: values between prompts above and a provider below."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, Self
 from ingest.cleaning import Completion
 
 Interface = Literal["completions", "chat", "local"]
-Kind = Literal["events", "inferences"]
+RunKind = Literal["events", "inferences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Request:
         url: where the request goes.
         body: the JSON that is sent.
         count: how many texts are asked for.
-        kind: what these texts are.
+        kind: whether these texts are events or inferences.
         prompt: from which the body was made; empty where only the body is known, as in a batch's file.
         event: about which inferences are asked for.
         relation: of which inferences are asked for.
@@ -43,7 +43,7 @@ class Request:
     url: str
     body: Mapping[str, Any]
     count: int
-    kind: Kind = "inferences"
+    kind: RunKind = "inferences"
     prompt: Prompt = field(default_factory=lambda: Prompt(""))
     event: str = ""
     relation: str = ""
@@ -74,13 +74,13 @@ class Request:
 
     @property
     def assumed_usage(self) -> "Usage":
-        """What the request is taken to have cost when nobody says: its prompt, and the longest answer."""
+        """The tokens that a request cost if the server does not say: its prompt, and the longest answer."""
         return Usage(self.about_prompt_tokens, self.most_completion_tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a reply cost, in tokens; by batch a token counts half where money is meant."""
+    """The tokens that a reply cost; by batch a token counts half where money is meant."""
 
     prompt_tokens: float = 0
     completion_tokens: float = 0

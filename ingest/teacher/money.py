@@ -1,4 +1,4 @@
-"""Money: what a model costs, what a plan will cost, and a budget that is never exceeded.
+"""Money: the price of a model, the cost of a plan, and a budget that is never exceeded.
 
 A budget counts requests in flight by the most that they can cost, so a reply never breaks it. Prices come from a dated
 file that the user may edit; a model that is not in it has no price, and then only tokens are counted.
@@ -45,7 +45,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What requests will need.
+    """Tokens and money that requests will need.
 
     Attributes:
         requests: how many there are.

@@ -50,7 +50,7 @@ def resolve(base_url: str | None) -> str:
     """Return the address that is meant: the given one, `OPENAI_BASE_URL`, or OpenAI's own.
 
     Raises:
-        TeacherError: it is no address, or has a secret in it.
+        TeacherError: the text is no address, or has a secret in it.
     """
     address = base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
     split_address(address)
@@ -130,7 +130,7 @@ class OpenAITeacher:
 
     @property
     def url(self) -> str:
-        """Where its requests go."""
+        """The address to which the requests go."""
         return f"{self._base}/{'completions' if self.interface == 'completions' else 'chat/completions'}"
 
     def batch_client(self) -> Any:
@@ -193,10 +193,10 @@ class OpenAITeacher:
         """Return the reply to one request.
 
         Raises:
-            NotUnderstoodError: the server wants it said otherwise.
-            TeacherUnavailable: it is busy, failing, out of reach, or too slow.
+            NotUnderstoodError: the server wants the request worded otherwise.
+            TeacherUnavailable: the server is busy, failing, out of reach, or too slow.
             MalformedReply: the answer cannot be read.
-            RefusedReply: it will not answer this prompt.
+            RefusedReply: the model will not answer this prompt.
             TeacherError: key, model or account are at fault; no other request would do better.
         """
         import httpx2  # noqa: PLC0415 - comes with the SDK
@@ -219,7 +219,7 @@ class OpenAITeacher:
             raise self._failed(error) from None
 
     def blotted(self, content: bytes) -> str:
-        """Return the body of an answer as text, without the key if it says that back."""
+        """Return the body of an answer as text, without the key, which a server may send back."""
         return blot(content.decode("utf-8", "replace"), self._key)
 
     def _failed(self, error: Exception) -> TeacherError:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from ingest.teacher.messages import Interface, Kind
+from ingest.teacher.messages import Interface, RunKind
 from kg import strict_json
 from kg.errors import InputError, NotFound
 from kg.vocabulary import Relation, Vocabulary
@@ -37,7 +37,7 @@ class Plan:
         frozen: whether `prompts` is the copy that the run's folder keeps, which nothing may be added to.
     """
 
-    kind: Kind
+    kind: RunKind
     model: str
     interface: Interface
     base_url: str | None
@@ -57,7 +57,7 @@ class Plan:
 
 
 def save_plan(plan: Plan, folder: Path, prompts: Mapping[str, str]) -> None:
-    """Keep a plan in the folder of its run, with the files of its prompts by name; a plan that is there is the same."""
+    """Keep a plan in the folder of its run, with the files of its prompts by name; a plan that is there stays."""
     if (folder / "plan.json").is_file():
         return
     with new_folder(folder / "prompts") as draft:

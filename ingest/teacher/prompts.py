@@ -12,8 +12,8 @@ words. Templates, examples, seeds and the words around a prompt that a folder of
 shipped ones, a template from `paper`. Sampling parameters do not: those of `paper` end a tail after 12 tokens of
 English. Templates are Jinja's, in a sandbox (`ingest.teacher.rendering`): they include no files, and of Jinja's globals
 have `range` only. They see `event`, `examples`, `seeds`, and first names for the persons: `query` for the event,
-`pair(i)` for the i-th example, each with `x` and `y`; `text | named(pair)` puts them in. Names in what comes back are
-mapped to PersonX and PersonY as whole words only. A file that is a link out of its folder, or no regular file, is
+`pair(i)` for the i-th example, each with `x` and `y`; `text | named(pair)` puts them in. Names in the teacher's texts
+are mapped to PersonX and PersonY as whole words only. A file that is a link out of its folder, or no regular file, is
 refused.
 """
 
@@ -74,7 +74,7 @@ class Prompts:
         self._texts: dict[str, str | None] = {}
 
     def files(self, names: Iterable[str]) -> dict[str, str]:
-        """Return all that the prompts of these names are made of, as text: a file's name in the folder to its content.
+        """Return the files of the prompts of these names: a file's name in the folder to its text.
 
         Raises:
             InputError: a file cannot be read, or there is no such prompt.
@@ -105,7 +105,7 @@ class Prompts:
         return {"max_tokens": _DEFAULTS["max_tokens"], **chosen}
 
     def digest(self, name: str) -> str:
-        """Return the SHA-256 of what makes a prompt: its template with its examples, or the seeds.
+        """Return the SHA-256 of a prompt's source: its template with its examples, or the seeds.
 
         Raises:
             InputError: there is no such prompt.
@@ -155,7 +155,7 @@ class Prompts:
         return Prompt(text, {query.x: "PersonX", query.y: "PersonY"})
 
     def for_chat(self, prompt: str, count: int) -> str:
-        """Return what a chat model is told that is to write `count` texts."""
+        """Return the message by which a chat model is asked for `count` texts."""
         return self._render("chat", prompt=prompt, count=count)
 
     @cached_property

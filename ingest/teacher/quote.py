@@ -1,4 +1,4 @@
-"""A quote: what a plan will cost, before the first request."""
+"""A quote: the cost of a plan, before the first request."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from kg.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a plan will need.
+    """The cost of a plan.
 
     Attributes:
         run: id of its run.
@@ -31,10 +31,10 @@ class Quote:
 
 
 def quote(workspace: Workspace, plan: Plan) -> Quote:
-    """Return what a plan will cost, and keep the plan in the folder of its run.
+    """Return the cost of a plan, and keep the plan in the folder of its run.
 
-    For events it is the first round that is not answered, which is enough when its texts are as good and new as those
-    before; half of them if there are none.
+    For events the cost is that of the first round that is not answered. That round is enough when its texts are as good
+    and new as those before, or, where there are none before, when half of them are.
 
     Raises:
         TeacherError: the teacher's address or key is wrong.

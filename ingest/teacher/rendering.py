@@ -154,8 +154,8 @@ def _rendered(source: str, values: dict[str, Any], query: list[str] | None, pair
     except RecursionError as error:
         return {"line": _line(error), "fault": "it is nested too deeply"}
     except Exception as error:  # noqa: BLE001 - whatever a template does is the template's fault
-        said = " ".join(str(error).split()) or type(error).__name__
-        return {"line": _line(error), "fault": said.encode("utf-8", "backslashreplace").decode()[:200]}
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return {"line": _line(error), "fault": reason.encode("utf-8", "backslashreplace").decode()[:200]}
     return {"text": text}
 
 

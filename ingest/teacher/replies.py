@@ -1,6 +1,6 @@
 """Replies: the body that a server sent back becomes completions, or has a reason why not.
 
-Fields that say what cannot be (a usage of 10^30, a positive log-probability) count as not there.
+Fields with impossible values (a usage of 10^30, a positive log-probability) count as absent.
 `ingest.teacher.items` finds the texts in a message of chat.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 from ingest.cleaning import Completion
 from ingest.teacher.blotting import one_line
 from ingest.teacher.items import read_items
-from ingest.teacher.messages import Kind, Reply, Usage
+from ingest.teacher.messages import Reply, RunKind, Usage
 from ingest.thinking import without_thinking
 from kg.errors import MalformedReply, RefusedReply
 
@@ -66,14 +66,14 @@ class _Choice(msgspec.Struct):
     logprobs: Any = None
 
 
-def read_reply(content: bytes | str, count: int, *, chat: bool, kind: Kind = "inferences") -> Reply:
+def read_reply(content: bytes | str, count: int, *, chat: bool, kind: RunKind = "inferences") -> Reply:
     """Return the completions in the body of an answer.
 
     Args:
         content: the body.
         count: how many texts were asked for; more are cut off, fewer are taken as they are.
         chat: whether it comes from the chat interface, where one message carries all the texts.
-        kind: what the texts are.
+        kind: whether the texts are events or inferences.
 
     Raises:
         MalformedReply: the body cannot be read, or holds no text; asking again may help.
@@ -98,7 +98,7 @@ def read_reply(content: bytes | str, count: int, *, chat: bool, kind: Kind = "in
 
 
 def read_usage(body: Any) -> Usage:
-    """Return the tokens that a body says it cost; 0 where it does not say, or says what cannot be."""
+    """Return the tokens that a reply cost by its own figures; 0 where it has none, or impossible ones."""
     found = _as(_Usage, body.get("usage")) if isinstance(body, dict) else None
     return Usage(found.prompt_tokens, found.completion_tokens) if found else Usage()
 
@@ -124,7 +124,7 @@ def _from_completions(choices: Sequence[Any]) -> list[Completion]:
     return found
 
 
-def _from_chat(first: Any, count: int, kind: Kind) -> list[Completion]:
+def _from_chat(first: Any, count: int, kind: RunKind) -> list[Completion]:
     choice = _as(_Choice, first) or _Choice()
     message = _as(_Message, choice.message) or _Message()
     if message.refusal:

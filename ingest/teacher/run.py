@@ -1,4 +1,4 @@
-"""Teaching: what generating events and generating inferences have in common, from opening a run to its last numbers."""
+"""Teaching: the part that events and inferences have in common, from opening a run to its last numbers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,10 +23,10 @@ from kg.workspace import Workspace, naming, private_file
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What a run of a live teacher did.
+    """The result of a run of a live teacher.
 
     Attributes:
-        run: its id.
+        run: id of the run.
         offered: events or triples that were left after cleaning.
         added: how many of them are new in the graph.
         tally: requests and tokens.
@@ -122,7 +122,7 @@ class Teaching:
                 self._note_failure(request=outcome.request.id, reason=outcome.failure)
 
     def note(self, request_id: str, cleaned: Cleaned) -> None:
-        """Count and list what cleaning dropped."""
+        """Count and list the texts that cleaning dropped."""
         self._rules.update(cleaned.rules)
         for text, rule in cleaned.dropped:
             self._note_dropped(request=request_id, text=text[:500], rule=rule)
@@ -130,7 +130,7 @@ class Teaching:
     def finish(
         self, graph: KnowledgeGraph, offered: int, added: int, *, whole: bool | None = None, found: int = 0
     ) -> Taught:
-        """Record what came of the run; with failures, or without money, it is incomplete unless it is said to be whole.
+        """Record the result of the run, which with failures, or without money, is incomplete unless it is `whole`.
 
         Args:
             graph: where the run is recorded.

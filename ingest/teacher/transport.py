@@ -1,4 +1,4 @@
-"""Transport: the SDK's HTTP clients, with a bound on what an answer may hold, and without redirects.
+"""Transport: the SDK's HTTP clients, with a bound on the size of an answer, and without redirects.
 
 A server may send without end, or a little that unpacks to a lot. So bodies are counted as they come and unpacked here,
 a piece at a time: no answer takes more memory than its bound, whatever its headers say.
@@ -85,7 +85,7 @@ class _AsyncBody(httpx2.AsyncByteStream):
 
 
 class BoundedAsyncClient(openai.DefaultAioHttpClient):
-    """For completions and chat."""
+    """The client for completions and chat."""
 
     def __init__(self, in_flight: int) -> None:
         limits = httpx2.Limits(max_connections=in_flight, max_keepalive_connections=in_flight)
@@ -106,7 +106,7 @@ class BoundedAsyncClient(openai.DefaultAioHttpClient):
 
 
 class BoundedClient(openai.DefaultHttpxClient):
-    """For files and batches; a body that is streamed may be larger."""
+    """The client for files and batches; a body that is streamed may be larger."""
 
     def __init__(self) -> None:
         super().__init__(follow_redirects=False)

@@ -1,7 +1,8 @@
 """The graph in other shapes: one module a format, with its reader and its writer.
 
-`formats` is the table of them: what each is called, who reads and writes it, what is lost on the way out. A reader
-yields `Assertion`s and, for rows that it cannot use, `Rejected`s (`rows`); texts stay as they are published.
+`formats` is the table of them: the name of each, its reader and its writer, and the properties that are lost on the way
+out. A reader yields `Assertion`s and, for rows that it cannot use, `Rejected`s (`rows`); texts stay as they are
+published.
 
 What holds for all writers:
 

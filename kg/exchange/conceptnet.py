@@ -74,16 +74,16 @@ def read_conceptnet(lines: Iterable[Line | Rejected], vocabulary: Vocabulary) ->
         if len(cells) != 5:  # noqa: PLR2004
             raise InputError(f"{len(cells)} columns where 5 are expected: URI, relation, start, end, JSON")
         uri, relation, start, end, text = cells
-        said = json_object(text)
-        weight, sources = said.pop("weight", None), said.pop("sources", [])
+        details = json_object(text)
+        weight, sources = details.pop("weight", None), details.pop("sources", [])
         if isinstance(weight, str):
             raise InputError(f"weight {weight[:40]!r} is not a number")
         if not isinstance(sources, list):
             raise InputError("sources is not a list")
         if uri != assertion_uri(relation, start, end):
-            said["uri"] = uri
-        head, head_lang, head_uri = _read_end(said.pop("skd_start", None), start, "start")
-        tail, tail_lang, tail_uri = _read_end(said.pop("skd_end", None), end, "end")
+            details["uri"] = uri
+        head, head_lang, head_uri = _read_end(details.pop("skd_start", None), start, "start")
+        tail, tail_lang, tail_uri = _read_end(details.pop("skd_end", None), end, "end")
         yield Assertion(
             Triple(
                 head, vocabulary[relation_name(relation)].name, tail, head_lang,
@@ -91,7 +91,7 @@ def read_conceptnet(lines: Iterable[Line | Rejected], vocabulary: Vocabulary) ->
             ),
             weight=None if weight is None else read_number(weight, "weight"),
             sources=tuple(map(as_json, sources)),
-            details=as_details(said),
+            details=as_details(details),
         )  # fmt: skip
 
     return parse_rows(lines, parse)
@@ -110,7 +110,7 @@ def concept_parts(uri: str, name: str) -> tuple[str, str, str]:
     """Return text and language of a URI, and the URI itself where they do not say it all.
 
     Raises:
-        InputError: it is neither a concept nor an address.
+        InputError: the URI is neither a concept nor an address.
     """
     if not uri.startswith(("/c/", "/x/")) and "://" not in uri:
         raise InputError(f"{name} {uri[:80]!r} is not a URI like /c/en/test")
@@ -168,7 +168,7 @@ def _cells(edge: Edge) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65_536)
 def _end(text: str, lang: str, uri: str) -> tuple[str, dict[str, str] | None]:
-    """Return the URI of an end as its column has it, and what else must be said of the end."""
+    """Return the URI of an end as its column has it, and what else has to be told of the end."""
     column = uri or plain_uri(text, lang)
     try:
         read, read_lang, read_uri = concept_parts(column, "")

@@ -39,7 +39,7 @@ class Reading:
 
     Attributes:
         function: its module and name, parted by a colon.
-        takes: what it is handed.
+        takes: names of the arguments that the function takes.
         vocabulary: the usual one; empty for a graph that comes with its own relations and runs.
         lang: the usual language, a BCP 47 tag.
         looks_like: tells whether a first line is of this format; None if the file's name tells it.
@@ -52,7 +52,7 @@ class Reading:
     looks_like: Callable[[str], bool] | None = None
 
     def __call__(self, **given: Any) -> Any:
-        """Call the function with what it takes of what is given."""
+        """Call the function with those of the given arguments that it takes."""
         return _resolved(self.function)(**{name: given[name] for name in self.takes})
 
 
@@ -65,8 +65,8 @@ class Writing:
         lost: what the file does not hold, or holds and does not bring back.
         takes: what it is handed.
         packs: whether a name that ends in `.gz` makes it pack the file.
-        streams: whether it is one file, which may be a pipe or stdout.
-        name: what `kg export` calls it, if not as it is read.
+        streams: whether the export is one file, which may be a pipe or stdout.
+        name: the format's name for `kg export`, where that is another than for `--format`.
     """
 
     function: str
@@ -78,16 +78,16 @@ class Writing:
 
     @property
     def needs_graph(self) -> bool:
-        """Whether it writes anything of a graph."""
+        """Whether the format has anything of a graph in it."""
         return bool({*self.takes} - {*_OPTIONS, "path"})
 
     @property
     def filters(self) -> bool:
-        """Whether it can write a part of the graph."""
+        """Whether the format can hold a part of the graph."""
         return bool({*self.takes} & {*_READ})
 
     def __call__(self, part: Any, **given: Any) -> int | str:
-        """Call the function with what it takes of a `kg.exchange.selection.Selection` and of what else is given."""
+        """Call the function with the attributes of a `Selection` and the other arguments that it takes."""
         taken = {name: given[name] if name in given else getattr(part, name) for name in self.takes}
         done: int | str = _resolved(self.function)(**taken)
         return done
@@ -98,10 +98,10 @@ class Format:
     """A format.
 
     Attributes:
-        name: what `--format` calls it.
-        title: what it is, in Markdown.
-        read: how it is read, if it is.
-        write: how it is written, if it is.
+        name: the format's name for `--format`.
+        title: the format in a few words of Markdown.
+        read: how the format is read; None if it is not.
+        write: how the format is written; None if it is not.
         endings: of its files, without `.gz`; none for a folder.
     """
 
@@ -113,12 +113,12 @@ class Format:
 
     @property
     def export_name(self) -> str:
-        """What `kg export` calls it."""
+        """The format's name for `kg export`."""
         return self.write.name or self.name if self.write else ""
 
 
 def has_keys(*names: str) -> Callable[[str], bool]:
-    """Return what tells whether a line is a JSON object with these names."""
+    """Return a function that tells whether a line is a JSON object with these names."""
     return lambda first: {*names} <= _keys(first)
 
 
@@ -321,7 +321,7 @@ def guess_format(path: Path) -> str:
     """Return the name of the format that a file has: by its name, or by its first readable line.
 
     Raises:
-        InputError: it looks like none of them.
+        InputError: the file looks like none of them.
     """
     endings = [ending.lower() for ending in path.suffixes if ending.lower() != ".gz"][-1:]
     for row in FORMATS.values():

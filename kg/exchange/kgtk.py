@@ -3,8 +3,9 @@ r"""KGTK's edge file, as CSKG is published (Ilievski et al. 2021): a TSV with a 
     id  node1  relation  node2  node1;label  node2;label  relation;label  relation;dimension  source  sentence  weight
 
 A node is its URI, or the key of its phrase; a label is the plain text, `'text'@lang` in another language than English,
-or `"text"` with KGTK's escapes where it has a tab, a line break, a quotation mark, `\` or `|`. What was read in one of
-these columns comes out as it was; what another column said stays in `details`. Splits, runs and scores are left out.
+or `"text"` with KGTK's escapes where it has a tab, a line break, a quotation mark, `\` or `|`. A cell of one of
+these columns comes out as it was read; the cells of other columns stay in `details`. Splits, runs and scores are left
+out.
 """
 
 import re
@@ -36,8 +37,8 @@ _QUOTED = re.compile(r"'(.*)'@([A-Za-z0-9_-]+)|\"(.*)\"", re.DOTALL)
 def read_kgtk(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
     """Yield the rows of an edge file: node1, relation (or label), node2, and any other column.
 
-    What a column says beyond the triple is kept in `details` under `kgtk`; of several rows of one triple, what the
-    first one says.
+    Cells beyond the triple are kept in `details` under `kgtk`; of several rows of one triple, those of the
+    first row.
 
     Raises:
         InputError: the first line does not name the columns, each once.
@@ -106,7 +107,7 @@ def write_kgtk(edges: Iterable[Edge], path: Path, *, relations: Vocabulary) -> i
 
 
 def usual_cells(triple: Triple, relations: Vocabulary) -> dict[str, str]:
-    """Return what the columns hold for an edge that was not read from such a file."""
+    """Return the cells of an edge that was not read from such a file."""
     tail_lang = triple.tail_lang or triple.lang
     nothing = triple.says_nothing
     return {

@@ -8,10 +8,9 @@ A node has id, name and category; an edge id, subject, predicate, object, and wh
 | a teacher, or any other model | knowledge_assertion | computational_model |
 | people, as in ATOMIC | knowledge_assertion | manual_agent |
 
-What only this software says is in columns that begin with `skd_`, by which its files are told from others'. What
-others say of an edge and of its two nodes, in whatever columns, is kept in `details` under `kgx` and `kgx_nodes` and
-comes out as it went in; of several rows of one triple, what the first one says. A node whose phrase has a URI has it as
-its id.
+The columns of this software alone begin with `skd_`, by which its files are told from others'. The columns of other
+software, of an edge and of its two nodes, are kept in `details` under `kgx` and `kgx_nodes` and come out as they went
+in; of several rows of one triple, those of the first row. A node whose phrase has a URI has that URI as its id.
 
 Read back, the edges are asserted by one run; the runs that they had, who predicted and what accepted them stay in the
 file only.
@@ -49,7 +48,7 @@ _ENDS = ("subject", "object")
 
 
 class Node(NamedTuple):
-    """A node of a file: text, language and URI of its phrase, and what others say of it (None: the node is ours)."""
+    """A node of a file: text, language and URI of its phrase, and columns of other software (None: it is ours)."""
 
     text: str
     lang: str
@@ -125,30 +124,30 @@ def _read_edge(line: Line, vocabulary: Vocabulary, nodes: Mapping[str, Node]) ->
     triple = Triple(
         head.text, relation, tail.text, head.lang, "" if tail_lang == head.lang else tail_lang, head.uri, tail_uri
     )
-    said = {name.removeprefix(_OURS): value for name, value in row.items() if name.startswith(_OURS)}
-    if not said and row.get("id") == triple_id(triple):  # ours, of an earlier version
-        said = row
-    score, sources = _number(said, "score" if said.get("published") is None else "published"), said.get("sources") or []
+    ours = {name.removeprefix(_OURS): value for name, value in row.items() if name.startswith(_OURS)}
+    if not ours and row.get("id") == triple_id(triple):  # ours, of an earlier version
+        ours = row
+    score, sources = _number(ours, "score" if ours.get("published") is None else "published"), ours.get("sources") or []
     if score is not None and not 0 <= score <= 1:
         raise InputError(f"score {score} is not from 0 to 1")
     if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
         raise InputError("sources is not a list of texts")
     yield Assertion(
         triple,
-        split=read_split(said["split"]) if said.get("split") else None,
-        logprob=_number(said, "logprob"), weight=_number(said, "weight"), score=score,
+        split=read_split(ours["split"]) if ours.get("split") else None,
+        logprob=_number(ours, "logprob"), weight=_number(ours, "weight"), score=score,
         sources=tuple(check_unicode(source, "sources") for source in sources),
-        details=_details(row, said, relation, (head, tail)),
+        details=_details(row, ours, relation, (head, tail)),
     )  # fmt: skip
 
 
-def _details(row: Mapping[str, Any], said: Mapping[str, Any], relation: str, ends: tuple[Node, Node]) -> str | None:
-    """Return the details of an edge: its own, if it is one of ours, and what others say of it."""
-    own = said.get("details")
-    kept = {} if own is None else json_object(str(own))
-    before = kept.get("kgx")
+def _details(row: Mapping[str, Any], ours: Mapping[str, Any], relation: str, ends: tuple[Node, Node]) -> str | None:
+    """Return the details of an edge: its own, if the edge is one of ours, and the columns of other software."""
+    own = ours.get("details")
+    details = {} if own is None else json_object(str(own))
+    before = details.get("kgx")
     known = {"predicate": relation, **(before if isinstance(before, dict) else {})}
-    mine = {*_ENDS, *(_FIELDS if said is row else ()), *(_INVENTED if said else ())}
+    mine = {*_ENDS, *(_FIELDS if ours is row else ()), *(_INVENTED if ours else ())}
     other = {
         name: value
         for name, value in row.items()
@@ -156,10 +155,10 @@ def _details(row: Mapping[str, Any], said: Mapping[str, Any], relation: str, end
     }
     nodes = {end: node.other for end, node in zip(_ENDS, ends, strict=True) if node.other}
     if other:
-        kept["kgx"] = (before if isinstance(before, dict) else {}) | other
+        details["kgx"] = (before if isinstance(before, dict) else {}) | other
     if nodes:
-        kept["kgx_nodes"] = nodes
-    return as_details(kept)
+        details["kgx_nodes"] = nodes
+    return as_details(details)
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
@@ -172,12 +171,12 @@ def write_kgx(
 ) -> int:
     """Write a graph as two files of JSON Lines.
 
-    What others said of nodes, and the URIs of phrases, are held in memory.
+    The nodes' columns of other software, and the URIs of phrases, are held in memory.
 
     Args:
         phrases: the phrases of the edges, each once.
         edges: what to write, in this order; read after the phrases.
-        path: what the names of both files begin with; older ones are replaced.
+        path: the beginning of both files' names; older files are replaced.
         runs: each with its id, and its model if it has one.
 
     Returns:

@@ -7,7 +7,8 @@
 | ConceptNet | `pred`, such as AtLocation | sub | obj_label |
 | SQuAD | none | sub_label | obj_label |
 
-The whole row is the source of its triple, so that it comes out as it went in; other edges have no sentence to mask.
+The whole row is the source of its triple, so that the row comes out as it went in; other edges have no sentence to
+mask.
 """
 
 import json
@@ -52,7 +53,7 @@ def _relation(row: dict[str, Any]) -> str:
 
 
 def _uri(row: dict[str, Any], end: str) -> str:
-    """Return what tells an end from others of its name: Wikidata's identifier, or Freebase's."""
+    """Return the URI that tells an end from others of its name: Wikidata's identifier, or Freebase's."""
     if uri := row.get(f"{end}_uri"):
         return clean_part(str(uri), f"{end}_uri")
     key = row.get(end)

@@ -42,16 +42,16 @@ def to_networkx(phrases: Iterable[Phrase], edges: Iterable[Edge]) -> "nx.MultiDi
     """
     graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for phrase in phrases:
-        said = {name: getattr(phrase, name) or None for name in ("text", "lang", "split", "uri", "labels")}
-        graph.add_node(phrase.id, label=phrase.text, **_known(said))
+        attributes = {name: getattr(phrase, name) or None for name in ("text", "lang", "split", "uri", "labels")}
+        graph.add_node(phrase.id, label=phrase.text, **_known(attributes))
     for edge in edges:
         triple = edge.triple
         if triple.says_nothing:
             graph.add_node(NOTHING, label=NOTHING, text=NOTHING)
-        said = {name: getattr(edge, name) for name in _EDGE}
+        attributes = {name: getattr(edge, name) for name in _EDGE}
         graph.add_edge(
             head_id(triple), tail_id(triple), triple.relation, id=f"t{triple_id(triple)}", label=triple.relation,
-            relation=triple.relation, **_known(said),
+            relation=triple.relation, **_known(attributes),
         )  # fmt: skip
     return graph
 
@@ -63,10 +63,10 @@ def write_gexf(phrases: Iterable[Phrase], edges: Iterable[Edge], path: Path) -> 
         InputError: the file cannot be written.
     """
     graph = to_networkx(phrases, edges)
-    for _, said in graph.nodes(data=True):
-        said.update({name: _flat(value) for name, value in said.items()})
-    for _, _, said in graph.edges(data=True):
-        said.update({name: _flat(value) for name, value in said.items()})
+    for _, attributes in graph.nodes(data=True):
+        attributes.update({name: _flat(value) for name, value in attributes.items()})
+    for _, _, attributes in graph.edges(data=True):
+        attributes.update({name: _flat(value) for name, value in attributes.items()})
     with export_file(path) as draft:
         nx.write_gexf(graph, draft, version="1.2draft")
     return graph.number_of_edges()
@@ -84,8 +84,8 @@ def write_node_link(phrases: Iterable[Phrase], edges: Iterable[Edge], path: Path
     return graph.number_of_edges()
 
 
-def _known(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if value is not None and value != ()}
+def _known(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None and value != ()}
 
 
 def _flat(value: Any) -> Any:

@@ -11,35 +11,23 @@ import pyarrow.parquet as pq
 
 from kg.exchange.target import export_file
 from kg.graph.rows import EdgeRow
+from kg.model import EDGE_FIELDS, FieldType
 
 _ROW_GROUP = 20_000  # edges; what is held in memory at a time
 
-SCHEMA = pa.schema(
-    [
-        pa.field("head", pa.string(), nullable=False),
-        pa.field("relation", pa.string(), nullable=False),
-        pa.field("tail", pa.string(), nullable=False),
-        pa.field("lang", pa.string(), nullable=False),
-        pa.field("split", pa.string(), nullable=False),
-        pa.field("score", pa.float64()),
-        pa.field("accepted", pa.bool_()),
-        pa.field("predicted", pa.bool_(), nullable=False),
-        pa.field("critic", pa.string()),
-        pa.field("logprob", pa.float64()),
-        pa.field("weight", pa.float64()),
-        pa.field("runs", pa.list_(pa.string()), nullable=False),
-        pa.field("sources", pa.list_(pa.string()), nullable=False),
-        pa.field("details", pa.string()),
-        pa.field("published", pa.float64()),
-        pa.field("scores", pa.list_(pa.string()), nullable=False),
-        pa.field("statements", pa.list_(pa.string()), nullable=False),
-        pa.field("tail_lang", pa.string()),
-        pa.field("head_uri", pa.string()),
-        pa.field("tail_uri", pa.string()),
-        pa.field("head_id", pa.string(), nullable=False),
-        pa.field("tail_id", pa.string(), nullable=False),
-    ]
-)
+_TEXT, _LIST = pa.string(), pa.list_(pa.string())
+_TYPES: dict[FieldType, pa.DataType] = {"text": _TEXT, "number": pa.float64(), "flag": pa.bool_(), "texts": _LIST}
+_FIRST = ("score", "accepted", "predicted", "critic", "logprob", "weight", "runs")  # what most people look for
+
+SCHEMA = pa.schema([
+    *(pa.field(name, _TEXT, nullable=False) for name in ("head", "relation", "tail", "lang", "split")),
+    *(
+        pa.field(name, _TYPES[EDGE_FIELDS[name]], nullable=name != "predicted" and EDGE_FIELDS[name] != "texts")
+        for name in dict.fromkeys((*_FIRST, *EDGE_FIELDS))
+    ),
+    *(pa.field(name, _TEXT) for name in ("tail_lang", "head_uri", "tail_uri")),
+    *(pa.field(name, _TEXT, nullable=False) for name in ("head_id", "tail_id")),
+])  # fmt: skip
 
 
 def write_parquet(pages: Iterable[Sequence[EdgeRow]], path: Path) -> int:

@@ -1,4 +1,4 @@
-"""What readers share: rows that are parsed one by one, cells that are checked, errors that say which."""
+"""The part that all readers share: rows parsed one by one, cells checked, errors that name the cell."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ _SPLITS: dict[str, Split] = {
 
 
 def parse_rows(lines: Iterable[Line | Rejected], parse: Callable[[Line], Iterator[Assertion]]) -> Rows:
-    """Yield what `parse` makes of each line; an `InputError` rejects that line only."""
+    """Yield the assertions that `parse` makes of each line; an `InputError` rejects that line only."""
     for line in lines:
         if isinstance(line, Rejected):
             yield line
@@ -42,7 +42,7 @@ def read_header(
     needed: Sequence[str],
     roles: Mapping[str, str] | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Line | Rejected]]:
-    """Return what the columns of a table are called, and the lines after its header.
+    """Return the names of a table's columns, and the lines after its header.
 
     Args:
         lines: of the table.
@@ -64,8 +64,8 @@ def read_header(
     for role, count in Counter(names).items():
         if count > 1:
             twice = [name for name, own in zip(given, names, strict=True) if own == role]
-            said = f"{role} {count} times" if len(set(twice)) == 1 else f"one thing {count} times: {', '.join(twice)}"
-            raise InputError(f"line {first.number}, the header, names {said}; which column counts?")
+            which = f"{role} {count} times" if len(set(twice)) == 1 else f"one thing {count} times: {', '.join(twice)}"
+            raise InputError(f"line {first.number}, the header, names {which}; which column counts?")
     if missing := [name for name in needed if name not in names]:
         raise InputError(
             f"line {first.number} must name the columns {', '.join(needed)}; {', '.join(missing)} is missing"
@@ -92,7 +92,7 @@ def make_triple(head: str, relation: str, tail: str, vocabulary: Vocabulary, lan
 
 
 def clean_part(text: str, name: str) -> str:
-    """Return a text in NFC; what is wrong with it names the part of the triple."""
+    """Return a text in NFC; an error names the part of the triple."""
     try:
         return clean_text(text)
     except InputError as error:
@@ -120,7 +120,7 @@ def read_number(value: object, name: str) -> float:
     """Return a number that a source gives, as a number or as text.
 
     Raises:
-        InputError: it is none, or not finite.
+        InputError: the value is no number, or not finite.
     """
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
@@ -164,7 +164,7 @@ def read_json(text: str, name: str) -> Any:
 
 
 def as_details(values: Mapping[str, Any]) -> str | None:
-    """Return what else a source says as one JSON object, or None where that is nothing."""
+    """Return the other values of a source as one JSON object; None if there are none."""
     return as_json(values) if values else None
 
 
@@ -172,7 +172,7 @@ def as_json(value: Any) -> str:
     """Return a value as JSON that every parser takes.
 
     Raises:
-        InputError: it has a number that JSON does not have, or text that is not valid Unicode.
+        InputError: the value has a number that JSON does not have, or text that is not valid Unicode.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)

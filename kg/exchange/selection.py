@@ -12,13 +12,13 @@ from kg.vocabulary import Vocabulary
 
 
 class Selection:
-    """The edges that some filters leave, and what belongs to them; each attribute reads the graph anew.
+    """The edges that some filters leave, with their phrases, relations and runs; each attribute reads the graph anew.
 
     Attributes:
-        graph: where they are.
+        graph: where the edges are.
         filters: the filters that were given.
         progress: called with numbers of edges.
-        notes: what the user should know of the condition (`kg.store.adhoc.check`), a line each.
+        notes: warnings about the condition (`kg.store.adhoc.check`), a line each.
     """
 
     def __init__(

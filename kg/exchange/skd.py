@@ -44,9 +44,9 @@ def read_skd(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str
             raise InputError(f"p_valid_model {score!r} is not a number from 0 to 1")
         triple = make_triple(text_of(row, "head"), text_of(row, "relation"), text_of(row, "tail"), vocabulary, lang)
         split = None if row.get("split") is None else read_split(text_of(row, "split"))
-        said = {name: row[name] for name in _VERDICTS if row.get(name) is not None}
+        verdicts = {name: row[name] for name in _VERDICTS if row.get(name) is not None}
         yield Assertion(
-            triple, split=split, details=as_details(said), score=None if triple.says_nothing else score
+            triple, split=split, details=as_details(verdicts), score=None if triple.says_nothing else score
         )  # fmt: skip
 
     return parse_rows(lines, parse)
@@ -81,7 +81,7 @@ def write_jsonl(
         critic: whose scores the thresholds are for; None for any critic's.
         thresholds: for each recall, the smallest score of an accepted triple by relation. Where there is
             none, or no score, the field is null.
-        verdicts: what becomes the field `valid`; null for the triples that nobody judged.
+        verdicts: the values of the field `valid`; null for the triples that nobody judged.
 
     Returns:
         The number of edges written.

@@ -1,4 +1,4 @@
-"""The file that an export becomes, and the one that an import reads: also a pipe, a device, stdin and stdout (`-`)."""
+"""The file that an export writes, and the file that an import reads: also a pipe, a device, stdin and stdout (`-`)."""
 
 import gzip
 import io
@@ -16,7 +16,7 @@ from kg.workspace import STANDARD, is_stream, new_file, new_folder
 
 @contextmanager
 def import_file(path: Path) -> Iterator[Path]:
-    """Yield a file that can be read more than once: `path`, or for a pipe a temporary copy of what comes out of it.
+    """Yield a file that can be read more than once: `path`, or for a pipe a temporary copy of the pipe's content.
 
     A device, which may have no end, is yielded as it is, for `kg.lines` to refuse.
 
@@ -44,7 +44,7 @@ def import_file(path: Path) -> Iterator[Path]:
 def export_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends well, and vanishes when it does not.
 
-    A stream is sent all of it then.
+    A stream is sent the whole file then.
 
     Raises:
         InputError: the file cannot be made there, or the disk is full.

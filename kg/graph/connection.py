@@ -1,7 +1,7 @@
 """The graph of this environment: the user's own server, or the private one.
 
-With `NEO4J_URI` set (and `NEO4J_USERNAME`, `NEO4J_PASSWORD`, `NEO4J_DATABASE`) it is that server; otherwise the
-private Neo4j of the workspace, which is started when it is not running.
+With `NEO4J_URI` set (and `NEO4J_USERNAME`, `NEO4J_PASSWORD`, `NEO4J_DATABASE`) the graph is on that server; otherwise
+in the private Neo4j of the workspace, which is started when it is not running.
 """
 
 import os

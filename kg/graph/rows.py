@@ -1,17 +1,19 @@
 """Rows become records; and while this process works on one page, the server works on the next."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 from kg.identity import head_id, tail_id
-from kg.model import EDGE_FIELDS, Edge, Split, Triple
+from kg.model import EDGE_FIELDS, Acceptance, Edge, Split, Triple
+from kg.store.bolt import Row
 
 T = TypeVar("T")
 
 
 class EdgeRow(NamedTuple):
-    """What a row of `graph/edges` holds: the element's id, the ends' keys, the fields of `Triple`, those of `Edge`.
+    """A row of `graph/edges`: the element's id, the ends' keys, the fields of `Triple`, those of `Edge`.
 
     Fields are as `Triple` and `Edge` have them, in their order, but lists where these have tuples.
     """
@@ -62,6 +64,12 @@ def edge_of(row: EdgeRow) -> Edge:
     return Edge(triple_of(row), row.split, **values)
 
 
+def acceptance_of(properties: Row) -> Acceptance:
+    """Return an acceptance from the properties of its node."""
+    thresholds = json.loads(properties["thresholds"])
+    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds)
+
+
 def read_ahead(items: Iterator[T]) -> Iterator[T]:
     """Yield items, the next of which is fetched in another thread meanwhile."""
     with ThreadPoolExecutor(1) as thread:
@@ -72,9 +80,9 @@ def read_ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def write_behind(works: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """Yield what each of some calls returns; it runs in another thread while the next is made in this one.
+    """Yield the results of calls; each call runs in another thread while the next one is made in this thread.
 
-    One runs at a time, in their order. An error ends it; what runs then is waited for.
+    One call runs at a time, in their order. After an error no further call begins; one that runs is waited for.
     """
     with ThreadPoolExecutor(1) as thread:
         running = None

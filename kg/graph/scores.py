@@ -23,7 +23,7 @@ def read_scores(score: float | None, critic: str | None, others: Sequence[str] |
 
 
 def other_scores(scores: Mapping[str, float], shown: str | None) -> list[str] | None:
-    """Return the property `scores`: all but the one that shows, None for none."""
+    """Return the property `scores`: all scores but the one that shows; None if there is no other."""
     return [f"{scores[critic]!r} {critic}" for critic in sorted(scores) if critic != shown] or None
 
 

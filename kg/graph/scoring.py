@@ -1,6 +1,5 @@
 """Scores on a graph: written a page at a time, and shown by the order of critics, without a model."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +8,7 @@ from more_itertools import chunked
 
 from kg.errors import StoreError
 from kg.graph import selecting, writing
-from kg.graph.rows import EdgeRow, triple_of, write_behind
+from kg.graph.rows import EdgeRow, acceptance_of, triple_of, write_behind
 from kg.graph.scores import Thresholds, other_scores, read_scores, shown_properties
 from kg.model import NOTHING, Acceptance, Triple
 from kg.store import queries
@@ -112,12 +111,6 @@ def thresholds_of(graph: "KnowledgeGraph") -> Thresholds:
             names = graph.vocabulary().names
             found[acceptance.critic] = {name: acceptance.threshold(name) for name in names}
     return found
-
-
-def acceptance_of(properties: Row) -> Acceptance:
-    """Return an acceptance from the properties of its node."""
-    thresholds = json.loads(properties["thresholds"])
-    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds)
 
 
 def _order(graph: "KnowledgeGraph") -> list[str]:

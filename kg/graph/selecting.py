@@ -1,7 +1,8 @@
-"""Which critic, thresholds and student are current, and whose scores show: what was made or used last, of what is left.
+"""Which critic, thresholds and student are current, and whose scores show: those made or used last.
 
 Critics, acceptances and students have a number (`order`) that grows with each that becomes current; a run that scores
-or uses one has a number, too. So undoing any of them leaves current what was so without it.
+or uses one has a number, too. So undoing such a run leaves current the critic, thresholds and student that would be
+current without that run.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from kg.store.bolt import Row, Transaction
 
 
 class Selections(NamedTuple):
-    """What is current.
+    """The current critic, student and acceptances.
 
     Attributes:
         critic: id of the current critic.
@@ -33,7 +34,7 @@ def next_order(transaction: Transaction) -> int:
 
 
 def select(rows: Iterable[Row]) -> Selections:
-    """Return what is current, from the rows of `graph/selections`."""
+    """Return the current critic, student and acceptances, from the rows of `graph/selections`."""
     rows = sorted(rows, key=_place)
     critics = {row["id"]: row for row in rows if row["label"] == "Critic"}
     students = {row["id"]: row for row in rows if row["label"] == "Student"}
@@ -50,9 +51,9 @@ def select(rows: Iterable[Row]) -> Selections:
 
 
 def settle(transaction: Transaction) -> Selections:
-    """Write down which critic, acceptances and student are current, and return it.
+    """Write down which critic, acceptances and student are current, and return them.
 
-    What an older version made has no number yet, and gets one before all others.
+    Those that an older version made have no number yet, and get one before all others.
     """
     rows = transaction.run(queries.load("graph/selections").text)
     nodes = [row for row in rows if row["label"] in ("Critic", "Acceptance", "Student")]

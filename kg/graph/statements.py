@@ -1,8 +1,8 @@
-"""What each run says of an edge or an event, and what holds of it.
+"""Statements: the properties that each run gives an edge or an event, and those that hold.
 
-The plain properties hold: of each, the value of the first run, in the order of `runs`, that gives one. As long as only
-the first run gives any, that is all there is. Where another one does, `statements` keeps what each run says, one JSON
-object a run, so that undoing a run leaves what the others say.
+The plain properties hold: each has the value of the first run, in the order of `runs`, that gives one. As long as only
+the first run gives any, nothing else is kept. Where another run does, `statements` keeps the properties of each run,
+one JSON object a run, so that undoing a run leaves those of the others.
 """
 
 import math
@@ -11,20 +11,23 @@ from typing import Any
 
 import orjson
 
+from kg.model import EDGE_FIELDS, STATED
 from kg.store.bolt import Row
 
-EDGE = ("logprob", "weight", "sources", "details", "published")
-"""What a run may say of an edge."""
+EDGE = STATED
+"""The properties that a run may give an edge."""
 
 EVENT = ("logprob",)
-"""What a run may say of an event that it wrote by itself."""
+"""The properties that a run may give an event that it wrote by itself."""
+
+_NUMBERS = frozenset(name for name, kind in EDGE_FIELDS.items() if kind == "number")
 
 Statements = dict[str, Row]
 """Run to the properties that it gives; runs that give none may be missing."""
 
 
 def read_statements(properties: Mapping[str, Any], names: Sequence[str]) -> Statements:
-    """Return what each run says, from the properties of an edge or an event."""
+    """Return the properties that each run gives, from the properties of an edge or an event."""
     if texts := properties.get("statements"):
         rows = map(orjson.loads, texts)
         return {row.pop("run"): {name: _read(value, name) for name, value in row.items()} for row in rows}
@@ -38,14 +41,14 @@ def properties_of(runs: Sequence[str], statements: Statements, names: Sequence[s
     holding: Row = {}
     for values in given.values():
         holding = values | holding
-    kept = None if given.keys() <= set(runs[:1]) else [_text(run, values) for run, values in given.items()]
-    return {**{name: holding.get(name) for name in names}, "statements": kept}
+    texts = None if given.keys() <= set(runs[:1]) else [_text(run, values) for run, values in given.items()]
+    return {**{name: holding.get(name) for name in names}, "statements": texts}
 
 
 def with_statement(properties: Mapping[str, Any], run: str, new: Row, names: Sequence[str]) -> Row | None:
-    """Return the properties after one of the runs has said more; None where that changes nothing.
+    """Return the properties after one of the runs has given more; None where that changes nothing.
 
-    What a run said first counts; its sources are joined.
+    Of a run's values of one property the first counts; its sources are joined.
     """
     statements = read_statements(properties, names)
     own = statements.get(run, {})
@@ -83,4 +86,4 @@ def _text(run: str, values: Row) -> str:
 
 
 def _read(value: Any, name: str) -> Any:
-    return float(value) if name in ("logprob", "weight", "published") else value
+    return float(value) if name in _NUMBERS else value

@@ -1,7 +1,7 @@
 """Undo: the graph as the recorded writes of the other runs make it, or a refusal that names those that rest on the run.
 
 A run that is being undone is marked first, so that nothing is added to it any more. Then its evidence goes, a page in a
-transaction: what is interrupted is completed by undoing it again.
+transaction: an undoing that is interrupted is completed by the next one.
 """
 
 import json
@@ -53,7 +53,7 @@ def undo(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:
 
 
 def resting_on(run: Row, runs: Iterable[Row], acceptances: Iterable[Row]) -> list[str]:
-    """Return the runs that rest on one, in the order in which they can be undone."""
+    """Return the runs that rest on a run, in the order in which they can be undone."""
     made, kind = run.get("critic") or run.get("student"), run.get("kind")
     standing = [row for row in runs if row["id"] != run["id"] and row.get("status") not in ("undone", "new")]
     found = []
@@ -76,7 +76,7 @@ def resting_on(run: Row, runs: Iterable[Row], acceptances: Iterable[Row]) -> lis
 
 
 def made_something(run: Row) -> bool:
-    """Tell whether a run has left anything: one that failed at what is done at once has not."""
+    """Tell whether a run has left anything in the graph: a run of a single write that failed has not."""
     return run.get("status") != "failed" or run.get("kind") in ("score", STUDENT_KIND)
 
 

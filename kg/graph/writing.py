@@ -97,7 +97,7 @@ def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Voca
                 predicted = run.kind == STUDENT_KIND
                 written, created = transaction.create(text, rows=chosen, run=run.id, predicted=predicted)
                 check_written(written[0]["written"], len(chosen), name)
-                _restate(transaction, chosen, written[0].get("said", ()), run)
+                _restate(transaction, chosen, written[0].get("known", ()), run)
                 added += created
     if added:
         transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
@@ -164,8 +164,8 @@ def _not_set_aside(
         properties = one["properties"]
         runs = properties["runs"] if run.id in properties["runs"] else [*properties["runs"], run.id]
         change = {"runs": runs, "predicted": properties["predicted"] and run.kind == STUDENT_KIND}
-        said = _given(by_key[properties["id"]])
-        stated = statements.with_statement(properties | change, run.id, said, statements.EDGE) or {}
+        given = _given(by_key[properties["id"]])
+        stated = statements.with_statement(properties | change, run.id, given, statements.EDGE) or {}
         changes.append([properties["id"], change | stated])
     transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
     gone = {key for key, _ in changes}
@@ -223,9 +223,9 @@ def assert_events(transaction: Transaction, batch: Sequence[tuple[Phrase, float 
     found = transaction.run(queries.load("graph/assert_events").text, rows=_sorted(rows), run=run.id)[0]
     check_written(found["written"], len(rows), "graph/assert_events")
     changes = []
-    for key, properties in found["said"]:
-        said = {"logprob": rows[key]["logprob"]}
-        if change := statements.with_statement(properties, run.id, said, statements.EVENT):
+    for key, properties in found["known"]:
+        given = {"logprob": rows[key]["logprob"]}
+        if change := statements.with_statement(properties, run.id, given, statements.EVENT):
             changes.append([key, change])
     transaction.run(queries.load("graph/set_phrases").text, rows=changes)
     if found["added"]:

@@ -101,11 +101,11 @@ class Home:
         self._report_flag = f"--report-file={self.folder / 'import-report.txt'}"
         self._log_folder = self.data / "transactions" / "neo4j"
 
-    def is_born(self) -> bool:
-        """Tell whether a server has answered from these data; until then nobody can have written any."""
+    def has_answered(self) -> bool:
+        """Tell whether a server has answered from these data; until then nobody can have written data."""
         return (self.data / "databases").exists() and not self._unborn.exists()
 
-    def confirm_birth(self) -> None:
+    def confirm_answer(self) -> None:
         """Note that a server has answered from these data."""
         self._unborn.unlink(missing_ok=True)
 
@@ -143,8 +143,8 @@ class Home:
             "NEO4J_HOME": str(self.folder),
             "NEO4J_CONF": str(conf),
         }
-        if not self.is_born():
-            self._bear(java, environment)
+        if not self.has_answered():
+            self._make_empty(java, environment)
         if self._importing.exists():
             end_importers(self._report_flag)
             self.empty_database()
@@ -235,7 +235,7 @@ class Home:
         Raises:
             ServerError: there is not.
         """
-        needed = _LATER_BYTES if self.is_born() else _FIRST_BYTES
+        needed = _LATER_BYTES if self.has_answered() else _FIRST_BYTES
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise ServerError(
@@ -243,7 +243,7 @@ class Home:
                 "make room, or choose a workspace on another disk"
             )
 
-    def _bear(self, java: Path, environment: dict[str, str]) -> None:
+    def _make_empty(self, java: Path, environment: dict[str, str]) -> None:
         """Give a server that has never answered its password, and empty data to begin with.
 
         A first start that was killed leaves half a store that no later one can open. It is put aside, not deleted.

@@ -1,4 +1,4 @@
-"""What the private server runs on: a Java, and the jars of Neo4j Community.
+"""Java and the jars of Neo4j Community, on which the private server runs.
 
 `neo4j.lock.toml` lists the jars with their SHA-256 sums. They lie in the usual Maven cache (`$M2_REPO`, or
 `~/.m2/repository`), shared by all workspaces; `jgo` fetches what is missing there, and no jar runs whose sum differs.

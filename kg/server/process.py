@@ -57,11 +57,11 @@ class Neo4jProcess:
 
     @property
     def uri(self) -> str:
-        """Where it answers, once it does."""
+        """The address at which the server answers, once it does."""
         return f"bolt://{HOST}:{self.port}"
 
     def is_alive(self) -> bool:
-        """Tell whether it has not ended yet."""
+        """Tell whether the process has not ended yet."""
         try:
             return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
@@ -103,11 +103,11 @@ class Neo4jProcess:
         return True
 
     def end(self, seconds: float) -> None:
-        """Ask it to end, and wait for that.
+        """Ask the process to end, and wait until it has.
 
         Raises:
-            TimeoutError: it did not.
-            ServerError: it belongs to another user.
+            TimeoutError: the process did not end.
+            ServerError: the process belongs to another user.
         """
         deadline = time.monotonic() + seconds
         try:
@@ -121,7 +121,7 @@ class Neo4jProcess:
         self.exit_status()
 
     def kill(self) -> None:
-        """End it at once; what was committed is on the disk."""
+        """End the process at once; committed data are on the disk."""
         try:
             self.process.kill()
         except psutil.NoSuchProcess:

@@ -1,7 +1,8 @@
 """A private Neo4j Community that the software brings up by itself and keeps in one folder.
 
 It listens on loopback only, in a process of its own that outlives the command which started it. Nothing here knows of
-the graph. `kg.server.home` draws the folder, `kg.server.process` knows the process, `kg.server.jars` what it runs on.
+the graph. `kg.server.home` draws the folder, `kg.server.process` knows the process, `kg.server.jars` has its Java and
+its jars.
 """
 
 import json
@@ -52,7 +53,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Status:
-    """What the server does now.
+    """The state of the server.
 
     Attributes:
         state: "busy" while the process lives but does not answer: it starts, recovers or stops.
@@ -80,10 +81,10 @@ class Server:
         self._record_file = self.folder / "server.json"
 
     def start(self) -> Address:
-        """Return the address of the server once it answers there; start it if it does not run.
+        """Return the address of the server once the server answers there; start the server if it does not run.
 
         Raises:
-            ServerError: it cannot be brought up. The data are as they were.
+            ServerError: the server cannot be brought up. The data are as they were.
         """
         with self._locked():
             found = self._process()
@@ -105,7 +106,7 @@ class Server:
         """Start a server whose database has stopped by itself again; it is killed, since it would not end in time.
 
         Args:
-            broken: what was seen to be broken; a server that another command has started since is left alone.
+            broken: the server that was seen to be broken; one that another command has started since is left alone.
 
         Raises:
             ServerError: there is too little disk still, or it cannot be brought up.
@@ -127,7 +128,7 @@ class Server:
             return self._address(self._bring_up(cut_log=cut_log), started=True)
 
     def fault(self) -> str:
-        """Return what a person should know of a server that does not serve: what happened, and what to do."""
+        """Return, for a server that does not serve, a sentence for a person: the fault, and the remedy."""
         again = "run the same command again, which starts it again"
         try:
             self._home.check_disk()
@@ -142,7 +143,7 @@ class Server:
         """End the server and return whether it ran.
 
         Raises:
-            ServerError: it has not ended after a minute.
+            ServerError: the server has not ended after a minute.
         """
         if not self.folder.exists():
             return False
@@ -166,7 +167,7 @@ class Server:
         with self._locked():
             if found := self._process():
                 self._end(found)
-            elif not self._home.is_born():
+            elif not self._home.has_answered():
                 self._end(self._bring_up())
             self._home.import_offline(arguments)
 
@@ -178,7 +179,7 @@ class Server:
             self._home.empty_database()
 
     def status(self) -> Status:
-        """Return what the server does now, and change nothing."""
+        """Return the state of the server, and change nothing."""
         found = self._process()
         if found is None:
             return Status("stopped")
@@ -189,12 +190,12 @@ class Server:
         """Become the server: this process runs it in the foreground, with its log on stdout, until Ctrl-C.
 
         Raises:
-            ServerError: it runs already, or cannot be brought up.
+            ServerError: the server runs already, or cannot be brought up.
         """
         with self._locked():
             if found := self._process():
                 raise ServerError(f"Neo4j runs already (process {found.pid}, log {self.log}); stop it first")
-            if not self._home.is_born():
+            if not self._home.has_answered():
                 self._end(self._bring_up())
             port = self._choose_port()
             command = self._home.prepare(port)
@@ -258,7 +259,7 @@ class Server:
                 f"on, or `kg server stop` to give up (log: {self.log})"
             ) from error
         if answers:
-            self._home.confirm_birth()
+            self._home.confirm_answer()
         return answers
 
     def _launch(self, *, cut_log: bool) -> Neo4jProcess:

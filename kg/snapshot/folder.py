@@ -46,7 +46,7 @@ _TYPES: dict[FieldType, pa.DataType] = {"text": pa.string(), "number": pa.float6
 EDGES = pa.schema([
     (":START_ID", pa.string()), (":END_ID", pa.string()), *((name, _TYPES[kind]) for name, kind in EDGE_FIELDS.items()),
 ])  # fmt: skip
-_LATER = {"published", "scores", "statements", "splits", "values"}  # columns that the first format did not have
+_LATER = {*list(EDGE_FIELDS)[9:], "splits", "values"}  # columns that the first format did not have
 DUPLICATES = pa.schema([
     ("head", pa.string()), ("tail", pa.string()), ("id", pa.string()), ("relation", pa.string()), ("run", pa.string()),
     *((name, _TYPES[kind]) for name, kind in EDGE_FIELDS.items()),

@@ -61,8 +61,8 @@ def restore_descriptions(
     def work(transaction: Transaction) -> None:
         own = transaction.run(queries.load("graph/selections").text)
         first = min((row["order"] for row in own if row["order"] is not None), default=None)
-        behind = 0 if first is None or not numbers else max(0, max(numbers) + 1 - first)
-        transaction.run(text, **parameters, behind=behind)
+        surplus = 0 if first is None or not numbers else max(0, max(numbers) + 1 - first)
+        transaction.run(text, **parameters, surplus=surplus)
         selecting.settle(transaction)
 
     graph.commit(work)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg.checking import check_duplicate, check_judgement, check_phrase, check_said
+from kg.checking import check_duplicate, check_edge, check_judgement, check_phrase
 from kg.errors import InputError
 from kg.graph.rows import EdgeRow
 from kg.model import EDGE_FIELDS, NOTHING, Phrase
@@ -41,9 +41,9 @@ def verify(snapshot: Snapshot, progress: Callable[[int], object] = lambda _: Non
         raise InputError(f"{snapshot.folder / 'nothing.parquet'} is not the one row {NOTHING!r}")
     _verify_judgements(snapshot, ends, content)
     _verify_duplicates(snapshot, ends, content)
-    if str(content) != (said := snapshot.manifest["content_hash"]):
+    if str(content) != (promised := snapshot.manifest["content_hash"]):
         raise InputError(
-            f"{snapshot.folder} does not hold what its manifest says: the content hash is {content}, not {said}"
+            f"{snapshot.folder} does not hold what its manifest says: the content hash is {content}, not {promised}"
         )
 
 
@@ -97,15 +97,15 @@ def _verify_edges(
         heads = ends.places([row["head"] for row in batch], heads=True)
         tails = ends.places([row["tail"] for row in batch])
         for number, (row, head, tail) in enumerate(zip(batch, heads, tails, strict=True), start + 1):
-            said = row["properties"]
+            properties = row["properties"]
             with _named(snapshot, name, number):
-                check_said(said)
-                _check_known(snapshot, said["runs"])
+                check_edge(properties)
+                _check_known(snapshot, properties["runs"])
                 if head < 0:
                     raise InputError(f"its head {repr(row['head'])[:80]} is no event of phrases.parquet")
                 if tail < 0:
                     raise InputError(f"its tail {repr(row['tail'])[:80]} is not in phrases.parquet")
-            values = {name: () if kind == "texts" else None for name, kind in EDGE_FIELDS.items()} | said
+            values = {name: () if kind == "texts" else None for name, kind in EDGE_FIELDS.items()} | properties
             content.add_edge_row(
                 EdgeRow("", row["head"], row["tail"], "", relation, "", "", "", "", "", "train", **values)
             )

@@ -1,4 +1,4 @@
-"""Ad-hoc Cypher of a user: only what reads, for a limited time.
+"""Ad-hoc Cypher of a user: reading statements only, for a limited time.
 
 Neo4j Community has no roles, so a statement is refused unless its words (`kg.store.cypher_text`) and then its plan
 (`EXPLAIN`) say that it only reads: the words also show what is nested in expressions, of which a plan says nothing.
@@ -39,7 +39,7 @@ class Answer:
         columns: names, in the statement's order.
         rows: values of each row, in the order of the columns.
         cut: whether there were more rows than the limit.
-        notes: what the user should know: names that the graph does not have, a server that is open to files.
+        notes: warnings: names that the graph does not have, a server that is open to files.
     """
 
     columns: list[str]
@@ -51,12 +51,12 @@ class Answer:
 def check(
     store: Store, text: str, parameters: Mapping[str, Any], *, timeout_seconds: float = PLAN_SECONDS
 ) -> list[str]:
-    """Check that a statement does nothing but read; return what the user should know of it, a line each.
+    """Check that a statement does nothing but read; return warnings about the statement, a line each.
 
     Raises:
-        UnsafeQuery: it writes, changes the schema or settings, loads files, calls what is not on the list, or is not
-            understood.
-        QueryError: it is not valid Cypher.
+        UnsafeQuery: the statement writes, changes the schema or settings, loads files, calls what is not on the list,
+            or is not understood.
+        QueryError: the statement is not valid Cypher.
     """
     check_reading(text)
     plan = store.explain(text, parameters, timeout_seconds=timeout_seconds)
@@ -94,8 +94,8 @@ def run(
         timeout_seconds: after which the server ends it; a little later it is given up here, too.
 
     Raises:
-        UnsafeQuery: it does more than read.
-        QueryError: it is not valid, a parameter is missing, or it took too long.
+        UnsafeQuery: the statement does more than read.
+        QueryError: the statement is not valid, a parameter is missing, or it took too long.
         StoreUnavailable: the server ended meanwhile.
     """
     notes = check(store, text, parameters, timeout_seconds=timeout_seconds)

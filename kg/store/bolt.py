@@ -1,6 +1,6 @@
 """Bolt: rows in and out of a Neo4j database, with bounded retries and translated errors.
 
-Below this waist is the driver, above it the meaning. Rows are dicts of scalars and lists.
+Below this module is the driver, above it the graph. Rows are dicts of scalars and lists.
 """
 
 import logging
@@ -52,8 +52,8 @@ logging.getLogger("neo4j").setLevel(logging.CRITICAL)  # errors are translated a
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What the server would do for a statement.
+class Explained:
+    """The server's plan for a statement.
 
     Attributes:
         kind: `r` reads, `rw` and `w` write, `s` changes the schema or administers.
@@ -87,7 +87,7 @@ class Store:
     """One database. Use it as a context manager.
 
     Attributes:
-        uri: where it is, for messages, without what may be secret.
+        uri: the address of the database, for messages, without secrets.
         private: whether the server is the one that this software starts and stops.
     """
 
@@ -104,10 +104,10 @@ class Store:
         """Connect to one database.
 
         Args:
-            uri: where it is.
-            username: of whom the password is.
+            uri: the address of the server.
+            username: whose password it is.
             password: not kept.
-            database: its name.
+            database: name of the database.
             retry_seconds: for how long the driver repeats a transaction after transient errors.
             private: whether this software starts and stops the server.
         """
@@ -145,7 +145,7 @@ class Store:
         """Check that the database can be reached with these credentials.
 
         Raises:
-            StoreError: it cannot; the message says what to look at.
+            StoreError: the database cannot be reached; the message names the likely fault.
         """
         with _translated(self.uri):
             self._driver.verify_connectivity()  # at once, where a transaction would be tried again for a minute
@@ -157,7 +157,7 @@ class Store:
             return session.execute_read(lambda transaction: Transaction(transaction).run(text, **parameters))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
-        """Return what `work` returns, after committing all that it ran as one transaction.
+        """Run `work` in one transaction; return its result after the commit.
 
         `work` may run several times, so its statements must be safe to repeat.
         """
@@ -188,8 +188,8 @@ class Store:
         )
         return repeated(once)
 
-    def explain(self, text: str, parameters: Mapping[str, Any], *, timeout_seconds: float) -> Plan:
-        """Return what the server would do for a statement, without running it."""
+    def explain(self, text: str, parameters: Mapping[str, Any], *, timeout_seconds: float) -> Explained:
+        """Return the server's plan for a statement, without running the statement."""
         query = neo4j.Query(f"EXPLAIN {text}", timeout=timeout_seconds)
         summary = self._limited(timeout_seconds, lambda session: session.run(query, dict(parameters)).consume())
         unknown = [
@@ -197,16 +197,16 @@ class Store:
             for status in summary.gql_status_objects
             if status.raw_classification == "UNRECOGNIZED"
         ]
-        return Plan(str(summary.query_type), list(_operators(summary.plan or {})), unknown)
+        return Explained(str(summary.query_type), list(_operators(summary.plan or {})), unknown)
 
     def ask(
         self, text: str, parameters: Mapping[str, Any], *, limit_rows: int | None, timeout_seconds: float
     ) -> tuple[list[str], list[list[Any]]]:
-        """Return columns and first rows of a reading statement that may be anything: the server may not survive it.
+        """Return columns and first rows of any reading statement, even of one that the server does not survive.
 
         Raises:
-            QueryError: it is not valid, or not done in time: the server ends it after `timeout_seconds`. A server that
-                is too busy to do that is given up a little later.
+            QueryError: the statement is not valid, or not done in time: the server ends it after `timeout_seconds`. A
+                server that is too busy to do that is given up a little later.
             StoreUnavailable: the server ended meanwhile.
         """
         query = neo4j.Query(text, timeout=timeout_seconds)
@@ -218,7 +218,7 @@ class Store:
         return self._limited(timeout_seconds, work)
 
     def _limited(self, timeout_seconds: float, work: Callable[[neo4j.Session], T]) -> T:
-        """Return what `work` returns, in a thread that is left behind when it takes too long."""
+        """Return the result of `work`, which runs in a thread that is left alone when it takes too long."""
         answer: Future[T] = Future()
 
         def run() -> None:
@@ -267,7 +267,7 @@ def check_address(uri: str) -> None:
     """Check the form of a database's address.
 
     Raises:
-        StoreError: it is no address of a Neo4j, or has a user or password.
+        StoreError: the text is no address of a Neo4j, or has a user or password.
     """
     if "@" in uri:
         raise StoreError(

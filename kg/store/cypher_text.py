@@ -22,7 +22,7 @@ ALLOWED_PROCEDURES = frozenset({
     "db.index.vector.querynodes", "db.index.vector.queryrelationships",
 })  # fmt: skip
 
-Kind = Literal["word", "name", "string", "number", "symbol"]
+TokenType = Literal["word", "name", "string", "number", "symbol"]
 
 _TOKEN = re.compile(
     r"""
@@ -74,22 +74,22 @@ class Token:
     """A piece of a statement that is neither space nor comment.
 
     Attributes:
-        kind: a bare word, a name in backticks, a string, a number or a symbol.
-        text: as it is written; of a name in backticks, what it says.
+        type: a bare word, a name in backticks, a string, a number or a symbol.
+        text: the piece as written; of a name in backticks, the name itself.
         keyword: the word in upper case if it may be a keyword where it stands, else "".
     """
 
-    kind: Kind
+    type: TokenType
     text: str
     keyword: str = ""
 
     def is_symbol(self, symbol: str) -> bool:
-        """Tell whether this is a symbol."""
-        return self.kind == "symbol" and self.text == symbol
+        """Tell whether the token is this symbol."""
+        return self.type == "symbol" and self.text == symbol
 
     def is_name(self) -> bool:
-        """Tell whether this can be a part of a name."""
-        return self.kind in ("word", "name")
+        """Tell whether the token can be a part of a name."""
+        return self.type in ("word", "name")
 
 
 _NOTHING = Token("symbol", "")
@@ -129,7 +129,7 @@ def tokens(text: str) -> list[Token]:
         if kind not in ("space", "comment"):
             found.append(Token(kind, piece))  # type: ignore[arg-type]
     return [
-        Token(token.kind, token.text, token.text.upper()) if _may_be_keyword(token, before, after) else token
+        Token(token.type, token.text, token.text.upper()) if _may_be_keyword(token, before, after) else token
         for before, token, after in zip([_NOTHING, *found], found, [*found[1:], _NOTHING], strict=False)
     ]
 
@@ -138,7 +138,8 @@ def check_reading(text: str) -> None:
     """Check that a statement can do nothing but read the graph, by its words alone.
 
     Raises:
-        UnsafeQuery: it may write, administer, open files or addresses, or is not understood; the message says why.
+        UnsafeQuery: the statement may write, administer, open files or addresses, or is not understood; the message
+            says why.
     """
     pieces = tokens(text)
     if not pieces:
@@ -169,7 +170,7 @@ def check_condition(text: str) -> None:
         raise UnsafeQuery("the condition is empty")
     opened: list[str] = []
     for place, token in enumerate(pieces):
-        if token.kind == "symbol":
+        if token.type == "symbol":
             if token.text in _CLOSING.values():
                 opened.append(token.text)
             elif token.text in _CLOSING and (not opened or opened.pop() != _CLOSING[token.text]):
@@ -187,8 +188,8 @@ def check_condition(text: str) -> None:
 
 
 def _may_be_keyword(token: Token, before: Token, after: Token) -> bool:
-    is_name = before.kind == "symbol" and before.text in (".", ":", "$")
-    return token.kind == "word" and token.text.isascii() and not is_name and not after.is_symbol(":")
+    is_name = before.type == "symbol" and before.text in (".", ":", "$")
+    return token.type == "word" and token.text.isascii() and not is_name and not after.is_symbol(":")
 
 
 def _check_escapes(string: str) -> None:
@@ -210,11 +211,11 @@ def _check_beginning(token: Token) -> None:
 
 def _stand_together(before: Token, token: Token) -> bool:
     """Tell whether two tokens without a known keyword follow each other as only a clause's name and a value do."""
-    is_bare = token.kind == "word" and token.keyword not in _KEYWORDS
-    ends = before.kind in ("name", "string", "number") or before.text in _CLOSING
-    if before.kind == "word":
+    is_bare = token.type == "word" and token.keyword not in _KEYWORDS
+    ends = before.type in ("name", "string", "number") or before.text in _CLOSING
+    if before.type == "word":
         return before.keyword not in _KEYWORDS and (
-            is_bare or token.kind not in ("word", "symbol") or token.text == "$"
+            is_bare or token.type not in ("word", "symbol") or token.text == "$"
         )
     return ends and is_bare
 

@@ -8,7 +8,7 @@ One statement a file; its path is its name. The header is the contract, and test
     // $lang   its language (default "en")
     // ->      relation, tail, score
 
-Queries at the top of the folder are for users (`kg query NAME`); `graph/` and `schema/` serve `kg.graph.knowledge`.
+Queries at the top of the folder are for users (`kg query NAME`); `graph/` and `schema/` serve `kg.graph`.
 """
 
 import json
@@ -37,7 +37,7 @@ class Query:
     Attributes:
         name: path below `cypher/` without the ending.
         text: the statement.
-        summary: what it does.
+        summary: the first sentence of the header.
         parameters: name to description.
         defaults: values of the parameters that may be left out.
         columns: names of the columns returned, in order.
@@ -98,7 +98,7 @@ def load(name: str) -> Query:
     """Return a shipped query by its name.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is no such query.
     """
     file = resources.files("cypher").joinpath(f"{name}.cypher")
     if not file.is_file():
@@ -123,11 +123,11 @@ def schema() -> list[str]:
 @cache
 def named() -> tuple[str, ...]:
     """Return the names of the queries for users, sorted."""
-    return tuple(name for name in every() if "/" not in name)
+    return tuple(name for name in all_names() if "/" not in name)
 
 
 @cache
-def every() -> tuple[str, ...]:
+def all_names() -> tuple[str, ...]:
     """Return the names of all queries, sorted."""
     return tuple(sorted(_names(resources.files("cypher"), "")))
 

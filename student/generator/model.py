@@ -40,9 +40,9 @@ class Generator:
     Attributes:
         model: a causal language model of `transformers`.
         codec: texts to tokens and back.
-        relations: those that it was trained on.
+        relations: the relations that it was trained on.
         metrics: figures of its training.
-        manifest: what its data was.
+        manifest: description of its training data.
     """
 
     kind = "generator"
@@ -56,7 +56,7 @@ class Generator:
 
     @classmethod
     def load(cls, folder: Path, _encode: Encode) -> "Generator":
-        """Open what `save` wrote.
+        """Open a folder that `save` wrote.
 
         Raises:
             InputError: a weight is missing.

@@ -64,7 +64,7 @@ class Codec:
 
     @classmethod
     def load(cls, folder: Path, relations: Sequence[str]) -> "Codec":
-        """Open what `save` wrote."""
+        """Open a folder that `save` wrote."""
         return cls(AutoTokenizer.from_pretrained(folder, local_files_only=True), relations)
 
     def save(self, folder: Path) -> None:
@@ -94,10 +94,10 @@ class Codec:
 
     def text(self, tokens: Sequence[int]) -> str:
         """Return the text of generated tokens, up to the end."""
-        kept = list(tokens)
-        if self.end in kept:
-            kept = kept[: kept.index(self.end)]
-        text: str = self.tokenizer.decode(kept, clean_up_tokenization_spaces=False)
+        written = list(tokens)
+        if self.end in written:
+            written = written[: written.index(self.end)]
+        text: str = self.tokenizer.decode(written, clean_up_tokenization_spaces=False)
         return text.strip()
 
     @classmethod

@@ -44,7 +44,7 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
     """Train a generator, going on from the recipe's progress if a training with the same arguments left it.
 
     Args:
-        triples: what it learns, at least one.
+        triples: the triples to learn, at least one.
         relations: the relations that occur.
         recipe: all but the encoder is used. Without a base it starts from scratch; without epochs it sees about
             `TRIPLES_SEEN` triples, and every triple at least once.

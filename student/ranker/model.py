@@ -78,9 +78,9 @@ class Ranker:
         tails: texts of all known tails.
         vectors: their embeddings, (number of tails, d), in half precision as on disk.
         known: numbers of the tails known for each relation, in the vocabulary's order.
-        relations: those that it was trained on.
+        relations: the relations that it was trained on.
         metrics: figures of its training.
-        manifest: what its data was.
+        manifest: description of its training data.
     """
 
     kind = "ranker"
@@ -99,7 +99,7 @@ class Ranker:
 
     @classmethod
     def load(cls, folder: Path, encode: Encode) -> "Ranker":
-        """Open what `save` wrote.
+        """Open a folder that `save` wrote.
 
         Raises:
             InputError: the files do not fit one another, or the encoder is another one than in training.

@@ -28,7 +28,7 @@ def train_ranker(triples: Sequence[Triple], relations: Sequence[str], recipe: Re
     """Train a ranker on triples, at least one, of the given relations.
 
     Args:
-        triples: what it learns; their tails are the ones it will rank.
+        triples: the triples to learn; their tails are those that the ranker will rank.
         relations: the relations that occur.
         recipe: the encoder, the seed, and the passes over the (event, relation) pairs; it has no use for the rest.
     """

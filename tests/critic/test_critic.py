@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from critic.checkpoint import load_critic, train_role
 from critic.features import Match, TailTypicality, Vectors
-from critic.kinds import ABOUT, KINDS, Critic, CriticKind, Lesson, load_critic, train_role
+from critic.interface import ABOUT, Critic, TrainingSet
+from critic.kinds import KINDS, CriticKind
 from critic.metrics import format_report, measure, report
 from critic.model import folds_of
 from critic.roles import ROLES, Role
-from critic.training import fit_blend
+from critic.training import train_blend
 from critic.verdicts import Verdicts, split_verdicts, training_verdicts
 from kg.errors import InputError, NotFound, NotReady
 from kg.identity import head_id
@@ -114,7 +116,7 @@ def test_an_events_own_tails_do_not_raise_their_scores(world: World) -> None:
     assert len(without) < len(world.corpus)
     mine = [triple for triple in world.corpus if triple.head == event]
     seen, unseen = (
-        fit_blend(Lesson(verdicts, corpus, world.vocabulary, encode, "filter", seed=0)).score(mine)
+        train_blend(TrainingSet(verdicts, corpus, world.vocabulary, encode, "filter", seed=0)).score(mine)
         for corpus in (world.corpus, without)
     )
     np.testing.assert_array_equal(seen, unseen)
@@ -266,8 +268,8 @@ class Coin:
         return cls(about["role"], about["share"])
 
 
-def fit_coin(lesson: Lesson) -> Coin:
-    return Coin(lesson.role, float(lesson.verdicts.good.mean()))
+def fit_coin(given: TrainingSet) -> Coin:
+    return Coin(given.role, float(given.verdicts.good.mean()))
 
 
 def test_another_kind_is_a_row_and_learns_from_its_roles_half(
@@ -276,7 +278,7 @@ def test_another_kind_is_a_row_and_learns_from_its_roles_half(
     module = ModuleType("coins")
     module.__dict__.update(fit_coin=fit_coin, Coin=Coin)
     monkeypatch.setitem(sys.modules, "coins", module)
-    monkeypatch.setitem(KINDS, "coin", CriticKind("coins:fit_coin", "coins:Coin.load"))
+    monkeypatch.setitem(KINDS, "coin", CriticKind("tosses", "coins:fit_coin", "coins:Coin.load"))
     for role in ROLES:
         coin = train_role(world.judgements, world.corpus, world.vocabulary, encode, seed=0, role=role, kind="coin")
         coin.save(tmp_path)

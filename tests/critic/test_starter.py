@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from critic.checkpoint import train_role
 from critic.judgements import read_judgements
-from critic.kinds import train_role
 from critic.metrics import report
 from kg.encoder import Encoder
 from kg.identity import phrase_id, split_of

@@ -233,8 +233,8 @@ def test_edges_are_filtered_in_the_database(graph: KnowledgeGraph, begun: Run) -
 
 
 def test_pages_lose_nothing(graph: KnowledgeGraph, begun: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kg.graph.knowledge._PAGE_EVENTS", 7)
-    monkeypatch.setattr("kg.graph.knowledge._PAGE_PHRASES", 5)
+    monkeypatch.setattr("kg.graph.reading._PAGE_EVENTS", 7)
+    monkeypatch.setattr("kg.graph.reading._PAGE_PHRASES", 5)
     monkeypatch.setattr("kg.graph.knowledge._WRITE_ROWS", 11)
     triples = [Triple(f"PersonX sees {i}", relation, f"thing {j}") for i in range(30) for j in range(3)
                for relation in ("xWant", "xNeed")]  # fmt: skip

@@ -9,7 +9,7 @@ from kg.errors import NotFound, QueryError, UnsafeQuery
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.rows import EdgeRow
 from kg.identity import head_id, tail_id
-from kg.model import Assertion, Triple
+from kg.model import EDGE_FIELDS, STATED, Assertion, Triple
 from kg.run import Run
 from kg.store import adhoc, queries
 from kg.store.bolt import Store
@@ -22,11 +22,11 @@ def test_the_loaded_names_are_the_files() -> None:
     files = {
         path.relative_to(ROOT / "cypher").with_suffix("").as_posix() for path in (ROOT / "cypher").rglob("*.cypher")
     }
-    assert set(queries.every()) == {name for name in files if not name.startswith("schema/")}
+    assert set(queries.all_names()) == {name for name in files if not name.startswith("schema/")}
     assert len(queries.named()) >= 10
 
 
-@pytest.mark.parametrize("name", queries.every())
+@pytest.mark.parametrize("name", queries.all_names())
 def test_a_query_keeps_its_contract(name: str, store: Store) -> None:
     query = queries.load(name)
     assert query.summary.endswith("."), "the first line says what it does"
@@ -41,19 +41,25 @@ def test_a_query_keeps_its_contract(name: str, store: Store) -> None:
 
 
 def test_the_rows_of_edges_are_in_the_order_that_python_reads(graph: KnowledgeGraph, begun: Run) -> None:
-    said = Assertion(Triple("a", "xWant", "b", "en", "fr", "/u", "/v"), "test", -0.5, 2.0, ("s",), "{}", 0.25)
-    graph.add([said], begun)
-    until = graph.store.read(queries.load("graph/event_page").text, last="", events=1)[0]["until"]
+    triple = Triple("a", "xWant", "b", "en", "fr", "/u", "/v")
+    kinds = {name: EDGE_FIELDS[name] for name in STATED}
+    values = [{"number": place / 10, "text": f"t{place}", "texts": (f"s{place}",)} for place in range(len(kinds))]
+    graph.add(
+        [Assertion(triple, "test", *(own[kind] for own, kind in zip(values, kinds.values(), strict=True)))], begun
+    )
     text = queries.load("graph/edges").text
+    until = graph.store.read(queries.load("graph/event_page").text, last="", events=1)[0]["until"]
     parameters = {"last": "", "until": until, "split": None, "min_score": None, "accepted": None}
-    row = EdgeRow(*graph.store.read(text, **parameters)[0]["rows"][0])._asdict()
-    assert row | {"element": ""} == {
-        "element": "", "head_id": head_id(said.triple), "tail_id": tail_id(said.triple),
+    graph.store.run("MATCH ()-[r]->() SET r.score = 0.5, r.critic = 'c', r.accepted = true, r.scores = ['0.1 d']")
+    (row,) = graph.store.read(text, **parameters)[0]["rows"]
+    (properties,) = (found["p"] for found in graph.store.run("MATCH ()-[r]->() RETURN properties(r) AS p"))
+    assert EdgeRow(*row)._asdict() | {"element": ""} == {
+        "element": "", "head_id": head_id(triple), "tail_id": tail_id(triple),
         "head": "a", "relation": "xWant", "tail": "b", "lang": "en", "tail_lang": "fr", "head_uri": "/u",
-        "tail_uri": "/v", "split": "test", "runs": [begun.id], "predicted": False, "logprob": -0.5, "score": None,
-        "critic": None, "accepted": None, "weight": 2.0, "sources": ["s"], "details": "{}", "published": 0.25,
-        "scores": [], "statements": [],
+        "tail_uri": "/v", "split": "test", "statements": [], **properties,
     }  # fmt: skip
+    assert properties.keys() | {"statements"} == EDGE_FIELDS.keys()
+    assert properties["runs"] == [begun.id]
 
 
 @pytest.mark.parametrize("name", queries.named())

@@ -280,7 +280,7 @@ def test_adding_to_a_run_that_is_undone_meanwhile_is_refused(graph: KnowledgeGra
 
 
 def test_an_undo_that_was_cut_short_is_completed(graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kg.graph.knowledge._PAGE_EVENTS", 1)
+    monkeypatch.setattr("kg.graph.reading._PAGE_EVENTS", 1)
     run = loaded(graph, "a", Assertion(NAP), Assertion(SLEEP), Assertion(Triple("to rest", "xWant", "a bed")))
 
     def stop(_: int) -> None:

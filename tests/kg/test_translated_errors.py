@@ -17,7 +17,7 @@ import safetensors.numpy
 from neo4j import exceptions
 from safetensors import SafetensorError
 
-from critic.kinds import load_critic
+from critic.checkpoint import load_critic
 from ingest.teacher.cache import ReplyCache
 from ingest.teacher.openai import OpenAITeacher
 from kg.encoder import Encoder

@@ -14,8 +14,12 @@ from kg.vocabulary import Vocabulary
 from student import checkpoint
 from student.generator import training as generator_training
 from student.interface import Encode, Student
+from student.kinds import KINDS
 
 MANIFEST = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}
+
+EPOCHS = {"generator": 90, "ranker": 150}
+"""Kinds that learn by passes over the data, with the passes after which they know the eight triples by heart."""
 
 Train = Callable[..., Student]
 
@@ -67,12 +71,12 @@ def eight() -> list[Triple]:
 def memorised(
     tmp_path_factory: pytest.TempPathFactory, eight: list[Triple], vocabulary: Vocabulary
 ) -> dict[str, tuple[Student, Path]]:
-    """Each kind, trained until it knows the eight triples, with its folder."""
+    """Each kind, trained on the eight triples, until it knows them if it learns by passes; with its folder."""
     students: dict[str, tuple[Student, Path]] = {}
-    for kind, epochs in (("generator", 90), ("ranker", 150)):
+    for kind in KINDS:
         folder = tmp_path_factory.mktemp("memorised") / kind
         student = checkpoint.train_checkpoint(
-            kind, eight, vocabulary, folder, encode=fake_encode, seed=7, epochs=epochs, manifest=MANIFEST
+            kind, eight, vocabulary, folder, encode=fake_encode, seed=7, epochs=EPOCHS.get(kind), manifest=MANIFEST
         )
         students[kind] = student, folder
     return students

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kg.evaluate
-from critic.runs import Trained
+from critic.runs import TrainedCritic
 from kg.errors import InputError, NotReady
 from kg.evaluate import evaluate
 from kg.graph.knowledge import KnowledgeGraph
@@ -45,7 +45,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         "systems": {"critic": {"auc": 0.9, "auc_interval": [0.8, 0.95]}, "relation prior": {"auc": 0.5}},
         "trained_rows": 10, "rows": 10, "events": 5,
     }  # fmt: skip
-    trained = Trained("judge-1", Path(), Judge(), report)  # type: ignore[arg-type]
+    trained = TrainedCritic("judge-1", Path(), Judge(), report)  # type: ignore[arg-type]
     monkeypatch.setattr(kg.evaluate, "train_critic", lambda *_, **__: trained)
     monkeypatch.setattr("student.runs.Encoder.described", lambda *_: FakeEncoder())
 

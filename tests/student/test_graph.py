@@ -15,6 +15,7 @@ from kg.vocabulary import Vocabulary
 from student.checkpoint import load
 from student.data import select
 from student.interface import Student
+from student.kinds import KINDS
 from student.runs import predict
 from tests.student.conftest import fake_encode
 
@@ -110,7 +111,7 @@ def test_a_query_that_writes_is_refused(graph: KnowledgeGraph, begun: Run, eight
         select(graph, Query("mine", "MATCH (h:Event) SET h.split = 'train' RETURN h.text AS head"))
 
 
-@pytest.mark.parametrize("kind", ["generator", "ranker"])
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_predictions_become_predicted_edges_until_a_teacher_says_the_same(
     kind: str, graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
 ) -> None:
@@ -175,7 +176,7 @@ SENSES = [
 ]
 
 
-@pytest.mark.parametrize("kind", ["generator", "ranker"])
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_senses_and_languages_go_all_the_way_from_a_graph_to_predicted_edges(
     kind: str, graph: KnowledgeGraph, begun: Run, train: Train, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What both kinds of student promise."""
+"""What students of every kind promise, and those that learn by passes over the data."""
 
 import json
 import math
@@ -15,11 +15,13 @@ from student import checkpoint
 from student.files import read_manifest
 from student.interface import Encode, Student
 from student.kinds import KINDS
+from tests.student.conftest import EPOCHS
 
 Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
 
-both = pytest.mark.parametrize("kind", list(KINDS))
+every_kind = pytest.mark.parametrize("kind", list(KINDS))
+by_passes = pytest.mark.parametrize("kind", list(EPOCHS))
 
 JAPANESE = [
     Triple("PersonXがバスに乗り遅れる", "xWant", "タクシーを呼ぶ", "ja"),
@@ -33,14 +35,14 @@ def pairs_of(triples: list[Triple]) -> list[tuple[str, str]]:
     return [(triple.head, triple.relation) for triple in triples]
 
 
-@both
+@by_passes
 def test_a_student_learns_eight_triples_by_heart(kind: str, memorised: Memorised, eight: list[Triple]) -> None:
     student, _ = memorised[kind]
     answers = student.predict(pairs_of(eight), 1)
     assert [answer[0].tail for answer in answers] == [triple.tail for triple in eight]
 
 
-@both
+@every_kind
 def test_predictions_are_distinct_and_the_most_probable_come_first(
     kind: str, memorised: Memorised, eight: list[Triple]
 ) -> None:
@@ -57,7 +59,7 @@ def test_predictions_are_distinct_and_the_most_probable_come_first(
         assert all(prediction.tail.strip() and prediction.tail != NOTHING for prediction in answer)
 
 
-@both
+@every_kind
 def test_answers_come_in_the_order_of_the_questions_and_equal_questions_get_equal_answers(
     kind: str, memorised: Memorised, eight: list[Triple]
 ) -> None:
@@ -70,7 +72,7 @@ def test_answers_come_in_the_order_of_the_questions_and_equal_questions_get_equa
     assert student.predict([], 3) == []
 
 
-@both
+@every_kind
 def test_a_predicted_logprob_is_that_of_logprobs(kind: str, memorised: Memorised, eight: list[Triple]) -> None:
     student, _ = memorised[kind]
     event, relation = pairs_of(eight)[0]
@@ -80,7 +82,7 @@ def test_a_predicted_logprob_is_that_of_logprobs(kind: str, memorised: Memorised
     np.testing.assert_allclose(sums / tokens, [prediction.logprob for prediction in answer], atol=1e-4)
 
 
-@both
+@by_passes
 def test_what_was_learnt_is_more_probable_than_what_was_not(
     kind: str, memorised: Memorised, eight: list[Triple]
 ) -> None:
@@ -90,7 +92,7 @@ def test_what_was_learnt_is_more_probable_than_what_was_not(
     assert sums[0] / tokens[0] > sums[1] / tokens[1]
 
 
-@both
+@every_kind
 def test_an_opened_student_predicts_as_the_trained_one(
     kind: str, memorised: Memorised, eight: list[Triple], encode: Encode
 ) -> None:
@@ -102,7 +104,7 @@ def test_an_opened_student_predicts_as_the_trained_one(
     assert opened.predict(pairs, 3) == student.predict(pairs, 3)
 
 
-@both
+@every_kind
 def test_manifest_and_metrics_stay_with_the_checkpoint(kind: str, memorised: Memorised, encode: Encode) -> None:
     student, folder = memorised[kind]
     expected = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}
@@ -111,24 +113,30 @@ def test_manifest_and_metrics_stay_with_the_checkpoint(kind: str, memorised: Mem
     assert opened.metrics == student.metrics
     assert opened.metrics["triples"] == 8
     assert opened.metrics["seed"] == 7
+
+
+@by_passes
+def test_the_loss_of_every_pass_is_kept_and_falls(kind: str, memorised: Memorised, encode: Encode) -> None:
+    _, folder = memorised[kind]
+    opened = checkpoint.load(folder, encode)
     assert len(opened.metrics["loss"]) == opened.metrics["epochs"]
     assert opened.metrics["loss"][-1] < opened.metrics["loss"][0]
 
 
-@both
+@every_kind
 def test_relations_are_in_the_order_of_the_vocabulary(kind: str, memorised: Memorised, vocabulary: Vocabulary) -> None:
     student, _ = memorised[kind]
     assert student.relations == tuple(name for name in vocabulary.names if name in {"xWant", "xReact"})
 
 
-@both
+@every_kind
 def test_nothing_in_a_checkpoint_is_a_pickle_and_nothing_is_left_beside_it(kind: str, memorised: Memorised) -> None:
     _, folder = memorised[kind]
     assert {path.suffix for path in folder.iterdir()} <= {".json", ".jsonl", ".safetensors"}
     assert list(folder.parent.iterdir()) == [folder]
 
 
-@both
+@by_passes
 def test_the_same_seed_gives_the_same_student_and_another_seed_another(
     kind: str, train: Train, tmp_path: Path, eight: list[Triple]
 ) -> None:
@@ -140,7 +148,7 @@ def test_the_same_seed_gives_the_same_student_and_another_seed_another(
     assert weights[0] == weights[1] != weights[2]
 
 
-@both
+@every_kind
 def test_training_again_replaces_an_older_checkpoint(kind: str, train: Train, tmp_path: Path) -> None:
     folder = tmp_path / "student"
     train(kind, folder)
@@ -150,7 +158,7 @@ def test_training_again_replaces_an_older_checkpoint(kind: str, train: Train, tm
     assert not (folder / "stray").exists()
 
 
-@both
+@every_kind
 def test_the_tail_that_says_nothing_is_not_learnt(kind: str, train: Train, tmp_path: Path, eight: list[Triple]) -> None:
     nothing = Triple("PersonX misses the bus", "xEffect", NOTHING)
     student = train(kind, tmp_path / "student", triples=[*eight, nothing])
@@ -158,7 +166,7 @@ def test_the_tail_that_says_nothing_is_not_learnt(kind: str, train: Train, tmp_p
     assert "xEffect" not in student.relations
 
 
-@both
+@by_passes
 def test_japanese_is_learnt_and_predicted(kind: str, tmp_path: Path, vocabulary: Vocabulary, encode: Encode) -> None:
     epochs = 60 if kind == "generator" else 150
     checkpoint.train_checkpoint(
@@ -170,7 +178,7 @@ def test_japanese_is_learnt_and_predicted(kind: str, tmp_path: Path, vocabulary:
     assert all("\ufffd" not in prediction.tail for answer in answers for prediction in answer)
 
 
-@both
+@every_kind
 def test_a_student_says_what_it_cannot_answer(kind: str, memorised: Memorised) -> None:
     student, _ = memorised[kind]
     with pytest.raises(InputError, match=r"not trained on relation 'xNeed'; it knows .*xWant"):
@@ -181,7 +189,7 @@ def test_a_student_says_what_it_cannot_answer(kind: str, memorised: Memorised) -
         student.predict([("PersonX wins", "xWant")], 0)
 
 
-@both
+@every_kind
 def test_a_bad_option_is_refused_and_leaves_no_folder(
     kind: str, train: Train, tmp_path: Path, eight: list[Triple]
 ) -> None:
@@ -200,7 +208,7 @@ def test_a_bad_option_is_refused_and_leaves_no_folder(
 
 
 def test_an_unknown_kind_is_refused(train: Train, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no student of kind 'oracle'; there are generator and ranker"):
+    with pytest.raises(InputError, match=f"no student of kind 'oracle'; there are {' and '.join(KINDS)}"):
         train("oracle", tmp_path / "student")
 
 

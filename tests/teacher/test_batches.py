@@ -351,7 +351,7 @@ def test_events_go_on_round_by_round_until_there_are_enough(
         rounds.append((offer.round, offer.estimate.requests, offer.events))
         assert events().submit() == [], "the round is on its way"
         events().collect()
-        taught = generate_events(graph, workspace, events()._plan, cached_only=True)  # noqa: SLF001
+        taught = generate_events(graph, Teaching(workspace, events()._plan, cached_only=True))  # noqa: SLF001
     assert rounds == [(1, 8, 0), (2, 6, 24)]
     assert (taught.offered, taught.added, taught.tally.missing) == (40, 40, 0)
 
@@ -388,7 +388,7 @@ def test_a_teacher_that_repeats_itself_ends_the_rounds(
         sent += sum(batch.requests for batch in batches)
         events().collect()
     assert sent == 6 * 8
-    taught = generate_events(graph, workspace, events()._plan, cached_only=True)  # noqa: SLF001
+    taught = generate_events(graph, Teaching(workspace, events()._plan, cached_only=True))  # noqa: SLF001
     assert (taught.offered, taught.found, taught.tally.missing) == (1, 1, 0)
 
 

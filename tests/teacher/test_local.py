@@ -25,6 +25,7 @@ from ingest.teacher.local import LocalTeacher
 from ingest.teacher.messages import Usage
 from ingest.teacher.money import Budget
 from ingest.teacher.plan import Plan
+from ingest.teacher.run import Teaching
 from kg.errors import TeacherError
 from kg.graph.knowledge import KnowledgeGraph
 from kg.vocabulary import Vocabulary
@@ -95,7 +96,7 @@ def test_the_same_seed_says_the_same_and_what_was_said_is_kept(folder: Path, tmp
 def test_its_inferences_land_in_the_graph(folder: Path, graph: KnowledgeGraph, workspace: Workspace) -> None:
     relation = Vocabulary.load("skd")["xWant"]
     plan = Plan("inferences", str(folder), "local", None, "paper", "en", 8, ("PersonX naps",), relations=(relation,))
-    taught = generate_inferences(graph, workspace, plan)
+    taught = generate_inferences(graph, Teaching(workspace, plan))
     edges = list(graph.edges())
     assert len(edges) == taught.added > 0
     assert taught.tally.asked == 1
@@ -191,6 +192,6 @@ def test_thinking_of_a_local_model_reaches_no_graph(tmp_path: Path, graph: Knowl
         "inferences", str(tmp_path / "model"), "local", None, str(tmp_path / "prompts"), "en", 2, ("PersonX naps",),
         relations=(Vocabulary.load("skd")["xWant"],),
     )  # fmt: skip
-    taught = generate_inferences(graph, Workspace(tmp_path / "home"), plan)
+    taught = generate_inferences(graph, Teaching(Workspace(tmp_path / "home"), plan))
     assert [edge.triple.tail for edge in graph.edges()] == ["to rest"]
     assert taught.rules == {"duplicate": 1}

@@ -220,7 +220,7 @@ def test_a_full_disk_under_a_list_is_one_sentence_with_its_path(
     with pytest.raises(
         KGError, match=rf"cannot use {re.escape(str(folder / file))}: No space left.*make room"
     ) as caught:
-        generate_inferences(graph, workspace, plan(provider), in_flight=2)
+        generate_inferences(graph, Teaching(workspace, plan(provider), in_flight=2))
     assert "\n" not in str(caught.value)
 
 

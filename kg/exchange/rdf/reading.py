@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import pyoxigraph as ox
 
 from kg import strict_json
-from kg.checking import LABELS, check_phrase, check_relation, check_run, check_said
+from kg.checking import LABELS, check_edge, check_phrase, check_relation, check_run
 from kg.errors import InputError
 from kg.exchange.rdf.names import JSON, RELATION_FIELDS, term
 from kg.exchange.rdf.writing import rdf_format
@@ -276,7 +276,7 @@ class RdfGraph:
         }
         values |= {"runs": runs, "predicted": bool(values["predicted"])}
         tail_lang = "" if tail.lang == head.lang else tail.lang
-        check_said(values)
+        check_edge(values)
         return Edge(Triple(head.text, relation, tail.text, head.lang, tail_lang, head.uri, tail_uri), split, **values)
 
     def _texts(self, node: Any, name: str) -> tuple[str, ...]:
