@@ -1,43 +1,53 @@
 """The `kg` command in a process of its own, forked from one that has imported the heavy libraries already.
 
 It is the real command with its own environment, folder and output; only the seconds that importing takes are saved.
+Servers that tests and these commands start live for seconds or minutes, so Java compiles for them once and fast, and
+not a second time and well. Commands that tests start as new processes have the flags of the product.
 """
 
 import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kg.server import home
+
 HEAVY = ("neo4j", "openai", "sklearn.linear_model", "torch", "transformers", "pyarrow", "rdflib", "networkx", "kg.cli")
+How = Callable[[list[str], dict[str, str], str, str], None]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([*HEAVY, "tests.command"])
 
-
-def start(arguments: Sequence[str], environment: dict[str, str], folder: Path, output: Path) -> multiprocessing.Process:
-    """Start `kg`; its output goes to `output` with `.out` and `.err`."""
-    process = CONTEXT.Process(target=_run, args=(list(arguments), environment, str(folder), str(output)))
-    process.start()
-    return process
+home._JVM_FLAGS = (*home._JVM_FLAGS, "-XX:TieredStopAtLevel=1")  # noqa: SLF001
 
 
-def run(
-    arguments: Sequence[str], environment: dict[str, str], folder: Path, output: Path
-) -> subprocess.CompletedProcess[str]:
-    """Run `kg` to its end."""
-    process = start(arguments, environment, folder, output)
-    process.join()
-    out, err = (output.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
-    return subprocess.CompletedProcess(["kg", *arguments], process.exitcode or 0, out, err)
-
-
-def _run(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
+def run_here(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
+    """Be `kg` from here on."""
     take_over(environment, folder, output)
     sys.argv = ["kg", *arguments]
     from kg.cli import main  # noqa: PLC0415 - imported already
 
     main()
+
+
+def start(
+    arguments: Sequence[str], environment: dict[str, str], folder: Path, output: Path, *, how: How = run_here
+) -> multiprocessing.Process:
+    """Start `kg`; its output goes to `output` with `.out` and `.err`."""
+    process = CONTEXT.Process(target=how, args=(list(arguments), environment, str(folder), str(output)))
+    process.start()
+    return process
+
+
+def run(
+    arguments: Sequence[str], environment: dict[str, str], folder: Path, output: Path, *, how: How = run_here
+) -> subprocess.CompletedProcess[str]:
+    """Run `kg` to its end."""
+    process = start(arguments, environment, folder, output, how=how)
+    process.join()
+    out, err = (output.with_suffix(end).read_text(encoding="utf-8") for end in (".out", ".err"))
+    return subprocess.CompletedProcess(["kg", *arguments], process.exitcode or 0, out, err)
 
 
 def take_over(environment: dict[str, str], folder: str, output: str) -> None:

@@ -208,6 +208,9 @@ def open_snapshot(folder: Path) -> Snapshot:
 
 
 def _check_descriptions(manifest: Mapping[str, Any]) -> None:
+    for name, count in [*manifest["counts"].items(), *manifest["edges"].items()]:
+        if type(count) is not int or count < 0:
+            raise InputError(f"its number of {name} is {str(count)[:40]!r}, which is none")
     if manifest["counts"]["edges"] != sum(manifest["edges"].values()):
         raise InputError("its number of edges is not the sum of those of the relations")
     for what, check in (

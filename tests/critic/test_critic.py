@@ -323,3 +323,11 @@ def shrunk(centred: NDArray[np.float64]) -> NDArray[np.float64]:
     covariance = centred.T @ centred / len(centred)
     width = centred.shape[1]
     return 0.7 * covariance + 0.3 * np.trace(covariance) / width * np.eye(width)
+
+
+def test_an_encoder_that_tells_no_tail_from_another_is_no_error(world: World) -> None:
+    def dull(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.tile(np.eye(1, 8, dtype=np.float32), (len(texts), 1))
+
+    critic = train_role(world.judgements, world.corpus, world.vocabulary, dull, seed=0, role="filter")
+    assert np.isfinite(critic.score(world.corpus)).all()

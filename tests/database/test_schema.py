@@ -1,8 +1,6 @@
 """The schema, when several commands make it at the same moment."""
 
 import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -11,8 +9,7 @@ import pytest
 from kg.graph.knowledge import KnowledgeGraph
 from kg.server.server import Address, Server
 from kg.store.bolt import Store
-
-KG = [sys.executable, "-c", "from kg.cli import main; main()"]
+from tests import command
 
 
 def drop_schema(store: Store) -> None:
@@ -55,12 +52,12 @@ def test_three_that_make_the_schema_at_once_all_succeed(store: Store, address: A
 def test_three_commands_at_once_in_a_new_home_all_succeed(tmp_path: Path) -> None:
     environment = os.environ | {"KG_HOME": str(tmp_path / "home")}
     try:
-        commands = [
-            subprocess.Popen([*KG, "stats"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for _ in range(3)
-        ]
-        answers = [command.communicate(timeout=500) for command in commands]
-        assert [command.returncode for command in commands] == [0, 0, 0], answers
-        assert sum("Started the private Neo4j" in err for _, err in answers) == 1
+        said = [tmp_path / f".said{number}" for number in range(3)]
+        commands = [command.start(["stats"], environment, tmp_path, one) for one in said]
+        for one in commands:
+            one.join(500)
+        errors = [one.with_suffix(".err").read_text(encoding="utf-8") for one in said]
+        assert [one.exitcode for one in commands] == [0, 0, 0], errors
+        assert sum("Started the private Neo4j" in err for err in errors) == 1
     finally:
         Server(tmp_path / "home" / "server").stop()

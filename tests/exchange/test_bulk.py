@@ -25,13 +25,21 @@ from tests.conftest import Kg
 FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
 
 
-@pytest.fixture
-def private(jars: None, tmp_path: Path) -> Iterator[dict[str, str]]:  # noqa: ARG001
-    """An environment with a private server in a workspace of its own."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEO4J_")}
-    home = tmp_path / "home"
-    yield environment | {"KG_HOME": str(home)}
+@pytest.fixture(scope="module")
+def home(jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:  # noqa: ARG001
+    home = tmp_path_factory.mktemp("bulk") / "home"
+    yield home
     Server(home / "server").stop()
+
+
+@pytest.fixture
+def private(home: Path) -> dict[str, str]:
+    """An environment with a private server in a workspace of its own: at first a new one, later an empty one."""
+    server = Server(home / "server")
+    if server.folder.exists():
+        server.empty()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NEO4J_")}
+    return environment | {"KG_HOME": str(home)}
 
 
 def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_graph(

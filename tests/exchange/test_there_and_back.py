@@ -19,6 +19,7 @@ from kg.exchange.networkx import write_gexf, write_node_link
 from kg.exchange.selection import Selection
 from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import head_id, tail_id
+from kg.identity import own_uri
 from kg.model import NOTHING, Edge, Triple
 from kg.store.bolt import Store
 from kg.workspace import Workspace
@@ -57,7 +58,10 @@ def finite(edge: Edge) -> Edge:
 def probed(edge: Edge) -> Edge:
     """An edge with the row of LAMA that it could have been read from."""
     triple = edge.triple
-    uris = triple.head_uri, triple.tail_uri or ("/c/en/none" if triple.tail == NOTHING else "")
+    uris = (
+        own_uri(triple.head, "en", triple.head_uri),
+        triple.tail_uri or ("/c/en/none" if triple.tail == NOTHING else ""),
+    )
     row = {"sub_label": triple.head, "sub_uri": uris[0], "obj_label": triple.tail, "obj_uri": uris[1]}
     source = json.dumps(row | {"predicate_id": triple.relation}, ensure_ascii=False, sort_keys=True)
     return replace(

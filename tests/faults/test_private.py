@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +9,9 @@ import pytest
 
 from kg.server.server import Server
 from kg.workspace import Workspace, new_file
+from tests import command
 from tests.teacher.provider import Provider
 
-KG = [sys.executable, "-c", "from kg.cli import main; main()"]
 SECRET = "sk-of-the-test-5f0c"  # noqa: S105
 RELATIONS = ("xWant", "xReact", "xNeed")
 
@@ -41,6 +39,12 @@ def rows(count: int) -> tuple[str, str]:
     return "\n".join(triples) + "\none column\n", "head\trelation\ttail\tvalue\tannotator\n" + judged
 
 
+def carelessly(arguments: list[str], environment: dict[str, str], folder: str, said: str) -> None:
+    """The command as it is, of a user who lets everybody read what is made."""
+    os.umask(0)
+    command.run_here(arguments, environment, folder, said)
+
+
 @pytest.mark.timeout(600)
 def test_nobody_else_reads_a_workspace_after_a_loop_of_commands(tmp_path: Path, encoder: Path) -> None:
     (tmp_path / "rows.tsv").write_text(rows(240)[0])
@@ -50,9 +54,7 @@ def test_nobody_else_reads_a_workspace_after_a_loop_of_commands(tmp_path: Path, 
     environment = os.environ | {"KG_HOME": str(home), "OPENAI_API_KEY": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET}
 
     def kg(*arguments: str, status: int = 0) -> None:
-        done = subprocess.run(
-            [*KG, *arguments], env=environment, cwd=tmp_path, umask=0, capture_output=True, text=True, check=False
-        )
+        done = command.run(arguments, environment, tmp_path, tmp_path / ".said", how=carelessly)
         assert done.returncode == status, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
 
     server = Server(home / "server")
@@ -128,13 +130,7 @@ def test_a_secret_in_the_address_of_the_database_is_never_printed(tmp_path: Path
     environment = os.environ | {"KG_HOME": str(tmp_path), "NEO4J_URI": uri.format(SECRET)}
     for arguments in (["stats"], ["server", "status"], ["server", "status", "--json"], ["server", "start"]):
         for password in ("", "x"):
-            done = subprocess.run(
-                [*KG, *arguments],
-                env=environment | {"NEO4J_PASSWORD": password},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = command.run(arguments, environment | {"NEO4J_PASSWORD": password}, tmp_path, tmp_path / ".said")
             assert SECRET not in done.stdout + done.stderr
             if "@" in uri:
                 assert done.returncode == 1

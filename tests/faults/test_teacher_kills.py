@@ -75,6 +75,7 @@ def test_twenty_kills_cost_nothing(
         assert not asked & paid, "what was kept is not asked for again"
     assert mid_run >= 15
     assert lost(home) > 0, "what was on its way at a kill counts for the budget"
+    provider.seconds = 0
     done = command.run(arguments, environment, tmp_path, tmp_path / ".said")
     assert done.returncode == 0, done.stderr
     disturbed, cost = picture(graph), graph.runs()[0]["cost_usd"]

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,25 +11,17 @@ from pathlib import Path
 import pytest
 
 from kg.server.server import Server
+from tests import command
 
 pytestmark = pytest.mark.timeout(900)
-KG = [sys.executable, "-c", "from kg.cli import main; main()"]
 DISK_MB = 1150
 
 
-def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*KG, *arguments], env=os.environ | {"KG_HOME": str(home)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-
-
 def kg(home: Path, *arguments: str, status: int = 0) -> tuple[str, str]:
-    command = start(home, *arguments)
-    out, err = command.communicate(timeout=500)
-    assert command.returncode == status, f"{arguments}: {command.returncode}\n{out}\n{err}"
-    assert "Traceback" not in err
-    return out, err
+    done = command.run(arguments, os.environ | {"KG_HOME": str(home)}, home.parent, home.parent / ".said")
+    assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
 
 
 def edges(home: Path) -> int:
@@ -44,10 +35,12 @@ def rows(path: Path, number: int) -> Path:
     return path
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "home"
-    Server(tmp_path / "home" / "server").stop()
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace whose server each test brings to an end that is not its own."""
+    home = tmp_path_factory.mktemp("ended") / "home"
+    yield home
+    Server(home / "server").stop()
 
 
 def test_a_server_that_dies_in_the_middle_of_a_command_is_one_sentence_and_the_next_one_starts_it(
@@ -56,14 +49,18 @@ def test_a_server_that_dies_in_the_middle_of_a_command_is_one_sentence_and_the_n
     file = str(rows(tmp_path / "rows.tsv", 300_000))
     kg(home, "stats")
     server = Server(home / "server")
-    load = start(home, "ingest", "load", file, "--format", "atomic2020")
+    environment = os.environ | {"KG_HOME": str(home)}
+    load = command.start(
+        ["ingest", "load", file, "--format", "atomic2020"], environment, tmp_path, tmp_path / ".killed"
+    )
     while not (home / "runs").exists():
-        assert load.poll() is None, load.communicate()
+        assert load.is_alive()
         time.sleep(0.05)
     time.sleep(2)
     os.kill(server.status().pid or 0, signal.SIGKILL)
-    _, err = load.communicate(timeout=300)
-    assert load.returncode == 1
+    load.join(300)
+    err = (tmp_path / ".killed.err").read_text(encoding="utf-8")
+    assert load.exitcode == 1
     said = [line for line in err.splitlines() if line.startswith("kg:")]
     assert said == [
         "kg: the private Neo4j ended in the middle of this command; run the same command again, which starts it again"
