@@ -18,8 +18,7 @@ from kg.exchange.graphml import unescape
 from kg.exchange.networkx import write_gexf, write_node_link
 from kg.exchange.selection import Selection
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import head_id, tail_id
-from kg.identity import own_uri
+from kg.identity import head_id, own_uri, tail_id
 from kg.model import NOTHING, Edge, Triple
 from kg.store.bolt import Store
 from kg.workspace import Workspace
