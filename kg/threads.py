@@ -33,10 +33,13 @@ class _Last:
 def adapt() -> int:
     """Look at the machine, unless that was done just now; set and return the number of threads.
 
-    To be called when a step that computes begins, after its libraries are imported, and in its inner loop.
+    To be called when a step that computes begins, after its libraries are imported (polars: before), and in its inner
+    loop.
     """
     if asked := os.environ.get("OMP_NUM_THREADS", ""):
-        return int(asked) if asked.isdecimal() else 1
+        threads = max(1, int(asked)) if asked.isdecimal() else 1
+        _set_later(threads)
+        return threads
     now = time.monotonic()
     if _Last.at and now - _Last.at < _LOOK_SECONDS:
         return _Last.threads
@@ -92,9 +95,14 @@ def _set(threads: int) -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     _pools(len(sys.modules)).limit(limits=threads)
+    _set_later(threads)
+    os.environ["RAYON_NUM_THREADS"] = str(threads)  # of tokenizers, which read it at their first batch
+
+
+def _set_later(threads: int) -> None:
+    """Give this number of threads to polars, which reads it when it is imported, and knows no other variable."""
     if "polars" not in sys.modules:
         os.environ["POLARS_MAX_THREADS"] = str(threads)
-    os.environ["RAYON_NUM_THREADS"] = str(threads)  # of tokenizers, which read it at their first batch
 
 
 @cache

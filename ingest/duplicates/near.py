@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kg.threads import adapt
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -55,6 +57,7 @@ def normalised(texts: Sequence[str]) -> "pl.Series":
     >>> normalised(["To  rest!", "TO REST .", "?!", "5!", "C++", "-5 °C", "1.5", ":)"]).to_list()
     ['to rest', 'to rest', '?!', '5!', 'c++', '-5 °c', '1.5', ':)']
     """
+    adapt()  # polars takes the number of its threads when it is imported
     import polars as pl  # noqa: PLC0415 - only where it is used
 
     column = pl.Series(texts, dtype=pl.String)
@@ -80,6 +83,7 @@ def first_alike(texts: Sequence[str]) -> NDArray[np.int64]:
     >>> first_alike(["to rest", "to eat", "To rest."]).tolist()
     [0, 1, 0]
     """
+    adapt()  # polars takes the number of its threads when it is imported
     import polars as pl  # noqa: PLC0415 - only where it is used
 
     frame = pl.DataFrame({"text": normalised(texts)}).with_row_index("place")

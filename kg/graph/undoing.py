@@ -165,7 +165,8 @@ def _undo_events(transaction: Transaction, run: str, last: str) -> tuple[int, st
 
 def _undo_judgements(transaction: Transaction, run: str, last: str) -> tuple[int, str]:
     found = transaction.run(queries.load("graph/undo_judgements").text, run=run, last=last, limit=_ROWS)
-    writing.tidy(transaction, {row[end] for row in found for end in ("head", "tail")})
+    ends = {row[end] for row in found for end in ("head", "tail")}
+    transaction.run(queries.load("graph/delete_unused").text, ids=sorted(ends))
     return len(found), max((row["id"] for row in found), default=last)
 
 

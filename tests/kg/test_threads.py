@@ -96,3 +96,25 @@ def test_this_machine_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     script = "from kg import threads; print(1 <= threads.adapt() <= threads.allowed(), threads._Last.used[2] > 0)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+_DUPLICATES = "from ingest.duplicates.near import first_alike; first_alike(['a', 'A'])"
+_RDF = (
+    "from pathlib import Path; from kg.exchange.rdf.writing import write_rdf; from kg.vocabulary import Vocabulary; "
+    "write_rdf([], [], Path('nothing.nt'), relations=Vocabulary.load('skd'), runs=[])"
+)
+
+
+@pytest.mark.parametrize("step", [_DUPLICATES, _RDF], ids=["duplicates", "rdf"])
+@pytest.mark.parametrize(("asked", "have"), [("3", 3), ("", 1)])
+def test_polars_gets_as_many_threads_as_the_others(asked: str, have: int, step: str, tmp_path: Path) -> None:
+    script = (
+        "import sys; from kg import threads; threads._free = lambda *_: 1; assert 'polars' not in sys.modules; "
+        f"{step}; import polars; print(polars.thread_pool_size())"
+    )
+    variables = {name: value for name, value in os.environ.items() if name != "POLARS_MAX_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=variables | {"OMP_NUM_THREADS": asked, "PYTHONPATH": str(Path.cwd())},
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) == have

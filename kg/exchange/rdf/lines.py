@@ -33,11 +33,14 @@ def edge_lines(  # noqa: C901 - one piece after the other
     columns: dict[str, Sequence[Any]] = dict(zip(EdgeRow._fields, zip(*rows, strict=True), strict=True))
     heads, relations, tails, runs = (columns[name] for name in ("head_id", "relation", "tail_id", "runs"))
     keys = list(map(triple_key, heads, relations, tails))
-    objects = [f"{names.base}nothing" if tail == NOTHING else f"{names.base}phrase/{tail}" for tail in tails]
+    phrase, nothing = f"{names.base}phrase/", f"{names.base}nothing"
+    objects = [nothing if tail == NOTHING else phrase + tail for tail in tails]
+    firsts = [own[0] for own in runs]
+    iris = {run: names.iri("run", run) for run in set(firsts)}
     frame = pl.DataFrame(
         {
             "key": keys, "head": heads, "relation": relations, "object": objects,
-            "run": [names.iri("run", own[0]) for own in runs],
+            "run": [iris[run] for run in firsts],
             **{name: pl.Series(columns[name], dtype=pl.Float64) for name in _NUMBERS},
             **{name: pl.Series(columns[name], dtype=pl.Boolean) for name in _FLAGS},
             **{name: pl.Series(columns[name], dtype=pl.String) for name in _TEXTS},
@@ -71,7 +74,7 @@ def edge_lines(  # noqa: C901 - one piece after the other
     if form == "graphs":
         ends = zip(heads, relations, objects, strict=True)
         pieces.append(_column("".join(_graph_lines(names, *one, own)) for one, own in zip(ends, runs, strict=True)))
-    elif all(len(own) == 1 for own in runs):
+    elif max(map(len, runs)) == 1:
         pieces += [*node, f"{ref('prov:wasGeneratedBy')} <", pl.col("run"), "> .\n"]
     else:
         lines = (_run_lines(names, f"<{names.base}triple/{key}>", own) for key, own in zip(keys, runs, strict=True))

@@ -28,12 +28,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-import polars as pl
 from more_itertools import batched
 from pyoxigraph import RdfFormat, Triple, parse, serialize
 
 from kg.errors import InputError
-from kg.exchange.rdf.lines import Form, edge_lines, phrase_lines
 from kg.exchange.rdf.names import (
     BASE,
     NAMESPACES,
@@ -46,10 +44,14 @@ from kg.exchange.rdf.names import (
 from kg.exchange.target import export_file, open_bytes
 from kg.graph.rows import EdgeRow
 from kg.model import Phrase
+from kg.threads import adapt
 from kg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    import polars as pl
     import rdflib
+
+    from kg.exchange.rdf.lines import Form
 
 _FORMATS = {
     ".nt": RdfFormat.N_TRIPLES, ".nq": RdfFormat.N_QUADS, ".ttl": RdfFormat.TURTLE, ".trig": RdfFormat.TRIG,
@@ -79,7 +81,7 @@ def write_rdf(
     relations: Vocabulary,
     runs: Iterable[Mapping[str, object]],
     base: str = BASE,
-    form: Form = "reification",
+    form: "Form" = "reification",
 ) -> int:
     """Write a graph as RDF; memory does not grow with it.
 
@@ -124,7 +126,7 @@ def export_rdf(
     relations: Vocabulary,
     runs: Iterable[Mapping[str, object]],
     base: str | None,
-    form: Form | None,
+    form: "Form | None",
 ) -> int:
     """Write a graph as `write_rdf` does, with its usual base and form where none is named."""
     return write_rdf(
@@ -175,8 +177,11 @@ def _write_lines(
     pages: Iterable[Sequence[EdgeRow]],
     relations: Vocabulary,
     runs: Sequence[Mapping[str, object]],
-    form: Form,
+    form: "Form",
 ) -> int:
+    adapt()  # polars takes the number of its threads when it is imported
+    from kg.exchange.rdf.lines import edge_lines, phrase_lines  # noqa: PLC0415
+
     phrase_count = edge_count = 0
     for relation in relations:
         _write_statements(file, describe_relation(names, relation))
@@ -198,7 +203,9 @@ def _write_statements(file: IO[bytes], statements: Iterator[Triple]) -> None:
     serialize(statements, file, RdfFormat.N_TRIPLES)
 
 
-def _write_frame(file: IO[bytes], lines: pl.DataFrame) -> None:
+def _write_frame(file: IO[bytes], lines: "pl.DataFrame") -> None:
+    import polars as pl  # noqa: PLC0415 - see `_write_lines`
+
     # The texts lie one after another in memory: written as they are, which takes half the time of `write_csv`.
     texts = lines.to_series().rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     if len(texts):
