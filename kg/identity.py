@@ -38,7 +38,7 @@ def read_concept_uri(uri: str) -> tuple[str, str]:
 
 def own_uri(text: str, lang: str, uri: str) -> str:
     """Return a URI; empty where that is the URI which ConceptNet gives the text anyway."""
-    return "" if uri == concept_uri(text, lang) else uri
+    return uri if uri and uri != concept_uri(text, lang) else ""
 
 
 @lru_cache(maxsize=65_536)

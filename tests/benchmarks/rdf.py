@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python -m tests.benchmarks.rdf --edges 200000
 
-All sides get the same edges in memory and write N-Triples: ours by polars, pyoxigraph's and rdflib's from the terms
+All sides get the same edges in memory and write N-Triples: ours by column, pyoxigraph's and rdflib's from the terms
 that they want, made on the way. Ours come in pages that are read ahead, as the graph's do. Rates are statements a
 CPU-second.
 """

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from rdflib.namespace import DCAT, DCTERMS, OWL, PROV, RDF, RDFS, SKOS, VOID, XSD
 
 from kg.errors import InputError
+from kg.exchange.rdf import writing
 from kg.exchange.rdf.lines import Form
 from kg.exchange.rdf.names import BASE
 from kg.exchange.rdf.reading import open_rdf
@@ -141,6 +142,20 @@ def test_the_fast_path_says_what_rdflib_would_and_both_libraries_read_it(tmp_pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rdflib, "NORMALIZE_LITERALS", False)
         assert {tuple(map(comparable, one)) for one in rdflib.Graph().parse(path, format="nt")} == found
+
+
+@fast
+@given(edges=records.edge_lists, form=st.sampled_from(["reification", "reifier", "graphs"]), rows=st.integers(1, 3))
+def test_how_many_rows_become_lines_at_a_time_changes_no_byte(
+    tmp_path: Path, edges: list[Edge], form: Form, rows: int
+) -> None:
+    path = tmp_path / "graph.nq"
+    write(edges, path, form)
+    at_once = path.read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writing, "_ROWS", rows)
+        write(edges, path, form)
+    assert path.read_bytes() == at_once
 
 
 @fast

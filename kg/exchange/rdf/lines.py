@@ -1,15 +1,18 @@
-"""Edges and phrases as lines of N-Triples and N-Quads, made by polars column by column.
+"""Edges and phrases as lines of N-Triples and N-Quads, those of edges made column by column.
 
 Many times as fast as a serialiser that makes an object of every triple; `tests/exchange/test_rdf.py` checks that
-rdflib, given the same graph, says the same. All lines of an edge are one `concat_str` of constants and columns: a
-column that is empty on the whole page is left out, and only one with some gaps needs lines of its own first.
+rdflib, given the same graph, says the same. polars writes the numbers; pyarrow joins constants and columns to all
+lines of an edge at once, into the memory that is written to the file. A column that is empty in all rows is left
+out, and only one with some gaps needs lines of its own first.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from kg.exchange.rdf.names import Names, language_tag, quoted, term
 from kg.graph.rows import EdgeRow
@@ -17,45 +20,29 @@ from kg.identity import triple_key
 from kg.model import EDGE_FIELDS, NOTHING, Phrase
 
 Form = Literal["reification", "reifier", "graphs"]
-Pieces = Sequence[str | pl.Expr]
+Pieces = Sequence[str | pa.LargeStringArray]
 
-_ESCAPES = (["\\", '"', "\n", "\r"], ["\\\\", '\\"', "\\n", "\\r"])
-_NUMBERS, _FLAGS, _TEXTS, _LISTS = (
-    [name for name, kind in EDGE_FIELDS.items() if kind == wanted and name != "runs"]
-    for wanted in ("number", "flag", "text", "texts")
-)
+_TEXT = pa.large_string()  # its offsets have 64 bits: the texts of a block may be long
+_SINGLE = {name: kind for kind in ("number", "flag", "text") for name, own in EDGE_FIELDS.items() if own == kind}
+_LISTS = [name for name, kind in EDGE_FIELDS.items() if kind == "texts" and name != "runs"]
 
 
-def edge_lines(  # noqa: C901 - one piece after the other
-    names: Names, rows: Sequence[EdgeRow], form: Form = "reification"
-) -> pl.DataFrame:
-    """Return one column of N-Triples, or N-Quads for the form `graphs`: all lines of an edge in each cell."""
+def edge_lines(names: Names, rows: Sequence[EdgeRow], form: Form = "reification") -> memoryview:
+    """Return the lines of edges as UTF-8: N-Triples, or N-Quads for the form `graphs`."""
     columns: dict[str, Sequence[Any]] = dict(zip(EdgeRow._fields, zip(*rows, strict=True), strict=True))
     heads, relations, tails, runs = (columns[name] for name in ("head_id", "relation", "tail_id", "runs"))
     keys = list(map(triple_key, heads, relations, tails))
-    phrase, nothing = f"{names.base}phrase/", f"{names.base}nothing"
-    objects = [nothing if tail == NOTHING else phrase + tail for tail in tails]
+    objects = ["nothing" if tail == NOTHING else "phrase/" + tail for tail in tails]
     firsts = [own[0] for own in runs]
     iris = {run: names.iri("run", run) for run in set(firsts)}
-    frame = pl.DataFrame(
-        {
-            "key": keys, "head": heads, "relation": relations, "object": objects,
-            "run": [iris[run] for run in firsts],
-            **{name: pl.Series(columns[name], dtype=pl.Float64) for name in _NUMBERS},
-            **{name: pl.Series(columns[name], dtype=pl.Boolean) for name in _FLAGS},
-            **{name: pl.Series(columns[name], dtype=pl.String) for name in _TEXTS},
-        }
-    ).with_columns(pl.col(*_NUMBERS, *_FLAGS).cast(pl.String))  # fmt: skip
-    frame = frame.with_columns(
-        pl.col(*_NUMBERS).replace({"inf": "INF", "-inf": "-INF"}), pl.col(*_TEXTS).str.replace_many(*_ESCAPES)
-    )
-    node: Pieces = (f"<{names.base}triple/", pl.col("key"), "> ")
-    head: Pieces = (f"<{names.base}phrase/", pl.col("head"), ">")
-    relation: Pieces = (f"<{names.base}relation/", pl.col("relation"), ">")
-    object_: Pieces = ("<", pl.col("object"), ">")
+    run = _column([iris[first] for first in firsts])
+    node: Pieces = (f"<{names.base}triple/", _column(keys), "> ")
+    head: Pieces = (f"<{names.base}phrase/", _column(heads), ">")
+    relation: Pieces = (f"<{names.base}relation/", _column(relations), ">")
+    object_: Pieces = (f"<{names.base}", _column(objects), ">")
     plain = (*head, " ", *relation, " ", *object_)
-    end: Pieces = (" <", pl.col("run"), "> .\n") if form == "graphs" else (" .\n",)
-    pieces: list[str | pl.Expr] = [*plain, " .\n"]
+    end: Pieces = (" <", run, "> .\n") if form == "graphs" else (" .\n",)
+    pieces: list[str | pa.LargeStringArray] = [*plain, " .\n"]
     if form == "reifier":
         pieces += [*node, f"{ref('rdf:reifies')} <<( ", *plain, " )>>", *end]
     else:
@@ -63,32 +50,29 @@ def edge_lines(  # noqa: C901 - one piece after the other
         for part, value in (("subject", head), ("predicate", relation), ("object", object_)):
             pieces += [*node, f"{ref(f'rdf:{part}')} ", *value, *end]
     pieces += [*node, f"{ref('rdf:type')} {ref('prov:Entity')}", *end]
-    for kind, some in ((f"^^{ref('xsd:double')}", _NUMBERS), (f"^^{ref('xsd:boolean')}", _FLAGS), ("", _TEXTS)):
-        for name in some:
-            line = (*node, f'<{names.base}property/{name}> "', pl.col(name), f'"{kind}', *end)
-            gaps = frame[name].null_count()
-            if not gaps:
-                pieces += line
-            elif gaps < len(frame):
-                pieces.append(_joined(line).fill_null(""))
+    for name, kind in _SINGLE.items():
+        if (gaps := columns[name].count(None)) < len(rows):
+            line = (*node, f"<{names.base}property/{name}> ", *_literals(kind, columns[name]), *end)
+            pieces += [_joined(line).fill_null("")] if gaps else line
     if form == "graphs":
         ends = zip(heads, relations, objects, strict=True)
-        pieces.append(_column("".join(_graph_lines(names, *one, own)) for one, own in zip(ends, runs, strict=True)))
+        pieces.append(_column(["".join(_graph_lines(names, *one, own)) for one, own in zip(ends, runs, strict=True)]))
     elif max(map(len, runs)) == 1:
-        pieces += [*node, f"{ref('prov:wasGeneratedBy')} <", pl.col("run"), "> .\n"]
+        pieces += [*node, f"{ref('prov:wasGeneratedBy')} <", run, "> .\n"]
     else:
-        lines = (_run_lines(names, f"<{names.base}triple/{key}>", own) for key, own in zip(keys, runs, strict=True))
-        pieces.append(_column(lines))
+        nodes = (f"<{names.base}triple/{key}>" for key in keys)
+        pieces.append(_column([_run_lines(names, one, own) for one, own in zip(nodes, runs, strict=True)]))
+    ends_of_runs = {run: f" <{iri}> .\n" if form == "graphs" else " .\n" for run, iri in iris.items()}
     for name in _LISTS:
         if any(columns[name]):
-            lists = _column(_list_lines(names, key, name, own) for key, own in zip(keys, columns[name], strict=True))
-            pieces.append(lists.str.replace_all(" .\n", _joined(end), literal=True) if form == "graphs" else lists)
-    return frame.select(_joined(pieces))
+            each = zip(keys, columns[name], firsts, strict=True)
+            pieces.append(_column([_list_lines(names, key, name, own, ends_of_runs[run]) for key, own, run in each]))
+    return memoryview(_joined(pieces).buffers()[2])  # the texts as they lie in memory, one after another
 
 
-def phrase_lines(names: Names, phrases: Sequence[Phrase]) -> pl.DataFrame:
-    """Return one column of N-Triples: all lines of a phrase in each cell."""
-    return pl.DataFrame({"lines": ["".join(_phrase(names, phrase)) for phrase in phrases]})
+def phrase_lines(names: Names, phrases: Sequence[Phrase]) -> bytes:
+    """Return the lines of phrases as UTF-8: N-Triples."""
+    return "".join([_phrase(names, phrase) for phrase in phrases]).encode()
 
 
 @cache
@@ -97,19 +81,35 @@ def ref(name: str) -> str:
     return f"<{term(name).value}>"
 
 
-def _joined(pieces: Pieces) -> pl.Expr:
-    """Return pieces as one expression, with neighbouring constants as one."""
-    parts: list[str | pl.Expr] = []
+def _column(texts: Sequence[str | None]) -> pa.LargeStringArray:
+    return pa.array(texts, _TEXT)
+
+
+def _literals(kind: str, values: Sequence[Any]) -> Pieces:
+    """Return the values of a property, nulls among them, as literals."""
+    if kind == "number":
+        numbers = pl.Series(values, dtype=pl.Float64)
+        texts = numbers.cast(pl.String).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        if numbers.is_infinite().any():
+            texts = pc.replace_substring(texts, "inf", "INF")
+        return '"', texts, f'"^^{ref("xsd:double")}'
+    if kind == "flag":
+        return '"', pa.array(values, pa.bool_()).cast(_TEXT), f'"^^{ref("xsd:boolean")}'
+    texts = {text: quoted(text) for text in set(values) if text is not None}
+    return (_column([texts.get(text) for text in values]),)
+
+
+def _joined(pieces: Pieces) -> pa.LargeStringArray:
+    """Return pieces one after another, with neighbouring constants as one."""
+    parts: list[str | pa.LargeStringArray] = []
     for piece in pieces:
         if isinstance(piece, str) and parts and isinstance(last := parts[-1], str):
             parts[-1] = last + piece
         else:
             parts.append(piece)
-    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in parts])
-
-
-def _column(lines: Iterator[str]) -> pl.Expr:
-    return pl.lit(pl.Series(list(lines), dtype=pl.String))
+    return pc.binary_join_element_wise(
+        *(pa.scalar(part, _TEXT) if isinstance(part, str) else part for part in parts), pa.scalar("", _TEXT)
+    )
 
 
 def _run_lines(names: Names, node: str, runs: Sequence[str]) -> str:
@@ -120,30 +120,35 @@ def _run_lines(names: Names, node: str, runs: Sequence[str]) -> str:
 
 
 def _graph_lines(names: Names, head: str, relation: str, object_: str, runs: Sequence[str]) -> Iterator[str]:
-    plain = f"<{names.base}phrase/{head}> <{names.base}relation/{relation}> <{object_}>"
+    plain = f"<{names.base}phrase/{head}> <{names.base}relation/{relation}> <{names.base}{object_}>"
     return (f"{plain} <{names.iri('run', run)}> .\n" for run in runs)
 
 
-def _list_lines(names: Names, key: str, name: str, values: Sequence[str]) -> str:
+def _list_lines(names: Names, key: str, name: str, values: Sequence[str], end: str) -> str:
     start = f"<{names.base}triple/{key}> <{names.base}property/{name}>"
-    return "".join(f"{start} {quoted(value)} .\n" for value in values)
+    return "".join(f"{start} {quoted(value)}{end}" for value in values)
 
 
-def _phrase(names: Names, phrase: Phrase) -> Iterator[str]:
+def _phrase(names: Names, phrase: Phrase) -> str:
     node = f"<{names.base}phrase/{phrase.id}>"
-    kind = f"{node} {ref('rdf:type')} <"
-    tag = language_tag(phrase.lang)
-    concept, label = ref("skos:Concept")[1:], ref("skos:prefLabel")
-    yield f"{kind}{concept} .\n{node} {label} {quoted(phrase.text)}{f'@{tag}' if tag else ''} .\n"
-    for name in phrase.labels:
-        yield f"{kind}{names.base}{name}> .\n"
-    if tag != phrase.lang:
-        yield f"{node} {ref('dcterms:language')} {quoted(phrase.lang)} .\n"
-    for name, value in (("split", phrase.split), ("uri", phrase.uri)):
-        if value:
-            yield f"{node} <{names.base}property/{name}> {quoted(value)} .\n"
+    concept, label, tag, *shared = _shared(names.base, phrase.lang, tuple(phrase.labels), phrase.split)
+    lines = node + node.join([concept, label + quoted(phrase.text) + tag, *shared])
+    if phrase.uri:
+        lines += f"{node} <{names.base}property/uri> {quoted(phrase.uri)} .\n"
     if phrase.logprob is not None:
         number = repr(phrase.logprob).replace("inf", "INF")
-        yield f'{node} <{names.base}property/logprob> "{number}"^^{ref("xsd:double")} .\n'
-    if phrase.runs:
-        yield _run_lines(names, node, phrase.runs)
+        lines += f'{node} <{names.base}property/logprob> "{number}"^^{ref("xsd:double")} .\n'
+    return lines + _run_lines(names, node, phrase.runs) if phrase.runs else lines
+
+
+@lru_cache(maxsize=1024)
+def _shared(base: str, lang: str, labels: tuple[str, ...], split: str | None) -> tuple[str, ...]:
+    """Return what many phrases share, without its subject: first line, what is around a text, other lines."""
+    tag = language_tag(lang)
+    concept, label = f" {ref('rdf:type')} {ref('skos:Concept')} .\n", f" {ref('skos:prefLabel')} "
+    lines = [f" {ref('rdf:type')} <{base}{name}> .\n" for name in labels]
+    if tag != lang:
+        lines.append(f" {ref('dcterms:language')} {quoted(lang)} .\n")
+    if split:
+        lines.append(f" <{base}property/split> {quoted(split)} .\n")
+    return concept, label, f"@{tag} .\n" if tag else " .\n", *lines

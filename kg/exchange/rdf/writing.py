@@ -17,8 +17,9 @@
 | `reifier` | rdf:reifies the triple (RDF 1.2) | all but JSON-LD |
 | `graphs` | as `reification`, in the graph of the first run; each run's has its plain triples | .nq .trig .jsonld |
 
-N-Triples and N-Quads are written by polars, a page at a time; pyoxigraph makes the other files from them. Read it back
-with `kg.exchange.rdf.reading`. Judgements, critics and acceptances are left out, and the order of runs after the first.
+N-Triples and N-Quads are written some thousand rows at a time; pyoxigraph makes the other files from them. Read it
+back with `kg.exchange.rdf.reading`. Judgements, critics and acceptances are left out, and the order of runs after the
+first.
 """
 
 import tempfile
@@ -48,7 +49,6 @@ from kg.threads import adapt
 from kg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    import polars as pl
     import rdflib
 
     from kg.exchange.rdf.lines import Form
@@ -57,7 +57,7 @@ _FORMATS = {
     ".nt": RdfFormat.N_TRIPLES, ".nq": RdfFormat.N_QUADS, ".ttl": RdfFormat.TURTLE, ".trig": RdfFormat.TRIG,
     ".jsonld": RdfFormat.JSON_LD,
 }  # fmt: skip
-_ROWS = 20_000  # rows that become lines at a time
+_ROWS = 2_000  # that become lines at a time: some 4 MB, which stay in the processor's cache until they are written
 
 
 def rdf_format(path: Path) -> RdfFormat:
@@ -189,11 +189,11 @@ def _write_lines(
         _write_statements(file, describe_run(names, run))
     _write_statements(file, describe_nothing(names))
     for batch in batched(phrases, _ROWS):
-        _write_frame(file, phrase_lines(names, batch))
+        file.write(phrase_lines(names, batch))
         phrase_count += len(batch)
     for page in pages:
         for start in range(0, len(page), _ROWS):
-            _write_frame(file, edge_lines(names, page[start : start + _ROWS], form))
+            file.write(edge_lines(names, page[start : start + _ROWS], form))
         edge_count += len(page)
     _write_statements(file, describe_whole(names, runs, phrase_count, edge_count))
     return edge_count
@@ -201,12 +201,3 @@ def _write_lines(
 
 def _write_statements(file: IO[bytes], statements: Iterator[Triple]) -> None:
     serialize(statements, file, RdfFormat.N_TRIPLES)
-
-
-def _write_frame(file: IO[bytes], lines: "pl.DataFrame") -> None:
-    import polars as pl  # noqa: PLC0415 - see `_write_lines`
-
-    # The texts lie one after another in memory: written as they are, which takes half the time of `write_csv`.
-    texts = lines.to_series().rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    if len(texts):
-        file.write(memoryview(texts.buffers()[2]))
