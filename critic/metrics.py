@@ -2,10 +2,10 @@
 
 An overall AUC alone flatters: a relation prior that reads no text can have a high one. So the report gives the
 prior and the mean of the relations' own AUCs too, and an interval over events, for triples of one event err
-together.
+together. Where no such judgements tell good from bad, nothing is known: an AUC of .5 in an interval from 0 to 1.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from critic.acceptance import RECALLS
 from critic.interface import Critic
-from critic.verdicts import Splits, Verdicts, missing, split_verdicts, training_verdicts
-from kg.errors import NotReady
+from critic.verdicts import Splits, Verdicts, split_verdicts, training_verdicts
 from kg.model import Judgement, Split
 
 _MIN_RELATION_ROWS = 20  # rows of a relation below which its own AUC is noise
 _RESAMPLES = 500  # of the bootstrap; 1,000 move its ends by 0.2 points of AUC
 _BINS = 10  # of the calibration error, of equal width
+_UNKNOWN: dict[str, Any] = {
+    "auc": 0.5, "auc_interval": [0.0, 1.0], "relation_auc": None, "relations": {}, "average_precision": None,
+    "precision_at_recall": {}, "ece": None, "brier": None,
+}  # fmt: skip
 
 
 def report(
@@ -37,17 +40,16 @@ def report(
 
     Returns:
         `role`, `split`, numbers of `rows`, `events`, `good` and `trained_rows`, and `systems`: name to measures, see
-        `measure`. All of it can be written as JSON.
-
-    Raises:
-        NotReady: the split has no judged triple, or only good or only bad ones.
+        `measure`. All of it can be written as JSON. Where the judged triples are all good or all bad, or none, the
+        measures say that nothing is known: an AUC of .5 in an interval from 0 to 1, None for the others.
     """
-    trained, tested = training_verdicts(judgements, critic.role, splits), reportable_verdicts(judgements, splits, split)
-    scores = {
-        "critic": critic.score(tested.triples),
-        "relation prior": _relation_prior(trained, tested),
-        "TF-IDF + logistic regression": _tfidf(trained, tested),
+    trained, tested = training_verdicts(judgements, critic.role, splits), split_verdicts(judgements, split, splits)
+    systems: dict[str, Callable[[], NDArray[np.float64]]] = {
+        "critic": lambda: critic.score(tested.triples),
+        "relation prior": lambda: _relation_prior(trained, tested),
+        "TF-IDF + logistic regression": lambda: _tfidf(trained, tested),
     }
+    known = 0 < tested.good.sum() < len(tested)
     return {
         "role": critic.role,
         "split": split,
@@ -55,24 +57,10 @@ def report(
         "events": len(set(tested.events)),
         "good": int(tested.good.sum()),
         "trained_rows": len(trained),
-        "systems": {name: measure(values, tested, seed=seed) for name, values in scores.items()},
+        "systems": {
+            name: measure(score(), tested, seed=seed) if known else dict(_UNKNOWN) for name, score in systems.items()
+        },
     }
-
-
-def reportable_verdicts(judgements: Sequence[Judgement], splits: Splits | None, split: Split) -> Verdicts:
-    """Return the verdicts of a split that a report can be made of.
-
-    Raises:
-        NotReady: the split has no judged triple, or only good or only bad ones.
-    """
-    tested = split_verdicts(judgements, split, splits)
-    good = int(tested.good.sum())
-    if not 0 < good < len(tested):
-        raise NotReady(
-            f"a report needs good and bad judged triples of {split} events; there are {good} and {len(tested) - good}; "
-            f"{missing(judgements, splits, split)}"
-        )
-    return tested
 
 
 def measure(scores: NDArray[np.float64], verdicts: Verdicts, *, seed: int = 0) -> dict[str, Any]:
@@ -116,7 +104,15 @@ def measure(scores: NDArray[np.float64], verdicts: Verdicts, *, seed: int = 0) -
 
 
 def format_report(report: Mapping[str, Any]) -> str:
-    """Return a report as a small table; figures are percentages."""
+    """Return a report as a small table, in percentages; a sentence where nothing could be measured."""
+    good, bad = report["good"], report["rows"] - report["good"]
+    if not good or not bad:
+        return (
+            f"{report['role']} critic, trained on {report['trained_rows']:,} judged triples; how good it is cannot be "
+            f"said: of {report['split']} events there are {good} good and {bad} bad judged triples, and a report needs "
+            f"both. For more: kg query unjudged --param split={report['split']} --json, then kg critic "
+            "import-judgements FILE"
+        )
     lines = [
         (
             f"{report['role']} critic, trained on {report['trained_rows']:,} judged triples; on {report['rows']:,} of "

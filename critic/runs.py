@@ -9,17 +9,19 @@ from critic.acceptance import thresholds_by_recall
 from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic
 from critic.kinds import BLEND
-from critic.metrics import report, reportable_verdicts
+from critic.metrics import report
 from critic.roles import FILTER, ROLES
-from critic.verdicts import missing, split_verdicts
+from critic.verdicts import missing, split_in, split_verdicts
 from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
+from kg.graph.origins import origin_of_triples
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
+from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
 from kg.model import Acceptance, Judgement, Split
 from kg.run import Run, write_record
-from kg.workspace import Workspace, new_folder
+from kg.workspace import Workspace, new_file, new_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ def train_critic(
     kind: str = BLEND,
 ) -> TrainedCritic:
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
+
+    Judgements of test events are read by the report alone, which is written anew each time: what the critic is, its id
+    and its scores do not depend on them.
 
     The filter becomes the graph's current critic. The judge, which learns from other events, does not: the judge only
     estimates how good a student is.
@@ -66,34 +71,38 @@ def train_critic(
     ]
     if not corpus:
         raise NotReady(_no_training_triples(graph))
+    known = [judgement for judgement in judgements if split_in(judgement.triple, splits) != "test"]
+    annotators = sorted({judgement.annotator for judgement in known})
+    origin = derived(origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
     parameters = {
         "role": role,
         "kind": kind,
         "encoder": encoder.description,
         "seed": seed,
         "version": __version__,
-        "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in judgements),
+        "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in known),
         "corpus": unordered_hash(map(triple_id, corpus)),
+        **derived_field(origin),
     }
     run = Run("train-critic", model=role, parameters=parameters)
     critic_id = f"{role}-{run.id.removeprefix('train-critic-')}"
     folder = workspace.place("critics", critic_id)
     with graph.running(run):
-        if not (folder / "report.json").is_file():
-            reportable_verdicts(judgements, splits, "test")  # better said now than after the training
+        if not (folder / "manifest.json").is_file():
             critic = train_role(
                 judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits
             )
-            measured = report(critic, judgements, splits)
             with new_folder(folder) as draft:
                 critic.save(draft)
+                write_notice(draft, origin)
                 _write(draft / "manifest.json", parameters)
-                _write(draft / "report.json", measured)
         critic = load_critic(folder, encoder.encode)
-        measured = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        measured = report(critic, judgements, splits)
+        with new_file(folder / "report.json") as draft:
+            _write(draft, measured)
         if ROLES[role].scores_edges:
             graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
-        numbers = {"critic": critic_id, "offered": len(judgements)}
+        numbers = {"critic": critic_id, "offered": len(known)}
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
     return TrainedCritic(critic_id, folder, critic, measured)

@@ -12,6 +12,7 @@ with interrupts.at_once():
     import errno
     import os
     import shutil
+    from enum import StrEnum
     from functools import partial
     from pathlib import Path
     from typing import Annotated
@@ -22,15 +23,18 @@ with interrupts.at_once():
     import ingest.cli
     import student.cli
     from kg import __version__
-    from kg.commands import export, init, query, runs, server
-    from kg.errors import KGError
+    from kg.commands import export, init, lm, query, runs, server
+    from kg.errors import InputError, KGError
     from kg.model import Split
+    from kg.recorded import TEACHERS
     from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
   kg query review --limit 10
   kg export rdf graph.ttl --accepted"""
+_DEFAULT_TEACHERS = ("strong",)
+TeacherName = StrEnum("TeacherName", list(TEACHERS))  # type: ignore[misc] # the choices are those of the table
 _OF_THE_STARTER = "  kg query why --param 'event=PersonX jams the office photocopier' --limit 10"
 
 app = typer.Typer(
@@ -48,6 +52,7 @@ app.command()(query.query)
 app.command()(query.stats)
 app.command()(export.export)
 app.add_typer(runs.app, name="runs")
+app.add_typer(lm.app, name="lm")
 
 
 @app.callback(invoke_without_command=True)
@@ -73,24 +78,33 @@ def distill_all(
         student.cli.KindName | None,
         typer.Option(help="The only student to train; without it, all. The ranker takes seconds.", show_default=False),
     ] = None,
+    teacher: Annotated[
+        list[TeacherName] | None,
+        typer.Option(
+            help="Whose recorded texts of the starter corpus: a large model's, or Gemma 3 270M's, of which readers "
+            "accept a quarter; without it, the strong one's. Repeatable: each has students of its own.",
+            show_default=False,
+        ),
+    ] = None,
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Train critics and students again.")] = False,
 ) -> None:
     """Run the whole loop, on the starter corpus or on a domain of your own. A second run reuses what is there."""
-    if folder is None:
-        say(
-            "The whole loop: about four minutes on two idle cores, more at the first start; what is done is kept.",
-            err=True,
+    if folder and teacher:
+        raise InputError(
+            f"--teacher is for the starter corpus, and {folder} brings a teacher of its own; leave out one"
         )
+    teachers = {one.value for one in teacher or ()} or set(_DEFAULT_TEACHERS)
+    if folder is None:
+        minutes = "about eight minutes" + " for each teacher" * (len(teachers) > 1)
+        say(f"The whole loop: {minutes} on two idle cores, more at the first start; what is done is kept.", err=True)
     from kg.distill import distill, vocabulary_of
     from kg.encoder import Encoder
-    from kg.evaluate import STARTER
     from kg.graph.connection import open_graph
     from student.kinds import KINDS
 
-    corpus = folder or STARTER
-    vocabulary = vocabulary_of(corpus)
+    vocabulary = vocabulary_of(folder) if folder else None
     workspace = Workspace.default()
     if force:
         for name in ("critics", "students"):
@@ -98,7 +112,7 @@ def distill_all(
     with open_graph(workspace) as graph:
         encoder = Encoder(None, workspace.folder("embeddings"))
         report, place = distill(
-            graph, workspace, encoder, corpus=corpus, vocabulary=vocabulary, recall=recall,
+            graph, workspace, encoder, corpus=folder, teachers=teachers, vocabulary=vocabulary, recall=recall,
             kinds=(kind.value,) if kind else tuple(KINDS), seed=seed, say=partial(say, err=True),
         )  # fmt: skip
     say(*report.split("\n"), "", f"The report is in {place}", "", *_TRY_NEXT.split("\n"))

@@ -5,7 +5,8 @@ short goes on, and killing the loop at any moment and running it again ends with
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,16 +16,17 @@ from critic.metrics import format_report as format_critic
 from critic.runs import TrainedCritic, calibrate_critic, score_edges, train_critic
 from ingest.load import load_file
 from kg.encoder import Encoder
-from kg.errors import InputError
-from kg.evaluate import STARTER, evaluate
+from kg.evaluate import evaluate
 from kg.graph.knowledge import KnowledgeGraph
 from kg.progress import Bar
+from kg.recorded import TEACHERS, RecordedTeacher, teacher_in
 from kg.store import queries
+from kg.store.queries import Query
 from kg.workspace import Workspace
 from student.kinds import KINDS
-from student.runs import open_student, predict, train_student
+from student.runs import base_named, open_student, predict, train_student
 
-_TAILS = 5  # that each student infers for an event and a relation
+_TAILS = 3  # that each student infers for an event and a relation
 
 
 class Step(NamedTuple):
@@ -46,7 +48,8 @@ def distill(
     workspace: Workspace,
     encoder: Encoder,
     *,
-    corpus: Path = STARTER,
+    corpus: Path | None = None,
+    teachers: Collection[str] = ("strong",),
     vocabulary: str | None = None,
     kinds: Collection[str] = tuple(KINDS),
     recall: float = 0.8,
@@ -60,7 +63,10 @@ def distill(
         graph: where phrases, edges, judgements and scores go.
         workspace: where critics, students and the report go.
         encoder: the sentence encoder of critic and ranker.
-        corpus: a folder with `completions.jsonl` and `judgements.tsv`.
+        corpus: a folder with `completions.jsonl` and `judgements.tsv`, whose students learn from all that was accepted
+            in the graph; None takes the starter corpus.
+        teachers: of the starter corpus, names in `kg.recorded.TEACHERS`; each has students of its own, which learn from
+            what it wrote alone.
         vocabulary: of the relations in it, as `vocabulary_of` finds it; None is SKD's.
         kinds: of the students to train.
         recall: share of the good triples that the thresholds keep, in (0, 1].
@@ -71,16 +77,13 @@ def distill(
     students: list[str] = []
     reports: list[tuple[str, Path]] = []
     critics: list[TrainedCritic] = []
+    sources = _sources(corpus, teachers)
+    loaded: dict[str, str] = {}  # the run of each source
+    learnt: list[str] = []
 
     def load() -> None:
-        loaded = load_file(
-            graph, workspace, corpus / "completions.jsonl", "completions", vocabulary=vocabulary, model="teacher",
-            licence="CC0-1.0" if corpus == STARTER else None,
-        )  # fmt: skip
-        judged = import_judgements(graph, workspace, corpus / "judgements.tsv")
-        for brought in (loaded, judged):
-            if brought.rejected:
-                say(f"{brought.rejected:,} rows rejected; see {brought.rejected_file}")
+        for source, teacher in sources.items():
+            loaded[source] = _bring(graph, workspace, teacher, vocabulary, say)
 
     def accept() -> None:
         calibrate_critic(graph, workspace, recall=recall)
@@ -90,9 +93,10 @@ def distill(
         with Bar(unit="edges", desc="score", leave=False) as bar:
             score_edges(graph, workspace, progress=bar.update)
 
-    def learn(kind: str) -> None:
-        query = queries.load("training")
-        trained = train_student(graph, workspace, kind, query, encoder, seed=seed, epochs=epochs)
+    def learn(kind: str, source: str) -> None:
+        query = queries.load("training") if corpus else training_of([loaded[source]])
+        trained = train_student(graph, workspace, kind, query, encoder, base=base_named(kind), seed=seed, epochs=epochs)
+        learnt.append(f"- {trained.id}: {trained.triples:,} triples, accepted of {source}")
         student_id, student = open_student(graph, workspace, trained.id)
         predict(graph, student, student_id, split="test", count=_TAILS)
         students.append(student_id)
@@ -104,11 +108,13 @@ def distill(
         reports.append(evaluate(graph, workspace, encoder, students, seed=seed))
 
     take([
-        Step("load what the teacher wrote, and the judgements", 10, load),
+        Step("load what was written, and the judgements", 10, load),
         Step("train the critic on the judgements", 50, judge),
         Step("choose thresholds and score every edge", 10, accept),
         *(
-            Step(f"train the {name} on what was accepted, and let it infer", kind.seconds, partial(learn, name))
+            Step(f"train the {name} on what was accepted of {source}, and let it infer", kind.seconds,
+                 partial(learn, name, source))
+            for source in sources
             for name, kind in KINDS.items()
             if name in kinds
         ),
@@ -116,7 +122,14 @@ def distill(
         Step("evaluate", 20, report),
     ], say)  # fmt: skip
     text, folder = reports[-1]
+    text += "\n\n## What the students learnt from\n\n" + "\n".join(learnt)
     return f"{text}\n\n## The critic that filtered\n\n{format_critic(critics[-1].report)}", folder
+
+
+def training_of(runs: Sequence[str]) -> Query:
+    """Return the query of the accepted triples that some runs wrote, whoever else did; the runs are its parameter."""
+    query = queries.load("training").where("r.accepted AND any(run IN r.runs WHERE run IN $runs)")
+    return replace(query, defaults={"runs": [*runs]})
 
 
 def vocabulary_of(corpus: Path) -> str | None:
@@ -125,10 +138,35 @@ def vocabulary_of(corpus: Path) -> str | None:
     Raises:
         InputError: the folder lacks one of the files that a corpus must have.
     """
-    if missing := [name for name in ("completions.jsonl", "judgements.tsv") if not (corpus / name).is_file()]:
-        raise InputError(f"{corpus} has no {' and no '.join(missing)}; kg init shop makes a folder that shows them")
+    teacher_in(corpus)
     vocabulary = corpus / "vocabulary.toml"
     return str(vocabulary) if vocabulary.is_file() else None
+
+
+def _sources(corpus: Path | None, teachers: Collection[str]) -> dict[str, RecordedTeacher]:
+    """Return the teachers, each by what its students learn from; a folder's students learn from the whole graph."""
+    if corpus:
+        return {"all tails": teacher_in(corpus)}
+    return {f"the {name} teacher's tails": TEACHERS[name] for name in sorted(set(teachers), key=[*TEACHERS].index)}
+
+
+def _bring(
+    graph: KnowledgeGraph,
+    workspace: Workspace,
+    teacher: RecordedTeacher,
+    vocabulary: str | None,
+    say: Callable[[str], object],
+) -> str:
+    """Load what a teacher wrote, and the verdicts on it; return the id of the run that loaded the texts."""
+    loaded = load_file(
+        graph, workspace, teacher.completions, "completions", vocabulary=vocabulary, model=teacher.model,
+        licence=teacher.licence,
+    )  # fmt: skip
+    judged = import_judgements(graph, workspace, teacher.judgements)
+    for brought in (loaded, judged):
+        if brought.rejected:
+            say(f"{brought.rejected:,} rows rejected; see {brought.rejected_file}")
+    return loaded.run
 
 
 def take(steps: list[Step], say: Callable[[str], object]) -> None:

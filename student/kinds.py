@@ -63,7 +63,7 @@ KINDS: dict[str, StudentKind] = {
         loading="student.generator.model:Generator.load",
         perplexity="Perplexity of held-out tails: {token:,.1f} a token, {word:,.1f} a word ({covered} of the tails).",
         takes_base=True,
-        seconds=130,
+        seconds=280,
     ),
     "ranker": StudentKind(
         does="ranks known ones",

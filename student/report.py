@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from student.evaluation import CONTROLS
 from student.kinds import KINDS
 
 _CAUTION = """\
 The judge goes by the relation and the tail: whatever compares a head with a tail would rank as a student does, and so
 applaud it. What the check below cannot tell apart, this judge cannot tell apart in a student either. Only judgements of
 the student's own predictions (kg student evaluate --judgements FILE) say how good they are."""
+
+_LEGEND = """\
+"Readers accept" is the share of acceptable rows by blind readers' verdicts, with its 95 % interval: of all rows, or
+of a random sample of just this set. Where only some rows have a verdict it is what the share must lie between, were all
+others bad, or good: kg query to_judge draws some to judge."""
 
 _CHANCE = 0.5  # the AUC of a judge that knows nothing
 _FEW_JUDGED = 30  # rows below which the normal interval of a share is a rough one
@@ -29,24 +35,41 @@ def format_report(content: Mapping[str, Any]) -> str:
     trusted = _is_trusted(judge)
     lines = [f"# What students say about the {content['split']} events", ""]
     for student_id, detail in content["students"].items():
-        lines.append(f"- {_headline(student_id, detail, rows, trusted=trusted)}")
+        lines.append(f"- {_headline(student_id, detail, rows, content['judge_error'], trusted=trusted)}")
     if not trusted:
         lines.append(f"- {_no_judge(judge)}")
-    lines += [*_verdicts(content["verdicts"]), "", *_table(content["sets"], trusted=trusted), "", _judge(judge)]
+    lines += [*_verdicts(content["verdicts"]), "", *_table(content["sets"], trusted=trusted), "", _LEGEND]
+    lines += ["", _judge(judge)]
     if trusted:
         lines += [_CAUTION, *_check(rows)]
+        if error := content["judge_error"]:
+            lines.append(
+                f"Over the {error['sets']} sets above that readers judged, its estimates are off by "
+                f"{100 * error['error']:.0f} points in the mean."
+            )
+    lines += _reference(content["reference"])
     for student_id, detail in content["students"].items():
-        lines += ["", f"## {student_id}", "", _perplexity(detail["kind"], detail["perplexity"])]
-        if detail["training_changed"]:
-            lines += [
-                "Its training query returns other triples now than when it was trained; the controls and what is new",
-                "to training go by what the query returns now.",
-            ]
-        if trusted:
-            lines += ["", *(_comparison(name, found) for name, found in detail["comparisons"].items())]
-        if corrected := detail["corrected"]:
-            lines += ["", _correction(corrected)]
+        lines += ["", f"## {student_id}", "", *_section(student_id, detail, rows, trusted=trusted)]
     return "\n".join(lines)
+
+
+def _section(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any], *, trusted: bool) -> list[str]:
+    """Return the lines about one student."""
+    lines = [_perplexity(detail["kind"], detail["perplexity"])]
+    if detail["training_changed"]:
+        lines += [
+            "Its training query returns other triples now than when it was trained; the controls and what is new",
+            "to training go by what the query returns now.",
+        ]
+    if detail["preference"]["rows"]:
+        lines.append(_preference(detail["preference"]))
+    if rows[f"{student_id}, raw"]["readers"]["share"] is not None:
+        lines += ["", *_against(student_id, rows)]
+    elif trusted:
+        lines += ["", *(_comparison(name, found) for name, found in detail["comparisons"].items())]
+    if corrected := detail["corrected"]:
+        lines += ["", _correction(corrected)]
+    return lines
 
 
 def _is_trusted(judge: Mapping[str, Any]) -> bool:
@@ -54,9 +77,18 @@ def _is_trusted(judge: Mapping[str, Any]) -> bool:
     return bool(judge["systems"]["critic"]["auc_interval"][0] > _CHANCE)
 
 
-def _headline(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any], *, trusted: bool) -> str:
+def _headline(
+    student_id: str,
+    detail: Mapping[str, Any],
+    rows: Mapping[str, Any],
+    judge_error: Mapping[str, Any] | None,
+    *,
+    trusted: bool,
+) -> str:
     """Return the result of an evaluation for one student, in a sentence or two."""
     raw = rows[f"{student_id}, raw"]
+    if raw["rows"] and raw["readers"]["share"] is not None:
+        return _read_headline(student_id, rows)
     if corrected := detail["corrected"]:
         return (
             f"{student_id}: {_percent(corrected['estimate'])} of what it says is acceptable"
@@ -79,7 +111,45 @@ def _headline(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any
         sentence += f" It beats {_listed(beaten)}."
     if unbeaten:
         sentence += f" It does not beat {_listed(unbeaten)}."
+    if judge_error:
+        sentence += f" Where readers judged, its estimates are {100 * judge_error['error']:.0f} points off in the mean."
     return sentence
+
+
+def _read_headline(student_id: str, rows: Mapping[str, Any]) -> str:
+    """Return what readers say of a student, of its accepted tails, and of what it has to beat."""
+    raw, kept = (rows[f"{student_id}, {name}"] for name in ("raw", "accepted"))
+    found = raw["readers"]
+    sentence = (
+        f"{student_id}: readers accept {_percent(found['share'])} of what it says"
+        f" ({_range(found['interval'], _percent)}; {found['read']:,} of {raw['rows']:,} rows read)."
+    )
+    if kept["rows"] and kept["readers"]["share"] is not None:
+        gain = kept["readers"]["share"] - found["share"]
+        sentence += (
+            f" Of the {kept['rows']:,} that the critic lets pass they accept {_percent(kept['readers']['share'])}"
+            f" ({_points(gain)} points)."
+        )
+    known = [
+        f"{name} {_percent(row['readers']['share'])}"
+        for name, row in rows.items()
+        if row["rows"] and row["readers"]["share"] is not None and not name.endswith((", raw", ", accepted"))
+    ]
+    teacher = rows["teacher, raw"]["readers"]
+    if teacher["share"] is not None:
+        known.insert(0, f"the teacher {_percent(teacher['share'])}")
+    return sentence + (f" Beside it: {_listed(known)}." if known else "")
+
+
+def _against(student_id: str, rows: Mapping[str, Any]) -> list[str]:
+    """Return how far readers set a student apart from the controls, where they read both."""
+    shares = {name: row["readers"]["share"] for name, row in rows.items() if row["rows"]}
+    own = shares[f"{student_id}, raw"]
+    return [
+        f"- by readers, raw against {name}: {_points(own - shares[name])} points"
+        for name in CONTROLS
+        if shares.get(name) is not None
+    ]
 
 
 def _no_judge(judge: Mapping[str, Any]) -> str:
@@ -101,23 +171,67 @@ def _verdicts(found: Mapping[str, Any]) -> list[str]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]], *, trusted: bool) -> list[str]:
-    estimates = " acceptance (estimate) | 95 % interval |" if trusted else ""
+    estimates = " judge's estimate |" if trusted else ""
     return [
-        f"| set | rows | events |{estimates} distinct | new to training |",
-        f"|---|---:|---:|{'---:|---:|' if trusted else ''}---:|---:|",
+        f"| set | rows | events | readers accept | read |{estimates} distinct | new to training |",
+        f"|---|---:|---:|---:|---:|{'---:|' if trusted else ''}---:|---:|",
         *(_row(row, trusted=trusted) for row in rows),
     ]
 
 
 def _row(row: Mapping[str, Any], *, trusted: bool) -> str:
-    estimates = novel = distinct = ""
+    estimate = novel = distinct = ""
     if row["rows"]:
-        estimates = f" {_percent(row['acceptance'])} | {_range(row['interval'], _percent)} |"
+        estimate = f" {_percent(row['acceptance'])}"
         distinct = f" {_percent(row['distinct'])}"
         novel = "" if row["novel"] is None else f" {_percent(row['novel'])}"
-    elif trusted:
-        estimates = " | |"
-    return f"| {row['name']} | {row['rows']:,} | {row['events']} |{estimates if trusted else ''}{distinct} |{novel} |"
+    judged = f"{estimate} |" if trusted else ""
+    return (
+        f"| {row['name']} | {row['rows']:,} | {row['events']} | {_share(row['readers'])} | {row['readers']['read']:,} |"
+        f"{judged}{distinct} |{novel} |"
+    )
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    low, high = (_percent(end) for end in found["interval"])
+    if found["share"] is None:
+        return f"{low} to {high}" if found["read"] else "not read"
+    return f"**{_percent(found['share'])}** ({low} to {high})"
+
+
+def _reference(found: Mapping[str, Any]) -> list[str]:
+    """Return the table of the readings that come with the software."""
+    if not found:
+        return []
+    agreement = found["agreement"]
+    return [
+        "",
+        "## The reference run, read blind",
+        "",
+        "| set | rows | read | readers accept |",
+        "|---|---:|---:|---:|",
+        *(f"| {name} | {row['rows']:,} | {row['read']:,} | {_share(row)} |" for name, row in found["sets"].items()),
+        "",
+        (
+            f"Readers were language models that saw neither source nor score nor goal. {agreement['twice']:,} rows were"
+            f" read twice: {_percent(agreement['same'])} the same, Cohen's kappa {agreement['kappa']:.2f}. Of the"
+            f" planted gold tails they accept {_percent(agreement['gold'])}, of those of another event"
+            f" {_percent(agreement['other'])}."
+        ),
+    ]
+
+
+def _preference(found: Mapping[str, Any]) -> str:
+    auc = "" if found["auc"] is None else f" its AUC over {found['rows']:,} judged tails is {found['auc']:.3f}"
+    pairs = (
+        ""
+        if found["accuracy"] is None
+        else (
+            f" of {found['pairs']:,} pairs of a good and a bad tail of one event and relation it prefers the good one"
+            f" in {_percent(found['accuracy'])}"
+        )
+    )
+    return f"Without any judge:{';'.join(filter(None, [auc, pairs])) or ' readers judged too little to say'}."
 
 
 def _judge(judge: Mapping[str, Any]) -> str:

@@ -10,6 +10,10 @@ from kg import __version__
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
+from kg.graph.origins import origin_of_triples
+from kg.language_model.opening import DEFAULT
+from kg.language_model.terms import FIELD, derived_field
+from kg.language_model.weights import find_package
 from kg.model import Assertion, Phrase, Split, Triple, clean_text
 from kg.run import STUDENT_KIND, Run, write_record
 from kg.store import queries
@@ -19,6 +23,7 @@ from student.checkpoint import load, train_checkpoint
 from student.data import select
 from student.files import read_manifest
 from student.interface import Student
+from student.kinds import kind_named
 
 _KIND = "train-student"
 _EVENTS = 50  # events answered at once; all relations of them are one batch of the model
@@ -70,6 +75,7 @@ def train_student(
         "seed": seed,
         "version": __version__,
         "encoder": encoder.description,
+        **derived_field(origin_of_triples(graph, data.triples)),
     }
     run = Run(_KIND, model=kind, parameters=manifest)
     student_id = f"{kind}-{run.id.removeprefix(f'{_KIND}-')}"
@@ -85,6 +91,18 @@ def train_student(
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
     return TrainedStudent(student_id, folder, len(data.triples))
+
+
+def base_named(kind: str, name: str | None = None) -> str | None:
+    """Return the base of a name for a kind of student: "none" is None, from scratch.
+
+    Args:
+        kind: a name in `student.kinds`.
+        name: None is the language model from pip where it is installed and the kind can start from one.
+    """
+    if name is None:
+        return DEFAULT if kind_named(kind).takes_base and find_package() else None
+    return None if name == "none" else name
 
 
 def _check_scored(graph: KnowledgeGraph) -> None:
@@ -141,7 +159,8 @@ def predict(
     events = [event for event in graph.events(split) if event.lang == lang]
     if not events:
         raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
-    run = Run(STUDENT_KIND, model=student_id, parameters={"split": split, "count": count})
+    parameters = {"split": split, "count": count, **derived_field(student.manifest.get(FIELD))}
+    run = Run(STUDENT_KIND, model=student_id, parameters=parameters)
     with graph.running(run):
         offered, added = graph.add(_assertions(student, events, lang, count, progress), run)
         graph.finish(run, offered=offered)

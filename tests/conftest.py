@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kg.graph.knowledge import KnowledgeGraph
+from kg.language_model.packaged import is_available
+from kg.language_model.weights import HOW_TO_GET
 from kg.run import Run
 from kg.server.server import Address, Server
 from kg.store.bolt import Store
@@ -46,10 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:  # noqa: ARG001
-    """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot run as root or lacks big data."""
+    """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot run as root or lacks big data.
+
+    With KG_TEST_WITHOUT_LM set, too, it may also lack the language model that comes with pip.
+    """
     report = yield
     reason = str(report.longrepr)
-    if report.skipped and os.environ.get("KG_TEST_REQUIRE_ALL") and not ("root" in reason or PUBLISHED in reason):
+    allowed = ["root", PUBLISHED, *([HOW_TO_GET] if os.environ.get("KG_TEST_WITHOUT_LM") else [])]
+    if report.skipped and os.environ.get("KG_TEST_REQUIRE_ALL") and not any(word in reason for word in allowed):
         report.outcome = "failed"
     return report
 
@@ -75,6 +81,16 @@ def jars() -> None:
     """The private server's jars, fetched by a process that may reach the registries."""
     fetch = "from kg.server.jars import fetch_jars; fetch_jars()"
     subprocess.run([sys.executable, "-c", fetch], check=True, timeout=250)
+
+
+@pytest.fixture(scope="session")
+def gemma() -> Path:
+    """The language model that comes with pip, converted into the user's cache by the first test that needs it."""
+    if not is_available():
+        pytest.skip(f"the language model is not installed: {HOW_TO_GET}")
+    convert = "from kg.language_model.packaged import packaged_model; print(packaged_model().folder)"
+    done = subprocess.run([sys.executable, "-c", convert], check=True, capture_output=True, text=True, timeout=850)
+    return Path(done.stdout.strip())
 
 
 @pytest.fixture(scope="session")

@@ -1,37 +1,37 @@
 """The generator: a causal language model that writes new tails for an event and a relation (COMET).
 
-The model is a `transformers` class, so that any pre-trained causal language model can take its place. Sequences
-are batched by equal length of the event: events need no padding, tails are padded on the right, where a causal model
-does not look, so neither masks nor position numbers are needed.
+The model is a `transformers` class, so that any pre-trained causal language model can take its place. What prompts and
+tails have in common is read once (`kg.language_model`).
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from more_itertools import chunked
 from numpy.typing import NDArray
-from torch import Tensor
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM
 
 from kg.errors import InputError
+from kg.language_model import scoring
+from kg.language_model.generation import Tail, Writer
+from kg.language_model.packing import Sequence_
+from kg.language_model.precision import fast_dtype
 from kg.model import NOTHING, Triple
-from kg.progress import Bar
-from kg.threads import adapt
+from kg.pretrained import without_bars
 from student.files import read_settings, write_settings
-from student.generator.tokens import MAX_TAIL_TOKENS, QUESTION_TOKENS, Codec
+from student.generator.choice import choose
+from student.generator.tokens import MAX_TAIL_TOKENS, Codec
 from student.interface import Encode, Prediction, check_request
 
-BATCH_ROWS = 256  # sequences (or beams) at once; more gains nothing on a CPU
-SPARE_BEAMS = 2  # for beams that turn out blank or equal when spelt out
-IGNORED = -100  # a target that does not count, as torch's cross entropy has it
-
-Key = TypeVar("Key")
-Row = tuple[tuple[int, ...], tuple[int, ...]]
-"""Tokens of an event, and of what follows: the relation, [GEN], the tail and its end."""
+SPARE_BEAMS = 5  # more beams than tails asked for, to choose among
+SAMPLES = 6  # drawn beside the beams, which are too much alike
+DRAWS = ((0.6, 1.0), (0.9, 1.0), (1.0, 1.0), (1.0, 2.0))  # nucleus, temperature; a next one only where tails lack
+MORE = 4  # times as many then
+GAIN_WEIGHT = 0.5  # of how much likelier the event makes a tail than other events do, beside its own likelihood
+OTHERS = 3  # training events that a tail is held against; one more is kept, for when one of them is asked about
 
 
 class Generator:
@@ -40,72 +40,90 @@ class Generator:
     Attributes:
         model: a causal language model of `transformers`.
         codec: texts to tokens and back.
+        others: training events that a tail is held against, so that what fits any event comes last; may be empty.
         relations: the relations that it was trained on.
         metrics: figures of its training.
         manifest: description of its training data.
+        derived_from: what its base is derived from, as `kg.language_model.terms` has it.
     """
 
     kind = "generator"
 
-    def __init__(self, model: Any, codec: Codec) -> None:
+    def __init__(self, model: Any, codec: Codec, others: Sequence[str] = ()) -> None:
         self.model = model
         self.codec = codec
+        self.others = tuple(others)
         self.relations = codec.relations
         self.metrics: dict[str, Any] = {}
         self.manifest: dict[str, Any] = {}
+        self.derived_from: str | None = None
 
     @classmethod
     def load(cls, folder: Path, _encode: Encode) -> "Generator":
         """Open a folder that `save` wrote.
 
         Raises:
-            InputError: a weight is missing.
+            InputError: a weight is missing, or `student.json` is damaged.
         """
-        relations = read_settings(folder)["relations"]
-        model, loading = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
+        settings = read_settings(folder)
+        phrases, others = settings.get("phrases", {}), settings.get("others", [])  # version 0.1 had neither
+        if not _are_phrases(phrases, settings["relations"]):
+            raise InputError(f"{folder} does not say by which words its student is asked; train the student again")
+        if not isinstance(others, list) or not all(isinstance(event, str) for event in others):
+            raise InputError(f"{folder} does not say which events tails are held against; train the student again")
+        with without_bars():
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype="auto", output_loading_info=True
+            )
         if loading["missing_keys"]:
             raise InputError(f"the student in {folder} lacks weights; train it again")
-        return cls(model.to(device()).eval(), Codec.load(folder, relations))
+        if model.dtype != torch.float32:
+            model = model.to(fast_dtype())
+        return cls(model.to(device()).eval(), Codec.load(folder, settings["relations"], phrases), others)
 
     def save(self, folder: Path) -> None:
         """Write weights, configuration and tokenizer into a folder."""
-        self.model.save_pretrained(folder)
+        with without_bars():
+            self.model.save_pretrained(folder)
         self.codec.save(folder)
-        write_settings(folder, self.kind, self.relations)
+        write_settings(folder, self.kind, self.relations, phrases=self.codec.phrases, others=self.others)
 
-    @torch.inference_mode()
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:
-        """Return up to `count` distinct tails for each (event, relation), found by beam search, best first.
+        """Return `count` distinct tails for each (event, relation), best first; fewer where it has no more to say.
 
-        A log-probability is the mean over the tokens of the tail, as `logprobs` gives it: the same whichever
-        search found the tail. Beams that spell nothing, "none" or broken characters are left out.
+        Beams and samples are put in order by their mean log-probability and by how much likelier the event makes them
+        than the `others` do. One that says nearly the same as a better one is taken only where there are too few that
+        do not. Tails that spell nothing, "none", or have line ends, controls or broken characters, are left out.
+
+        A log-probability is the mean over the tokens of the tail, as `logprobs` gives it, whichever search found it.
 
         Raises:
             InputError: a relation that the student was not trained on, or `count` below 1.
         """
         check_request(self, [relation for _, relation in pairs], count)
-        prompts = {
-            (event, relation): self.codec.event(event) + self.codec.question(relation)
-            for event, relation in dict.fromkeys(pairs)
-        }
-        tails: dict[tuple[str, str], list[str]] = {}
-        beams = count + SPARE_BEAMS
-        for batch in _equal_lengths(prompts, max(1, BATCH_ROWS // beams), "write tails"):
-            for pair, texts in zip(batch, self._search([prompts[pair] for pair in batch], beams), strict=True):
-                tails[pair] = [text for text in dict.fromkeys(texts) if _is_phrase(text)]
-        triples = [Triple(*pair, tail) for pair in prompts for tail in tails[pair]]
+        distinct = list(dict.fromkeys(pairs))
+        written = dict(zip(distinct, self._write([self.codec.given(*pair) for pair in distinct], count), strict=True))
+        triples = [Triple(*pair, tail) for pair, tails in written.items() for tail in tails]
         sums, tokens = self.logprobs(triples)
-        means = dict(zip(triples, (sums / np.maximum(tokens, 1)).tolist(), strict=True))
-        scorable = {triple for triple, length in zip(triples, tokens, strict=True) if length}
+        means = sums / tokens
+        values = means.copy()
+        most = min(OTHERS, len(self.others) - 1)
+        if most > 0:
+            rivals = {event: [other for other in self.others if other != event] for event, _ in distinct}
+            elsewhere = [
+                self.logprobs([Triple(rivals[one.head][number], one.relation, one.tail) for one in triples])[0] / tokens
+                for number in range(most)
+            ]
+            values += GAIN_WEIGHT * (means - np.mean(elsewhere, axis=0))
         best: dict[tuple[str, str], list[Prediction]] = {}
-        for pair in prompts:
-            found = [Prediction(t.tail, means[t]) for tail in tails[pair] if (t := Triple(*pair, tail)) in scorable]
-            best[pair] = sorted(found, key=lambda prediction: (-prediction.logprob, prediction.tail))[:count]
+        start = 0
+        for pair, tails in written.items():
+            own = slice(start, start + len(tails))
+            start += len(tails)
+            chosen = choose(tails, values[own].tolist(), count)
+            best[pair] = [Prediction(tails[place], float(means[own][place])) for place in chosen]
         return [list(best[pair]) for pair in pairs]
 
-    @torch.inference_mode()
     def logprobs(self, triples: Sequence[Triple]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the summed log-probability of each tail and its tokens with the end, both (n,); 0 tokens if too long.
 
@@ -113,32 +131,34 @@ class Generator:
             InputError: a relation that the student was not trained on.
         """
         check_request(self, [triple.relation for triple in triples])
-        sums, tokens = np.zeros(len(triples)), np.zeros(len(triples), dtype=np.int64)
-        rows = {number: encode_row(self.codec, triple) for number, triple in enumerate(triples)}
-        events = {number: event for number, (event, rest) in sorted(rows.items(), key=lambda row: row[1]) if rest}
-        for batch in _equal_lengths(events, BATCH_ROWS, "weigh tails"):
-            losses, counted = tail_losses(self.model, [rows[number] for number in batch])
-            sums[batch], tokens[batch] = -losses.sum(1).double().cpu().numpy(), counted.sum(1).cpu().numpy()
-        return sums, tokens
+        sequences = [encode(self.codec, triple) for triple in triples]
+        known = [place for place, (_, tail) in enumerate(sequences) if tail]
+        sums = np.zeros(len(triples))
+        sums[known] = scoring.logprobs(self.model, [sequences[place] for place in known])
+        return sums, np.array([len(tail) for _, tail in sequences], dtype=np.int64)
 
-    def _search(self, prompts: list[tuple[int, ...]], beams: int) -> list[list[str]]:
-        """Return, for prompts of one length, the texts of all their beams."""
-        inputs = torch.tensor(prompts, device=self.model.device)  # (B, P)
-        found = self.model.generate(
-            inputs,
-            attention_mask=torch.ones_like(inputs),
-            generation_config=GenerationConfig(
-                num_beams=beams,
-                num_return_sequences=beams,
-                max_new_tokens=MAX_TAIL_TOKENS,
-                early_stopping=False,
-                eos_token_id=self.codec.end,
-                pad_token_id=self.codec.end,
-                suppress_tokens=self.codec.special,
-            ),
-        )  # (B * beams, P + T)
-        texts = [self.codec.text(row) for row in found[:, inputs.shape[1] :].tolist()]
-        return [texts[start : start + beams] for start in range(0, len(texts), beams)]
+    def _write(self, prompts: Sequence[tuple[int, ...]], count: int) -> list[list[str]]:
+        """Return the candidates behind each prompt: beams, then samples, each text once."""
+        rows = self.model.get_input_embeddings().num_embeddings
+        barred = {*self.codec.special, *range(len(self.codec), rows)}  # some models have rows without a token
+        writer = Writer(
+            self.model, self.codec.tokenizer, ends=[self.codec.end], max_tokens=MAX_TAIL_TOKENS, suppressed=barred
+        )
+        width = max(1, min(count + SPARE_BEAMS, (rows - len(barred)) // 2))
+        found = [self._phrases(tails) for tails in writer.beams(prompts, width)]
+        for number, (nucleus, temperature) in enumerate(DRAWS):
+            wanting = [place for place, tails in enumerate(found) if len(tails) < count or number == 0]
+            asked = [prompts[place] for place in wanting]
+            draws = max(count, SAMPLES) * (MORE if number else 1)
+            drawn = writer.samples(asked, draws, nucleus=nucleus, temperature=temperature)
+            for place, tails in zip(wanting, drawn, strict=True):
+                found[place] |= self._phrases(tails)
+        return [list(tails) for tails in found]
+
+    def _phrases(self, tails: Iterable[Tail]) -> dict[str, None]:
+        """Return the texts of tails that can be given, as they will be stored, each once."""
+        texts = (unicodedata.normalize("NFC", tail.text) for tail in tails if tail.ended)
+        return dict.fromkeys(text for text in texts if _is_phrase(text) and self.codec.tail(text))
 
 
 def device() -> torch.device:
@@ -146,54 +166,16 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def encode_row(codec: Codec, triple: Triple) -> Row:
-    """Return the tokens of a triple's event and tail; the tail has none if it is too long."""
-    tail = codec.tail(triple.tail)
-    return codec.event(triple.head), (*codec.question(triple.relation), *tail) if tail else ()
-
-
-def tail_losses(model: Any, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
-    """Return the negative log-likelihood of every tail token, 0 where padded, and which tokens count, both (B, T).
-
-    Rows of the same event share its computation: the model reads each event once, and the tails go on from copies of
-    its keys and values. In a causal model that is exact, and half the work where events have ten tails.
-
-    Args:
-        model: a causal language model.
-        rows: B rows whose events have the same number of tokens.
-    """
-    events = list(dict.fromkeys(event for event, _ in rows))
-    owners = torch.tensor([events.index(event) for event, _ in rows], device=model.device)
-    longest = max(len(rest) for _, rest in rows) - QUESTION_TOKENS
-    inputs = torch.zeros(len(rows), QUESTION_TOKENS + longest - 1, dtype=torch.long)
-    targets = torch.full((len(rows), longest), IGNORED)
-    for number, (_, rest) in enumerate(rows):
-        inputs[number, : len(rest) - 1] = torch.tensor(rest[:-1])
-        targets[number, : len(rest) - QUESTION_TOKENS] = torch.tensor(rest[QUESTION_TOKENS:])
-    targets = targets.to(model.device)
-    read = model(input_ids=torch.tensor(events, device=model.device), use_cache=True, logits_to_keep=1)
-    name = "cache" if "cache" in read else "past_key_values"  # as earlier releases of transformers 5 call it
-    read[name].batch_select_indices(owners)
-    answer = model(input_ids=inputs.to(model.device), **{name: read[name]}, logits_to_keep=longest)
-    logits = answer.logits  # (B, T, V)
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none"
-    )
-    return losses.view_as(targets), targets != IGNORED
+def encode(codec: Codec, triple: Triple) -> Sequence_:
+    """Return the tokens of what is given and of the tail, which has none if it is too long."""
+    return codec.given(triple.head, triple.relation), codec.tail(triple.tail)
 
 
 def _is_phrase(text: str) -> bool:
-    return bool(text) and text != NOTHING and "\ufffd" not in text and "\0" not in text
+    unwanted = {"\ufffd"} | {letter for letter in text if unicodedata.category(letter) in ("Cc", "Zl", "Zp")}
+    return bool(text) and text != NOTHING and not unwanted & set(text)
 
 
-def _equal_lengths(prompts: Mapping[Key, Sequence[int]], rows: int, label: str) -> Iterator[list[Key]]:
-    """Yield batches of at most `rows` keys whose tokens are equally many."""
-    groups: defaultdict[int, list[Key]] = defaultdict(list)
-    for key, prompt in prompts.items():
-        groups[len(prompt)].append(key)
-    with Bar(total=len(prompts), desc=label, leave=False) as bar:
-        for group in groups.values():
-            for batch in chunked(group, rows):
-                adapt()
-                yield batch
-                bar.update(len(batch))
+def _are_phrases(found: object, relations: Sequence[str]) -> bool:
+    """Return whether a mapping has a text for each relation, or for none."""
+    return isinstance(found, Mapping) and (not found or all(isinstance(found.get(name), str) for name in relations))

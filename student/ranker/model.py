@@ -81,6 +81,7 @@ class Ranker:
         relations: the relations that it was trained on.
         metrics: figures of its training.
         manifest: description of its training data.
+        derived_from: None, since it has no base.
     """
 
     kind = "ranker"
@@ -95,6 +96,7 @@ class Ranker:
         self.relations = tuple(known)
         self.metrics: dict[str, Any] = {}
         self.manifest: dict[str, Any] = {}
+        self.derived_from: str | None = None
         self._encode = encode
 
     @classmethod

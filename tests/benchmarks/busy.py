@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kg.encoder import Encoder
-from kg.evaluate import STARTER
 from kg.model import Triple
+from kg.readings import STARTER
 from student.interface import Recipe
 from student.kinds import KINDS
 

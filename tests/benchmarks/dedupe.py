@@ -19,7 +19,7 @@ from typing import Any
 from datasketch import MinHash, MinHashLSH
 
 from ingest.duplicates.near import first_alike, near_pairs, normalised
-from kg.distill import STARTER
+from kg.readings import STARTER
 
 JACCARD = 0.7
 SAMPLE = 4_000

@@ -229,10 +229,18 @@ def test_a_report_has_the_baselines_beside_the_critic(world: World) -> None:
     assert f"{100 * critic['auc']:.1f}" in table[2]
 
 
-def test_a_report_without_test_judgements_is_refused(world: World) -> None:
-    trained = [judgement for judgement in world.judgements if judgement not in _judged(world, "test")]
-    with pytest.raises(NotReady, match=r"good and bad judged triples of test events; there are 0 and 0; .*split=test"):
-        report(world.train(), trained)
+def test_a_report_without_good_and_bad_test_judgements_says_that_nothing_is_known(world: World) -> None:
+    tested = _judged(world, "test")
+    trained = [judgement for judgement in world.judgements if judgement not in tested]
+    good = [judgement for judgement in tested if judgement.is_good]
+    for judgements, rows in ((trained, 0), (trained + good, len(good))):
+        found = report(world.train(), judgements)
+        assert json.loads(json.dumps(found)) == found
+        assert (found["rows"], found["good"]) == (rows, rows)
+        assert {tuple(system["auc_interval"]) for system in found["systems"].values()} == {(0, 1)}
+        text = format_report(found)
+        assert f"of test events there are {rows} good and 0 bad judged triples" in text
+        assert "kg query unjudged --param split=test" in text
 
 
 def _judged(world: World, split: str) -> list[Judgement]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kg.distill import STARTER
 from kg.graph.knowledge import KnowledgeGraph
+from kg.readings import STARTER
 
 pytestmark = [
     pytest.mark.usefixtures("graph"),

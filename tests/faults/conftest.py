@@ -13,10 +13,11 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from kg.distill import STARTER, distill
+from kg.distill import distill
 from kg.encoder import Encoder
 from kg.errors import KGError
 from kg.graph.connection import open_graph
+from kg.readings import STARTER
 from kg.server.server import Address, Server
 from kg.workspace import Workspace
 from tests import command

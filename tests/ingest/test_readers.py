@@ -75,6 +75,36 @@ def test_completions_are_cleaned_and_what_is_dropped_is_counted(tmp_path: Path) 
     assert dropped == {"duplicate": 1, "too short": 1}
 
 
+def test_a_tails_log_probability_goes_with_it_and_of_equal_tails_the_first_ones_counts(tmp_path: Path) -> None:
+    row = {"event": "PersonX naps", "relation": "xWant", "names": {"Alex": "PersonX"},
+           "tails": ["no", "to thank Alex.", "to thank Alex", "to dream", "to rest"],
+           "logprobs": [-9, -1.5, -0.5, None, 0]}  # fmt: skip
+    good, bad = read(tmp_path / "f", json.dumps(row).encode(), "completions")
+    assert bad == []
+    assert [(one.triple.tail, one.logprob) for one in good] == [
+        ("to thank PersonX", -1.5), ("to dream", None), ("to rest", 0.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("logprobs", "reason"), [
+    ("[-1]", "as many numbers as there are tails, 2"),
+    ("[-1, -1, -1]", "as many numbers as there are tails, 2"),
+    ("-1", "must be a list"),
+    ('{"to rest": -1}', "must be a list"),
+    ("[-1, 0.5]", "0.5 is above 0"),
+    ('[-1, "likely"]', "'likely' is not a number"),
+    ("[-1, true]", "True is not a number"),
+    ("[-1, [2]]", "is not a number"),
+    ("[-1, NaN]", "not valid JSON"),
+    ("[-1, -1e999]", "not valid JSON"),
+])  # fmt: skip
+def test_log_probabilities_that_cannot_be_are_named(tmp_path: Path, logprobs: str, reason: str) -> None:
+    line = f'{{"event": "PersonX naps", "relation": "xWant", "tails": ["to rest", "to eat"], "logprobs": {logprobs}}}'
+    good, bad = read(tmp_path / "f", line.encode(), "completions")
+    assert good == []
+    assert reason in bad[0].reason
+
+
 def test_short_japanese_tails_are_no_short_tails() -> None:
     cleaned = clean_tails(["暇だ。", "a."])
     assert (list(cleaned.kept), cleaned.rules) == (["暇だ"], Counter({"too short": 1}))

@@ -43,3 +43,22 @@ def test_a_count_without_an_end_has_no_time_left(
         bar.update(1500)
     last = capfd.readouterr().err.splitlines()[-1]
     assert re.fullmatch(r"score: 1500 edges, \d\d:\d\d passed", last)
+
+
+WAIT = """
+import time
+from kg import progress
+progress._LINE_SECONDS = 0.2
+with progress.showing("unpack") as show:
+    time.sleep(0.5)
+    show("wri\x1bte")
+"""
+
+
+def test_a_step_that_counts_nothing_says_at_once_what_it_is_and_then_that_it_goes_on() -> None:
+    said = subprocess.run([sys.executable, "-c", WAIT], capture_output=True, text=True, check=True).stderr
+    lines = [line.split(", ")[0] for line in said.splitlines()]
+    assert lines[0] == "unpack"
+    assert 2 <= lines.count("unpack") <= 4
+    assert lines[-1] == r"wri\x1bte"
+    assert all(re.fullmatch(r".*, \d\d:\d\d passed", line) for line in said.splitlines())

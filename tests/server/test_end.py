@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ DISK_MB = 1150
 
 
 def kg(home: Path, *arguments: str, status: int = 0) -> tuple[str, str]:
-    done = command.run(arguments, os.environ | {"KG_HOME": str(home)}, home.parent, home.parent / ".said")
+    with tempfile.TemporaryDirectory() as said:  # the disk of the home may be full
+        done = command.run(arguments, os.environ | {"KG_HOME": str(home)}, home.parent, Path(said) / "said")
     assert done.returncode == status, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
 from student import checkpoint
-from student.generator import training as generator_training
+from student.generator import model as generator_model
+from student.generator import start as generator_start
 from student.interface import Encode, Student
 from student.kinds import KINDS
 
@@ -85,9 +88,45 @@ def memorised(
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make generators that are too small to be good, but quick to train."""
-    monkeypatch.setattr(generator_training, "LAYERS", 1)
-    monkeypatch.setattr(generator_training, "WIDTH", 32)
+    monkeypatch.setattr(generator_start, "LAYERS", 1)
+    monkeypatch.setattr(generator_start, "WIDTH", 32)
     return
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let generators compute in float32, whatever this machine is fast in."""
+    use_dtype(monkeypatch, torch.float32)
+
+
+def use_dtype(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
+    for module in (generator_start, generator_model):
+        monkeypatch.setattr(module, "fast_dtype", lambda: dtype)
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny GPT-2 with its tokenizer, as a user might have on disk."""
+    folder = tmp_path_factory.mktemp("base")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=280, initial_alphabet=alphabet, special_tokens=["<|endoftext|>"], show_progress=False
+    )
+    bpe.train_from_iterator(["PersonX misses the bus", "to call a taxi"], trainer)
+    names = dict.fromkeys(("eos_token", "bos_token", "unk_token"), "<|endoftext|>")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, **names)
+    tokenizer.save_pretrained(folder)
+    end = tokenizer.eos_token_id
+    config = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=256, n_layer=1, n_embd=32, n_head=2, bos_token_id=end, eos_token_id=end
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture

@@ -8,7 +8,17 @@ import pytest
 from numpy.typing import NDArray
 
 from kg.model import Triple
-from student.evaluation import CONTROLS, compare, controls, correct_with_judgements, measure, perplexity
+from student.evaluation import (
+    CONTROLS,
+    compare,
+    controls,
+    correct_with_judgements,
+    judge_error,
+    measure,
+    perplexity,
+    preference,
+    read_share,
+)
 from student.interface import Encode, Student
 from student.report import format_report
 
@@ -37,6 +47,11 @@ def place(texts: Sequence[str]) -> NDArray[np.float32]:
 def oracle(triples: Sequence[Triple]) -> NDArray[np.float64]:
     """Find good what says so."""
     return np.array([float(triple.tail.startswith("good")) for triple in triples])
+
+
+def unread(triples: Sequence[Triple]) -> dict[str, object]:
+    """Stands for readers who have read nothing."""
+    return read_share(triples, {}, None)
 
 
 def tails(share: float, events: int = 40, each: int = 5) -> list[Triple]:
@@ -91,7 +106,7 @@ def test_measure_gives_the_right_shares() -> None:
         Triple("b", "xWant", "good 1"),
         Triple("c", "xWant", "bad"),
     ]
-    (row,) = measure({"mine": triples}, oracle, training, seed=1)
+    (row,) = measure({"mine": triples}, oracle, unread, training, seed=1)
     assert (row["name"], row["rows"], row["events"]) == ("mine", 4, 3)
     assert row["acceptance"] == 0.75
     assert row["distinct"] == 0.75
@@ -102,7 +117,7 @@ def test_measure_gives_the_right_shares() -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.6, 1.0])
 def test_an_interval_contains_the_mean(share: float) -> None:
-    (row,) = measure({"mine": tails(share)}, oracle, [], seed=1)
+    (row,) = measure({"mine": tails(share)}, oracle, unread, [], seed=1)
     low, high = row["interval"]
     assert row["acceptance"] == pytest.approx(share)
     assert low - 1e-9 <= share <= high + 1e-9
@@ -110,15 +125,16 @@ def test_an_interval_contains_the_mean(share: float) -> None:
 
 def test_an_interval_is_as_wide_as_the_events_differ() -> None:
     clustered = [Triple(f"e{e}", "xWant", f"{'good' if e % 2 else 'bad'} {n}") for e in range(40) for n in range(10)]
-    (wide,) = measure({"mine": clustered}, oracle, [], seed=1)
+    (wide,) = measure({"mine": clustered}, oracle, unread, [], seed=1)
     low, high = wide["interval"]
     assert high - low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(40), rel=0.2)  # 40 events, not 400 rows
 
 
 def test_an_empty_set_has_no_figures() -> None:
-    (row,) = measure({"empty": []}, oracle, [], seed=1)
+    (row,) = measure({"empty": []}, oracle, unread, [], seed=1)
     assert row == {
-        "name": "empty", "rows": 0, "events": 0, "acceptance": None, "interval": None, "distinct": None, "novel": None
+        "name": "empty", "rows": 0, "events": 0, "acceptance": None, "interval": None, "distinct": None, "novel": None,
+        "readers": {"basis": "none", "read": 0, "share": None, "interval": [0.0, 0.0]},
     }  # fmt: skip
 
 
@@ -223,6 +239,7 @@ def report_of(judge_interval: list[float], **changed: object) -> str:
             "kind": "ranker",
             "perplexity": {"per_token": 12.4, "per_word": 20.0, "covered": 0.99},
             "comparisons": comparisons[name],
+            "preference": {"rows": 0, "auc": None, "pairs": 0, "accuracy": None},
             "corrected": None,
             "training_changed": name == "ranker-2",
         }
@@ -234,8 +251,8 @@ def report_of(judge_interval: list[float], **changed: object) -> str:
         "sources": {"annotators": ["ann", "bob"], "datasets": ["mine.tsv"], "notes": []},
     }  # fmt: skip
     content = {
-        "split": "test", "judge": judge, "sets": measure(sets, oracle, [], seed=1), "students": students,
-        "verdicts": {"used": 0, "left_out": {}},
+        "split": "test", "judge": judge, "sets": measure(sets, oracle, unread, [], seed=1), "students": students,
+        "verdicts": {"used": 0, "left_out": {}}, "judge_error": judge_error([]), "reference": {},
     }  # fmt: skip
     return format_report(content | changed)
 
@@ -252,9 +269,9 @@ def test_a_report_begins_with_what_it_comes_to_in_words() -> None:
 
 def test_a_report_has_a_line_for_each_set_and_comparison() -> None:
     lines = report_of([0.7, 0.9]).splitlines()
-    assert "| ranker-1, raw | 200 | 40 | 80.0 % | no spread between events | 100.0 % | 100.0 % |" in lines
-    assert "| ranker-2, raw | 200 | 40 | 20.0 % | no spread between events | 100.0 % | 100.0 % |" in lines
-    assert "| empty | 0 | 0 | | | | |" in lines
+    assert "| ranker-1, raw | 200 | 40 | not read | 0 | 80.0 % | 100.0 % | 100.0 % |" in lines
+    assert "| ranker-2, raw | 200 | 40 | not read | 0 | 20.0 % | 100.0 % | 100.0 % |" in lines
+    assert "| empty | 0 | 0 | not read | 0 | | | |" in lines
     assert "- raw against most frequent tail: +40.0 points (no spread between events): beats it" in lines
     assert "- raw against most frequent tail: -20.0 points (no spread between events): does not beat it" in lines
     assert "- raw against another event: nothing to compare" in lines
@@ -262,7 +279,7 @@ def test_a_report_has_a_line_for_each_set_and_comparison() -> None:
     assert "Perplexity of held-out tails among the tails it knows: 12; it knows 99.0 % of them." in lines
     assert lines.count("to training go by what the query returns now.") == 1
     assert any("60.0 points apart" in line for line in lines)
-    assert {line.count("|") for line in lines if line.startswith("|")} == {8}
+    assert {line.count("|") for line in lines if line.startswith("|")} == {9}
 
 
 def test_a_judge_no_better_than_chance_estimates_nothing() -> None:
@@ -272,8 +289,8 @@ def test_a_judge_no_better_than_chance_estimates_nothing() -> None:
     assert "80.0 %" not in text
     assert "points" not in text
     assert "beats" not in text
-    assert "| ranker-1, raw | 200 | 40 | 100.0 % | 100.0 % |" in text
-    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {6}
+    assert "| ranker-1, raw | 200 | 40 | not read | 0 | 100.0 % | 100.0 % |" in text
+    assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {8}
 
 
 def test_a_report_says_whose_verdicts_it_rests_on_and_nothing_of_other_data() -> None:
@@ -286,7 +303,7 @@ def test_a_report_says_whose_verdicts_it_rests_on_and_nothing_of_other_data() ->
 def test_fresh_verdicts_come_first_and_those_left_out_are_counted() -> None:
     students = {"ranker-1": {
         "kind": "ranker", "perplexity": {"per_token": None, "per_word": None, "covered": 0.0}, "comparisons": {},
-        "training_changed": False,
+        "training_changed": False, "preference": {"rows": 3, "auc": None, "pairs": 0, "accuracy": None},
         "corrected": {"judged": 20, "judged_acceptance": 0.7, "estimate": 0.651, "interval": [0.55, 0.75]},
     }}  # fmt: skip
     verdicts = {"used": 20, "left_out": {"about validation events, while this is about test events": 3}}
@@ -299,7 +316,7 @@ def test_fresh_verdicts_come_first_and_those_left_out_are_counted() -> None:
 
 
 def test_a_single_event_has_no_interval_and_beats_nothing() -> None:
-    (row,) = measure({"mine": tails(0.6, events=1)}, oracle, [], seed=1)
+    (row,) = measure({"mine": tails(0.6, events=1)}, oracle, unread, [], seed=1)
     assert row["interval"] is None
     found = compare(tails(0.8, events=1), tails(0.2, events=1), oracle, seed=1)
     assert found is not None
@@ -308,7 +325,7 @@ def test_a_single_event_has_no_interval_and_beats_nothing() -> None:
 
 
 def test_what_is_new_is_not_said_where_the_training_is_not_one() -> None:
-    (row,) = measure({"mine": tails(0.6)}, oracle, None, seed=1)
+    (row,) = measure({"mine": tails(0.6)}, oracle, unread, None, seed=1)
     assert row["novel"] is None
     assert row["distinct"] == 1
 
@@ -317,3 +334,68 @@ def test_a_corrected_estimate_stays_a_share() -> None:
     found = correct_with_judgements(np.array([0.9, 0.95, 0.99, 0.2]), [0, 3], [True, True])
     assert (found["estimate"], found["interval"][1]) == (1.0, 1.0)
     assert 0 <= found["interval"][0] < 1
+
+
+def test_a_share_is_a_point_only_where_all_rows_or_a_random_sample_were_read() -> None:
+    rows = tails(0.6)
+    verdicts = {triple: triple.tail.startswith("good") for triple in rows}
+    whole = read_share(rows, verdicts, None)
+    assert (whole["basis"], whole["read"], whole["share"]) == ("all", 200, pytest.approx(0.6))
+    assert whole["interval"] == pytest.approx([0.5309, 0.6654], abs=1e-3)  # Wilson, by hand
+    some = dict(list(verdicts.items())[:50])
+    assert read_share(rows, some, None) == {
+        "basis": "some", "read": 50, "share": None, "interval": [30 / 200, 180 / 200],
+    }  # fmt: skip
+    assert read_share(rows, some, some)["share"] == pytest.approx(0.6)
+    assert unread(rows) == {"basis": "none", "read": 0, "share": None, "interval": [0.0, 1.0]}
+    perfect = read_share(rows[:3], dict.fromkeys(rows, True), None)["interval"]
+    assert perfect[0] < perfect[1], "no interval has zero width"
+
+
+def test_a_student_prefers_what_readers_accept(memorised: Memorised, eight: list[Triple]) -> None:
+    student, _ = memorised["ranker"]
+    swapped = [Triple(triple.head, triple.relation, eight[(n + 4) % 8].tail) for n, triple in enumerate(eight)]
+    verdicts = dict.fromkeys(swapped, False) | dict.fromkeys(eight, True)
+    found = preference(student, verdicts | {Triple("a", "xUnknown", "b"): True})
+    assert found["auc"] > 0.9
+    assert found["accuracy"] > 0.9
+    assert found["rows"] <= 16
+    assert 0 < found["pairs"] <= 64
+    turned = preference(student, {triple: not good for triple, good in verdicts.items()})
+    assert turned["accuracy"] == pytest.approx(1 - found["accuracy"])
+    assert preference(student, dict.fromkeys(eight, True)) == {"rows": 8, "auc": None, "pairs": 0, "accuracy": None}
+
+
+def test_the_judge_is_held_against_the_readers() -> None:
+    rows = [
+        {"acceptance": 0.7, "readers": {"share": 0.2}},
+        {"acceptance": 0.7, "readers": {"share": 0.9}},
+        {"acceptance": 0.7, "readers": {"share": None}},
+        {"acceptance": None, "readers": {"share": 0.1}},
+    ]
+    assert judge_error(rows) == {"sets": 2, "error": pytest.approx(0.35)}
+    assert judge_error(rows[2:]) is None
+
+
+def test_readers_come_before_the_judge() -> None:
+    def read(triples: Sequence[Triple]) -> dict[str, object]:
+        return read_share(triples, {triple: triple.tail[-1] in "01234" for triple in triples}, None)
+
+    names = ("teacher, raw", "another event", "ranker-1, raw", "ranker-1, accepted")
+    rows = measure({name: tails(0.6) for name in names} | {"ranker-2, raw": tails(0.2)[:4]}, oracle, read, [], seed=1)
+    reference = {
+        "sets": {"generator, raw": {"rows": 1008} | read(tails(0.6))},
+        "agreement": {"twice": 200, "same": 0.95, "kappa": 0.9, "gold": 0.97, "other": 0.08},
+    }
+    rows += measure({"ranker-2, accepted": []}, oracle, unread, [], seed=1)
+    text = report_of([0.7, 0.9], sets=rows, reference=reference, judge_error=judge_error(rows))
+    assert "- ranker-1: readers accept 50.0 % of what it says (43.1 % to 56.9 %; 200 of 200 rows read)" in text
+    assert "Of the 200 that the critic lets pass they accept 50.0 % (+0.0 points)" in text
+    assert "Beside it: the teacher 50.0 % and another event 50.0 %." in text
+    assert "its estimates are off by" in text
+    assert "- by readers, raw against another event: +0.0 points" in text
+    assert "raw against most frequent tail" not in text.partition("## ranker-2")[0]
+    unread_text = report_of([0.7, 0.9], judge_error={"sets": 3, "error": 0.44})
+    assert "Where readers judged, its estimates are 44 points off in the mean." in unread_text
+    assert "| generator, raw | 1,008 | 200 | **50.0 %** (43.1 % to 56.9 %) |" in text
+    assert "200 rows were read twice: 95.0 % the same, Cohen's kappa 0.90" in text

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import transformers
 
 from kg.errors import InputError, NotFound, UnknownRelation
+from kg.language_model import terms
+from kg.language_model.terms import NOTICE, SENTENCE, refuse_to_publish_without
 from kg.model import NOTHING, Triple
 from kg.vocabulary import Vocabulary
 from student import checkpoint
 from student.files import read_manifest
+from student.generator.tokens import Codec
 from student.interface import Encode, Student
 from student.kinds import KINDS
 from tests.student.conftest import EPOCHS
@@ -261,3 +265,74 @@ def test_settings_that_make_no_sense_are_an_input_error(content: object, tmp_pat
     (tmp_path / "student.json").write_text(json.dumps(content))
     with pytest.raises(InputError):
         checkpoint.load(tmp_path, encode)
+
+
+@pytest.mark.parametrize("phrases", [["so"], "so", {"xWant": "so"}, {"xWant": "so", "xReact": 3}, {"xNeed": "so"}])
+def test_a_generator_whose_phrases_are_not_those_of_its_relations_is_damaged(
+    phrases: object, memorised: Memorised, tmp_path: Path, encode: Encode
+) -> None:
+    change_settings(memorised, tmp_path, phrases=phrases)
+    with pytest.raises(InputError, match="does not say by which words its student is asked; train the student again"):
+        checkpoint.load(tmp_path, encode)
+
+
+@pytest.mark.parametrize("others", ["PersonX naps", [3], None])
+def test_a_generator_whose_other_events_are_no_texts_is_damaged(
+    others: object, memorised: Memorised, tmp_path: Path, encode: Encode
+) -> None:
+    change_settings(memorised, tmp_path, others=others)
+    with pytest.raises(InputError, match="does not say which events tails are held against; train the student again"):
+        checkpoint.load(tmp_path, encode)
+
+
+def test_a_generator_of_version_0_1_has_neither_phrases_nor_other_events(
+    memorised: Memorised, tmp_path: Path, encode: Encode, eight: list[Triple]
+) -> None:
+    change_settings(memorised, tmp_path)
+    settings = json.loads((tmp_path / "student.json").read_text())
+    del settings["phrases"], settings["others"]
+    (tmp_path / "student.json").write_text(json.dumps(settings))
+    opened = checkpoint.load(tmp_path, encode)
+    assert opened.predict(pairs_of(eight), 2) == memorised["generator"][0].predict(pairs_of(eight), 2)
+
+
+def change_settings(memorised: Memorised, folder: Path, **changed: object) -> None:
+    """Copy the generator's checkpoint into a folder, with other settings."""
+    _, whole = memorised["generator"]
+    for path in whole.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    settings = json.loads((folder / "student.json").read_text())
+    (folder / "student.json").write_text(json.dumps(settings | changed))
+
+
+GEMMA = {"vocab_size": 300, "num_hidden_layers": 2, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16,
+         "num_attention_heads": 2, "num_key_value_heads": 1, "sliding_window": 8}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["generator", "ranker"])
+def test_a_student_of_texts_that_gemma_wrote_says_so_and_carries_the_notice(
+    kind: str, train: Train, tmp_path: Path, encode: Encode
+) -> None:
+    train(kind, tmp_path / "plain")
+    assert "derived_from" not in read_manifest(tmp_path / "plain")
+    assert not (tmp_path / "plain" / NOTICE).exists()
+    student = train(kind, tmp_path / "derived", manifest={"lang": "en", "derived_from": "gemma"})
+    assert student.manifest["derived_from"] == "gemma"
+    assert checkpoint.load(tmp_path / "derived", encode).manifest["derived_from"] == "gemma"
+    assert SENTENCE in (tmp_path / "derived" / NOTICE).read_text(encoding="utf-8")
+
+
+def test_a_student_of_a_gemma_is_derived_from_it_and_so_is_a_student_of_that(train: Train, tmp_path: Path) -> None:
+    train("generator", tmp_path / "scratch")
+    base = tmp_path / "base"
+    Codec.load(tmp_path / "scratch", ["xWant"], {}).save(base)
+    model = transformers.Gemma3ForCausalLM(transformers.Gemma3TextConfig(**GEMMA))
+    model.save_pretrained(base)
+    (base / "GEMMA_TERMS.html").write_text("Gemma Terms of Use, Prohibited Use Policy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(terms, "find_package", lambda: None)
+        for name, start in (("first", base), ("second", tmp_path / "first")):
+            student = train("generator", tmp_path / name, base=str(start), epochs=1)
+            assert student.manifest == {"lang": "en", "derived_from": "gemma"}
+            assert read_manifest(tmp_path / name) == student.manifest
+            refuse_to_publish_without(tmp_path / name)

@@ -16,7 +16,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from ingest.teacher.rendering import Pair, put_names
-from kg.distill import STARTER
+from kg.readings import STARTER
 
 ENDS = {
     "comes across as": "xAttr", "feels": "xReact", "intends": "xIntent", "wants": "xWant", "has": "xNeed",

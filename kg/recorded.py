@@ -1,0 +1,48 @@
+"""Recorded teachers: what a language model wrote and readers judged, as two files.
+
+Two come with the software, in the starter corpus (`starter/README.md` says who wrote and who judged); the folder of a
+user's domain is a third.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from kg.errors import InputError
+from kg.readings import STARTER
+
+
+class RecordedTeacher(NamedTuple):
+    """What a teacher wrote, and verdicts on it.
+
+    Attributes:
+        completions: in the format `completions`.
+        judgements: a TSV of verdicts.
+        model: the name of the model that wrote the completions; terms that hold for its texts follow from the name.
+        licence: of the completions; None where there is none to name.
+    """
+
+    completions: Path
+    judgements: Path
+    model: str = "teacher"
+    licence: str | None = None
+
+
+TEACHERS: dict[str, RecordedTeacher] = {
+    "strong": RecordedTeacher(STARTER / "completions.jsonl", STARTER / "judgements.tsv", licence="CC0-1.0"),
+    "weak": RecordedTeacher(
+        STARTER / "weak-teacher.jsonl", STARTER / "weak-judgements.tsv", model="google/gemma-3-270m"
+    ),
+}
+"""The teachers of the starter corpus, in the order in which they are loaded: a large model, and a small base model."""
+
+
+def teacher_in(folder: Path) -> RecordedTeacher:
+    """Return the teacher of a domain's folder.
+
+    Raises:
+        InputError: the folder lacks one of the two files.
+    """
+    teacher = RecordedTeacher(folder / "completions.jsonl", folder / "judgements.tsv")
+    if missing := [path.name for path in (teacher.completions, teacher.judgements) if not path.is_file()]:
+        raise InputError(f"{folder} has no {' and no '.join(missing)}; kg init shop makes a folder that shows them")
+    return teacher

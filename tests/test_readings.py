@@ -1,0 +1,101 @@
+"""Blind readings: how sheets are drawn and checked, and that what is shipped is what readers answered."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from kg.model import Triple
+from kg.readings import STARTER, load_readings
+from tests import readings
+from tests.readings import GOLD, OTHER, agreement, make, read, report, ship
+
+SHEETS = sorted((Path(__file__).parent / "data" / "readings").glob("*/about.json"))
+EVENTS = [f"PersonX does thing {number}" for number in range(60)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    lines = ["set\thead\trelation\ttail"]
+    for number, event in enumerate(EVENTS):
+        for place in range(7):
+            lines.append(
+                f"generator-0123456789ab, raw\t{event}\txWant\t{'good' if place < 3 else 'bad'} {place} {number}"
+            )
+            lines.append(f"teacher, raw\t{event}\txWant\tgood by teacher {place} {number}")
+        lines.append(f"generator-0123456789ab, accepted\t{event}\txWant\tgood 0 {number}")
+    (tmp_path / "sets.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    make(tmp_path / "sheets", tmp_path, seed=3)
+    return tmp_path / "sheets"
+
+
+def answer(folder: Path, *, fooled: tuple[int, ...] = (), deaf: tuple[int, ...] = ()) -> None:
+    """Answer as readers who accept what says "good" and know the controls, but for those who accept or reject all."""
+    with (folder / "key.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    for sheet in {int(row["sheet"]) for row in rows}:
+        lines = []
+        for row in rows:
+            if int(row["sheet"]) == sheet:
+                is_good = row["sets"] == GOLD or (row["sets"] != OTHER and row["tail"].startswith("good"))
+                is_good = (is_good or sheet in fooled) and sheet not in deaf
+                lines.append(f"{row['row']}\t{2 if is_good else -1}")
+        (folder / f"answers-{sheet}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_every_row_of_a_student_and_a_sample_of_the_teacher_is_on_a_sheet_and_a_fifth_on_two(folder: Path) -> None:
+    answer(folder)
+    found = read(folder)
+    counts = {name: sum(name in names for names in found.sets.values()) for name in ("generator, raw", "teacher, raw")}
+    assert counts == {"generator, raw": 420, "teacher, raw": readings.SAMPLE}
+    assert agreement(found)["twice"] == round(readings.SECOND * 620)
+    assert "| generator, raw | 420 | 42.9% |" in report(found)
+
+
+def test_a_reader_sees_no_source_and_planted_controls_are_a_tenth(folder: Path) -> None:
+    for sheet in folder.glob("sheet-*.tsv"):
+        rows = [line.split("\t") for line in sheet.read_text(encoding="utf-8").splitlines()]
+        assert {len(row) for row in rows} == {4}
+        text = sheet.read_text(encoding="utf-8")
+        assert not any(word in text for word in ("generator", ", raw", "control:", "teacher, "))
+    with (folder / "key.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    planted = [row for row in rows if row["sets"] in (GOLD, OTHER)]
+    assert 0.08 <= len(planted) / len(rows) <= 0.12
+
+
+def test_a_sheet_that_fails_its_controls_counts_for_nothing(folder: Path) -> None:
+    answer(folder, fooled=(1,), deaf=(2,))
+    found = read(folder)
+    assert found.void == [1, 2]
+    assert agreement(found)["gold"] == 1
+    assert all(values[0] == (2 if row[2].startswith("good") else -1) for row, values in found.verdicts.items())
+
+
+def test_a_sheet_with_a_row_left_out_is_refused(folder: Path) -> None:
+    answer(folder)
+    path = folder / "answers-1.tsv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+    with pytest.raises(ValueError, match="does not answer just the rows"):
+        read(folder)
+
+
+def test_what_is_shipped_opens_with_its_sets(folder: Path, tmp_path: Path) -> None:
+    answer(folder)
+    ship(folder, tmp_path)
+    found = load_readings(tmp_path)
+    rows = [Triple(event, "xWant", f"{'good' if place < 3 else 'bad'} {place} {number}")
+            for number, event in enumerate(EVENTS) for place in range(7)]  # fmt: skip
+    whole = found.of(rows)
+    assert whole is not None
+    assert whole.keys() == set(rows)
+    assert sum(whole.values()) == 180
+    assert found.of(rows[:-1]) is None
+    assert found.agreement["same"] == 1
+
+
+@pytest.mark.parametrize("about", SHEETS[-1:])
+def test_the_shipped_verdicts_are_those_of_the_newest_sheets(about: Path, tmp_path: Path) -> None:
+    ship(about.parent, tmp_path)
+    for name in ("readings.tsv", "readings.json"):
+        assert (tmp_path / name).read_bytes() == (STARTER / name).read_bytes()
