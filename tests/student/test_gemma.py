@@ -25,7 +25,7 @@ def test_a_student_of_the_language_model_learns_in_words_and_can_still_spell_jap
     gemma: Path, train: Train, tmp_path: Path, eight: list[Triple], encode: Encode
 ) -> None:
     assert (gemma / "model.safetensors").is_file()
-    train("generator", tmp_path / "student", base="gemma", epochs=5)
+    train("generator", tmp_path / "student", base="gemma", epochs=12)
     assert read_manifest(tmp_path / "student")["derived_from"] == "gemma"
     terms.refuse_to_publish_without(tmp_path / "student")
     student = checkpoint.load(tmp_path / "student", encode)
