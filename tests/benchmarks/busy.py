@@ -57,7 +57,7 @@ def steps(share: float) -> dict[str, float]:
         seconds["embed"] = time.monotonic() - started
         encoder.encode([text for triple in triples for text in (triple.head, triple.tail)])
         for name, kind in KINDS.items():
-            recipe = Recipe(encoder.encode, 0, 1, None, Path(folder, name))
+            recipe = Recipe(encoder.encode, 0, 1, None, {}, Path(folder, name))
             started = time.monotonic()
             kind.train(triples, [name for name in RELATIONS if any(t.relation == name for t in triples)], recipe)
             seconds[name] = time.monotonic() - started

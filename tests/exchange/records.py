@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import half_of, phrase_id
+from kg.identity import half_of, own_uri, phrase_id
 from kg.model import MAX_TEXT_BYTES, NOTHING, Edge, Phrase, Split, Triple, clean_text
 from kg.snapshot.restoring import restore_descriptions, restore_records
 from kg.store.bolt import Store
@@ -65,10 +65,11 @@ uris = st.sampled_from([
 
 @st.composite
 def triples(draw: st.DrawFn) -> Triple:
-    lang, tail, tail_uri = draw(langs), draw(texts), draw(uris)
-    nothing = tail == NOTHING and not tail_uri
+    lang, head, head_uri, tail, tail_uri = (draw(some) for some in (langs, texts, uris, texts, uris))
+    nothing = tail == NOTHING and not own_uri(tail, lang, tail_uri)
     other = "" if nothing else draw(st.sampled_from(["", "fr"]))
-    return Triple(draw(texts), draw(st.sampled_from(RELATIONS.names)), tail, lang, other, draw(uris), tail_uri)
+    head_uri, tail_uri = own_uri(head, lang, head_uri), own_uri(tail, other or lang, tail_uri)  # as a graph keeps them
+    return Triple(head, draw(st.sampled_from(RELATIONS.names)), tail, lang, other, head_uri, tail_uri)
 
 
 def split_by_key(triple: Triple) -> Split:
