@@ -53,6 +53,7 @@ def distill(
     vocabulary: str | None = None,
     kinds: Collection[str] = tuple(KINDS),
     recall: float = 0.8,
+    base: str | None = None,
     seed: int = 0,
     epochs: int | None = None,
     say: Callable[[str], object] = lambda _: None,
@@ -70,6 +71,7 @@ def distill(
         vocabulary: of the relations in it, as `vocabulary_of` finds it; None is SKD's.
         kinds: of the students to train.
         recall: share of the good triples that the thresholds keep, in (0, 1].
+        base: of the students that can start from one, as `student.runs.base_named` takes it.
         seed: of everything random.
         epochs: of all students; None derives them from the data.
         say: told what is being done, a line a step.
@@ -95,7 +97,8 @@ def distill(
 
     def learn(kind: str, source: str) -> None:
         query = queries.load("training") if corpus else training_of([loaded[source]])
-        trained = train_student(graph, workspace, kind, query, encoder, base=base_named(kind), seed=seed, epochs=epochs)
+        start = base_named(kind, base) if KINDS[kind].takes_base else None
+        trained = train_student(graph, workspace, kind, query, encoder, base=start, seed=seed, epochs=epochs)
         learnt.append(f"- {trained.id}: {trained.triples:,} triples, accepted of {source}")
         student_id, student = open_student(graph, workspace, trained.id)
         predict(graph, student, student_id, split="test", count=_TAILS)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,8 @@ def distill_once(corpus: str, encoder: str, environment: dict[str, str], said: s
     try:
         with open_graph(workspace) as graph:
             embed = Encoder(encoder, workspace.folder("embeddings"))
-            distill(graph, workspace, embed, corpus=Path(corpus), epochs=1, say=lambda text: print(text, flush=True))
+            speak = partial(print, flush=True)
+            distill(graph, workspace, embed, corpus=Path(corpus), base="none", epochs=1, say=speak)
     except KGError as error:
         sys.exit(f"kg: {error}")
     print("done", flush=True)
