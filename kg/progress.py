@@ -16,6 +16,7 @@ from kg.terminal import say, visible
 
 _LINE_SECONDS = 15.0
 _REDRAW_SECONDS = 0.5
+_UP = "\x1b[A"  # what tqdm moves the cursor with when one bar stands below another
 
 
 class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is not
@@ -82,8 +83,8 @@ class _Lines:
 
     def write(self, text: str) -> None:
         """Write a state of the bar; moves of the cursor are left out."""
-        if text.strip():
-            say(text.strip(), err=True)
+        if state := text.replace(_UP, "").strip():
+            say(state, err=True)
 
     def flush(self) -> None:
         """Hand over what was written."""

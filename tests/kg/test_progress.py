@@ -62,3 +62,15 @@ def test_a_step_that_counts_nothing_says_at_once_what_it_is_and_then_that_it_goe
     assert 2 <= lines.count("unpack") <= 4
     assert lines[-1] == r"wri\x1bte"
     assert all(re.fullmatch(r".*, \d\d:\d\d passed", line) for line in said.splitlines())
+
+
+def test_a_bar_within_another_moves_no_cursor_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    with progress.Bar(desc="accept", unit="edges") as outer, progress.Bar(desc="embed", unit="phrases") as inner:
+        inner.update(3)
+        outer.update(2)
+    said = capfd.readouterr().err
+    assert "embed: 3 phrases" in said
+    assert "x1b" not in said
