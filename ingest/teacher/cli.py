@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from ingest.teacher.plan import Plan
     from ingest.teacher.run import Taught
 
-Model = Annotated[str, typer.Option(help="The model, by its name at the provider.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="The model, by its name at the provider; of a local teacher a folder, a hub's name, or gemma.",
+        show_default=False,
+    ),
+]
 Prompts = Annotated[str, typer.Option(metavar="paper|release|DIR", help="The prompts' folder.")]
 Vocabulary = Annotated[str, typer.Option(metavar="NAME|FILE", help="A shipped vocabulary or a TOML file.")]
 InterfaceName = Annotated[
-    str, typer.Option("--interface", help="chat, completions, or local (a transformers model in this process).")
+    str, typer.Option("--interface", help="chat, completions, or local (a base model in this process).")
 ]
 BaseUrl = Annotated[str | None, typer.Option(help="The provider; without it, $OPENAI_BASE_URL or OpenAI.")]
 Lang = Annotated[str, typer.Option(help="BCP 47 tag of the texts.")]
@@ -134,6 +140,7 @@ def _teach(
     dry_run: bool, yes: bool, show_prompt: bool = False,
 ) -> None:  # fmt: skip
     from ingest.teacher import events, inferences
+    from ingest.teacher.local import make_ready
     from ingest.teacher.openai import OpenAITeacher
     from ingest.teacher.quote import quote
     from ingest.teacher.run import Teaching
@@ -147,7 +154,8 @@ def _teach(
     if plan.kind == "events" and offer.estimate.requests:
         say("That is one round; if too few events are new, more follow, six times as much at most.", err=not dry_run)
     if offer.cached:
-        say(f"{offer.cached:,} more are paid for already.", err=not dry_run)
+        how = "kept from before" if plan.interface == "local" else "paid for already"
+        say(f"{offer.cached:,} more are {how}.", err=not dry_run)
     if offer.borrowed:
         say(f"{plan.prompts} has no prompt for {', '.join(offer.borrowed)}: shipped ones are used.", err=not dry_run)
     if show_prompt:
@@ -156,7 +164,9 @@ def _teach(
     if dry_run:
         say(f"Nothing was asked. To go on: kg ingest resume {offer.run}, or kg ingest batch submit {offer.run}")
         return
-    if offer.estimate.requests and plan.interface != "local" and not yes:
+    if offer.estimate.requests and plan.interface == "local":
+        make_ready(plan.model)
+    elif offer.estimate.requests and not yes:
         ask("Ask the teacher?")
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
     with resumable(_resume(offer.run, budget)):
@@ -203,7 +213,8 @@ def report(plan: "Plan", taught: "Taught", max_failures: float, budget: float | 
     )
     for rule, number in taught.rules.most_common():
         say(f"{number:,} dropped in cleaning: {rule}")
-    if perhaps := sum(lost.requests for lost in account.perhaps_paid):
+    perhaps = sum(lost.requests for lost in account.perhaps_paid)
+    if perhaps and plan.interface != "local":
         most = sum(lost.cost_usd or 0 for lost in account.perhaps_paid)
         say(
             f"{perhaps:,} requests without an answer may have been paid for"

@@ -5,14 +5,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from more_itertools import chunked
+
 from ingest.teacher.cache import ReplyCache
 from ingest.teacher.messages import Prompt, Reply, Request, Teacher
 from ingest.teacher.openai import OpenAITeacher
 from ingest.teacher.plan import Plan, save_plan
 from ingest.teacher.prompts import Prompts
 from kg.identity import phrase_id, unordered_hash
+from kg.language_model.opening import origin_of_model
+from kg.language_model.terms import derived_field
 from kg.run import Run
 from kg.workspace import Workspace
+
+_ALIKE = 64  # events about which a local teacher is asked for one relation, before it is for the next
 
 
 class Lesson:
@@ -64,14 +70,15 @@ class Lesson:
         save_plan(self.plan, folder, self.prompts.files(self.plan.names))
 
     def requests(self) -> Iterator[Request]:
-        """Yield the requests for inferences, event by event."""
-        for event in self.plan.texts:
+        """Yield the requests for inferences, event by event; for a local teacher a relation of many events at once."""
+        for some in chunked(self.plan.texts, _ALIKE if self.plan.alike else 1):
             for relation in self.plan.relations:
-                yield self.inference_request(event, relation.name)
+                for event in some:
+                    yield self.inference_request(event, relation.name)
 
     def inference_request(self, event: str, relation: str) -> Request:
         """Return the request for the inferences of one event and relation."""
-        prompt = self.prompts.for_inferences(event, relation)
+        prompt = self.prompts.for_inferences(event, relation, alike=self.plan.alike)
         name = f"{phrase_id(event, self.plan.lang)}-{relation}"
         return replace(self._request(name, prompt), event=event, relation=relation)
 
@@ -110,6 +117,8 @@ class Lesson:
             "prompts": {name: prompts.digest(name) for name in plan.names}, "settings": prompts.settings(plan.kind),
             "texts": unordered_hash(plan.texts), "number": len(plan.texts),
         }  # fmt: skip
+        if plan.alike:
+            parameters |= {"alike": True, **derived_field(origin_of_model(plan.model))}
         return Run(plan.kind, model=plan.model, parameters=parameters)
 
 
@@ -117,7 +126,7 @@ def _teacher(plan: Plan, timeout_seconds: float, in_flight: int) -> Teacher:
     if plan.interface == "local":
         from ingest.teacher.local import LocalTeacher  # noqa: PLC0415 - imports torch
 
-        return LocalTeacher(plan.model, seed=plan.seed)
+        return LocalTeacher(plan.model, seed=plan.seed, older=plan.older)
     return OpenAITeacher(
         plan.model, plan.interface, base_url=plan.base_url, timeout_seconds=timeout_seconds, in_flight=in_flight
     )

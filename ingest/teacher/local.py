@@ -1,7 +1,7 @@
-"""A teacher in this process: a causal language model through `transformers`, with token log-probabilities.
+"""A teacher in this process: a causal language model that goes on from few-shot prompts, with log-probabilities.
 
-Requests that wait at the same moment are generated in one batch. Presence and frequency penalties are left out: the
-library has none.
+Requests that wait at the same moment are written together (`ingest.teacher.few_shot`). What each of them gets follows
+from its seed and its prompt alone. Presence and frequency penalties are left out.
 """
 
 import asyncio
@@ -10,52 +10,80 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from ingest.cleaning import Completion
 from ingest.teacher.messages import Interface, Reply, Request, Usage
-from ingest.thinking import without_thinking
 from kg import strict_json
-from kg.errors import InputError, MalformedReply, TeacherError
+from kg.errors import InputError, KGError, RefusedReply, TeacherError
+from kg.language_model.opening import DEFAULT, fingerprint
+from kg.language_model.packaged import packaged_model
 from kg.lines import file_hash
-from kg.pretrained import check_causal, open_model
-from kg.threads import adapt
 
-_WEIGHTS = "model.safetensors"
-_BATCH_SEQUENCES = 64
+if TYPE_CHECKING:
+    from ingest.teacher.few_shot import FewShotWriter
+
+_BATCH_SEQUENCES = 128  # written together: with 64 a tail takes a tenth more time, with more replies come late
+_PAUSE_SECONDS = 0.01  # in which no further request came: those that wait are written
+
+
+def make_ready(model: str) -> None:
+    """Convert the model that comes with pip where that has to be done: before a run begins, so that it can be seen.
+
+    Args:
+        model: any; of another one there is nothing to do.
+
+    Raises:
+        NotReady: its package is not installed.
+        InputError: it cannot be converted.
+    """
+    if model == DEFAULT:
+        packaged_model()
 
 
 class LocalTeacher:
-    """A model of this machine, or of the Hugging Face hub."""
+    """A model of this machine, of the Hugging Face hub, or the one that comes with pip."""
 
-    def __init__(self, model: str, *, seed: int = 0) -> None:
+    def __init__(self, model: str, *, seed: int = 0, older: bool = False) -> None:
         """Describe the teacher; nothing is loaded yet.
 
         Args:
-            model: a folder, or a name on the hub.
+            model: a folder, a name on the hub, or `kg.language_model.opening.DEFAULT`.
             seed: of the sampling.
+            older: whether the model is known as version 0.1.0 knew it, under whose name its replies are kept.
         """
         self.model = model
         self.interface: Interface = "local"
         self.dialect: set[str] = set()
-        weights = Path(model, _WEIGHTS)
-        self.server = f"local:{file_hash(weights) if weights.is_file() else model}"
+        self.server = f"local:{_older_fingerprint(model) if older else fingerprint(model)}"
         self._seed = seed
         self._waiting: list[tuple[Request, asyncio.Future[Reply]]] = []
         self._running: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
+        self._closed = False
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True  # ends the writing, which no task can be torn from
         if self._running:
             self._running.cancel()
+            self._running = None
+        self._waiting.clear()
 
     def request(self, name: str, text: str, count: int, settings: Mapping[str, Any]) -> Request:
-        """Return the request for `count` texts that go on from a text."""
+        """Return the request for `count` texts that go on from a text.
+
+        Raises:
+            InputError: a setting cannot be followed.
+        """
         chosen = {key: settings[key] for key in ("temperature", "top_p", "max_tokens", "stop") if key in settings}
+        if chosen.get("temperature", 0) < 0:
+            raise InputError(f"a local teacher draws at a temperature of 0 or more, not {chosen['temperature']}")
+        if not 0 <= chosen.get("top_p", 1) <= 1:
+            raise InputError(f"top_p of a local teacher is from 0 to 1, not {chosen['top_p']}")
         return Request(name, self.server, {"prompt": text, "n": count, "seed": self._seed, **chosen}, count)
 
     def reword(self, request: Request, words: AbstractSet[str] = frozenset()) -> Request:  # noqa: ARG002 - no dialect
@@ -67,10 +95,12 @@ class LocalTeacher:
         return [request]
 
     async def ask(self, request: Request) -> Reply:
-        """Return the reply, generated together with the other requests that wait.
+        """Return the reply, written together with the other requests that wait.
 
         Raises:
             TeacherError: the model cannot be loaded.
+            NotReady: the model that comes with pip is not installed.
+            RefusedReply: the prompt is too long, or nothing was written.
         """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
@@ -79,91 +109,75 @@ class LocalTeacher:
         return await future
 
     async def _drain(self) -> None:
-        await asyncio.sleep(0)  # let the others queue up
         while self._waiting:
-            size = max(1, _BATCH_SEQUENCES // self._waiting[0][0].count)
-            batch, self._waiting = self._waiting[:size], self._waiting[size:]
+            number = 0
+            while number != len(self._waiting):  # let the others queue up
+                number = len(self._waiting)
+                await asyncio.sleep(_PAUSE_SECONDS)
+            batch = self._next_batch()
             try:
-                replies = await asyncio.to_thread(self._generate, [request for request, _ in batch])
+                replies = await asyncio.to_thread(self._write, [request for request, _ in batch])
             except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
-                fault = error if isinstance(error, TeacherError) else TeacherError(f"{self.model} failed: {error}")
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(fault)
-                continue
+                fault = error if isinstance(error, KGError) else TeacherError(f"{self.model} failed: {error}")
+                replies = [fault] * len(batch)
             for (_, future), reply in zip(batch, replies, strict=True):
                 if future.done():
                     continue
-                if any(one.text.strip() for one in reply.completions):
+                if isinstance(reply, Reply):
                     future.set_result(reply)
                 else:
-                    future.set_exception(MalformedReply(f"{self.model} wrote nothing, thinking set aside"))
+                    future.set_exception(reply)
+
+    def _next_batch(self) -> list[tuple[Request, asyncio.Future[Reply]]]:
+        """Take the requests that are like the first one that waits, as many as are written together."""
+        first = self._waiting[0][0]
+        alike = [one for one in self._waiting if _likeness(one[0]) == _likeness(first)]
+        batch = alike[: max(1, _BATCH_SEQUENCES // first.count)]
+        taken = {id(future) for _, future in batch}
+        self._waiting = [one for one in self._waiting if id(one[1]) not in taken]
+        return batch
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
-        """The tokenizer and the model."""
-        import torch  # noqa: PLC0415 - takes seconds
-        from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+    def _writer(self) -> "FewShotWriter":
+        from ingest.teacher.few_shot import FewShotWriter  # noqa: PLC0415 - imports torch
 
-        try:
-            model = open_model("AutoModelForCausalLM", self.model, "teacher", dtype="auto")
-            check_causal(model, self.model, "teacher")
-            tokenizer = AutoTokenizer.from_pretrained(self.model, padding_side="left", trust_remote_code=False)
-        except (InputError, OSError, ValueError, KeyError) as error:
-            raise TeacherError(f"cannot load the model {self.model}: {' '.join(str(error).split())[:200]}") from error
-        if tokenizer.pad_token_id is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        torch.manual_seed(self._seed)
-        return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu")
+        return FewShotWriter(self.model, check=self._check)
 
-    def _generate(self, requests: Sequence[Request]) -> list[Reply]:
-        """Return the replies to requests with the same parameters."""
-        import torch  # noqa: PLC0415 - takes seconds
+    def _check(self) -> None:
+        if self._closed:
+            raise TeacherError(f"{self.model} was called off")
 
-        tokenizer, model = self._loaded
-        adapt()
-        body, count = requests[0].body, requests[0].count
-        tokens = tokenizer([request.body["prompt"] for request in requests], return_tensors="pt", padding=True)
-        tokens = tokens.to(model.device)
-        with torch.inference_mode():
-            made = model.generate(
-                **tokens, do_sample=True, temperature=body.get("temperature", 1.0),
-                top_p=body.get("top_p", 1.0), top_k=0,
-                max_new_tokens=body["max_tokens"], num_return_sequences=count, return_dict_in_generate=True,
-                output_logits=True, pad_token_id=tokenizer.pad_token_id,
-            )  # fmt: skip
-            logprobs = model.compute_transition_scores(made.sequences, made.logits, normalize_logits=True)  # (B * n, T)
-        written = made.sequences[:, tokens["input_ids"].shape[1] :].tolist()
-        replies = []
-        for place in range(len(requests)):
-            rows = range(place * count, (place + 1) * count)
-            completions = tuple(
-                _completion(tokenizer, written[row], logprobs[row].tolist(), body.get("stop") or ()) for row in rows
-            )
-            usage = Usage(int(tokens["attention_mask"][place].sum()), sum(len(written[row]) for row in rows))
-            raw = strict_json.write({"model": self.model, "choices": completions})
-            replies.append(Reply(completions, raw, self.model, usage))
+    def _write(self, requests: Sequence[Request]) -> list[Reply | KGError]:
+        """Return the replies to requests that are alike, or why there is none."""
+        from ingest.teacher.few_shot import Settings  # noqa: PLC0415 - imports torch
+
+        body = requests[0].body
+        found = self._writer.write(
+            [request.body["prompt"] for request in requests], requests[0].count, Settings.of(body),
+            kind=requests[0].relation, seed=body["seed"],
+        )  # fmt: skip
+        replies: list[Reply | KGError] = []
+        for written in found:
+            if isinstance(written, RefusedReply):
+                replies.append(written)
+                continue
+            usage = Usage(written.prompt_tokens, written.completion_tokens)
+            if any(one.text.strip() for one in written.completions):
+                raw = strict_json.write({"model": self.model, "choices": written.completions})
+                replies.append(Reply(written.completions, raw, self.model, usage))
+            else:
+                refusal = RefusedReply(f"{self.model} wrote nothing, thinking set aside")
+                refusal.tokens = (usage.prompt_tokens, usage.completion_tokens)
+                replies.append(refusal)
         return replies
 
 
-def _completion(tokenizer: Any, tokens: list[int], logprobs: list[float], stops: Sequence[str]) -> Completion:
-    """Return a text up to its first stop or end, with the log-probabilities of the tokens up to there."""
-    finish = "length"
-    if tokenizer.eos_token_id in tokens:
-        end = tokens.index(tokenizer.eos_token_id)
-        tokens, finish = tokens[:end], "stop"
-    text = tokenizer.decode(tokens, skip_special_tokens=True)
-    spelt = tokenizer.decode(tokens, skip_special_tokens=False)  # the marks of thinking may be tokens of their own
-    if without_thinking(spelt) != spelt:
-        text = without_thinking(spelt)
-        for token in tokenizer.all_special_tokens:
-            text = text.replace(token, "")
-        cut = min((text.find(stop) for stop in stops if stop in text), default=len(text))
-        return Completion(text[:cut], None, "stop" if cut < len(text) else finish)
-    if found := [text.find(stop) for stop in stops if stop in text]:
-        text, finish = text[: min(found)], "stop"
-        while tokens and len(tokenizer.decode(tokens[:-1], skip_special_tokens=True)) >= len(text.rstrip()):
-            tokens = tokens[:-1]
-    values = logprobs[: len(tokens)]
-    mean, total = (sum(values) / len(values), sum(values)) if values else (None, None)
-    return Completion(text, mean, finish, total)
+def _older_fingerprint(model: str) -> str:
+    """Return what version 0.1.0 knew a model by: the sum of its weights, or its name."""
+    weights = Path(model, "model.safetensors")
+    return file_hash(weights) if weights.is_file() else model
+
+
+def _likeness(request: Request) -> tuple[str, str]:
+    """Return what requests have in common that can be written together: relation, and all but the prompt."""
+    return request.relation, strict_json.write({**request.body, "prompt": ""}, sort_keys=True)

@@ -35,6 +35,8 @@ class Plan:
         count: events wanted; 0 for inferences.
         relations: about which inferences are asked for; for events, those that the graph is to know.
         frozen: whether `prompts` is the copy that the run's folder keeps, which nothing may be added to.
+        older: whether version 0.1.0 made the plan: it named the persons in a local teacher's examples by the event, and
+            knew the model by its weights alone. So its requests are made again word for word.
     """
 
     kind: RunKind
@@ -49,11 +51,17 @@ class Plan:
     count: Annotated[int, msgspec.Meta(ge=0)] = 0
     relations: tuple[Relation, ...] = ()
     frozen: bool = False
+    older: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the prompts that the plan needs."""
         return ("events",) if self.kind == "events" else tuple(relation.name for relation in self.relations)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the prompts of a relation begin alike, so that a model of this machine reads their examples once."""
+        return self.interface == "local" and not self.older
 
 
 def save_plan(plan: Plan, folder: Path, prompts: Mapping[str, str]) -> None:
@@ -92,7 +100,7 @@ def open_plan(workspace: Workspace, run_id: str) -> Plan:
         texts = tuple(msgspec.json.decode(line, type=str) for line in lines if line)
         path = folder / "plan.json"
         content = msgspec.json.decode(path.read_bytes(), type=dict)
-        plan = msgspec.convert(content | {"texts": texts}, Plan)
+        plan = msgspec.convert({"older": True} | content | {"texts": texts}, Plan)
     except (msgspec.MsgspecError, InputError, FileNotFoundError, RecursionError, ValueError) as error:
         why = "it is missing" if isinstance(error, FileNotFoundError) else " ".join(str(error).split())[:200]
         raise InputError(

@@ -140,10 +140,17 @@ class Prompts:
         chosen = random.Random(f"{seed} {number}").sample(list(seeds), min(_SEEDS_SHOWN, len(seeds)))  # noqa: S311
         return Prompt(self._render("events", seeds=chosen), {})
 
-    def for_inferences(self, event: str, relation: str) -> Prompt:
-        """Render the prompt for the tails of an event and a relation; the names follow from the event."""
+    def for_inferences(self, event: str, relation: str, *, alike: bool = False) -> Prompt:
+        """Render the prompt for the tails of an event and a relation.
+
+        Args:
+            event: with PersonX and PersonY.
+            relation: its name.
+            alike: whether the names in the examples follow from the relation, so that its prompts begin alike and a
+                model of this machine reads the examples once, and not from the event.
+        """
         shuffled = list(_POOL)
-        random.Random(event).shuffle(shuffled)  # noqa: S311
+        random.Random(relation if alike else event).shuffle(shuffled)  # noqa: S311
         free = [name for name in (*_QUERY_NAMES, *shuffled) if not re.search(rf"\b{name}\b", event)]
         query = Pair(free[0], free[1])
         rest = [name for name in shuffled if name not in query]

@@ -6,7 +6,7 @@ tree at once, and other prompts take its place, so that every pass of the model 
 in another order, so that a tie may fall the other way.
 
 With `examples`, one and the same text stands before all prompts (a base model that is shown how it is done): it is read
-once, and its keys and values serve every prompt.
+once, and its keys and values serve every prompt. Where a prompt is cut into examples and rest changes no sample.
 """
 
 import random
@@ -37,13 +37,15 @@ class Tail(NamedTuple):
         text: without the space before it.
         logprob: summed log-probability of its tokens, of the end, too, if it ended.
         tokens: without the end.
-        ended: whether it ended within the limit.
+        ended: whether one of the ends stands behind it.
+        logprobs: of each token, and of the end.
     """
 
     text: str
     logprob: float
     tokens: tuple[int, ...]
     ended: bool
+    logprobs: tuple[float, ...]
 
 
 @dataclass
@@ -53,6 +55,7 @@ class _Growing:
     Attributes:
         tokens: those it has.
         logprob: their sum.
+        logprobs: of each of them.
         leaf: from which its next token goes on.
         draw: number of a sample.
         chance: its random numbers.
@@ -60,17 +63,19 @@ class _Growing:
 
     tokens: tuple[int, ...] = ()
     logprob: float = 0.0
+    logprobs: tuple[float, ...] = ()
     leaf: int = 0
     draw: int = 0
     chance: random.Random | None = None
 
 
 class _Whole(NamedTuple):
-    """A tail that is over: the value by which it is ordered, its tokens with its end, its log-probability."""
+    """A tail that is over: the value by which it is ordered, its tokens with its end, their log-probabilities."""
 
     value: float
     tokens: tuple[int, ...]
     logprob: float
+    logprobs: tuple[float, ...]
 
 
 @dataclass
@@ -101,7 +106,8 @@ class Writer:
         max_tokens: int = MAX_TOKENS,
         suppressed: Collection[int] = (),
         allowed: Iterable[int] | None = None,
-        examples: str = "",
+        examples: Prompt = "",
+        is_enough: Callable[[tuple[int, ...]], bool] = lambda _: False,
     ) -> None:
         """Choose what tails may be.
 
@@ -113,7 +119,8 @@ class Writer:
             suppressed: tokens that are never written, though they keep their probability.
             allowed: the only tokens that may be written beside the ends: probabilities are theirs alone, and the head
                 is computed for them alone.
-            examples: text before every prompt. Prompts are cut into tokens by themselves, so let it end with a line.
+            examples: before every prompt. Prompts are cut into tokens by themselves, so let a text end with a line.
+            is_enough: whether a tail of these tokens is over, though no end stands behind it.
         """
         self._model = model
         self._tokenizer = tokenizer
@@ -122,6 +129,7 @@ class Writer:
         self._suppressed = frozenset(suppressed)
         self._allowed = None if allowed is None else {*allowed, *self._ends}
         self._examples = examples
+        self._is_enough = is_enough
         self._names: list[int] | None = None  # of the tokens that the head foretells now; None is all
 
     def greedy(self, prompts: Sequence[Prompt]) -> list[Tail]:
@@ -162,7 +170,7 @@ class Writer:
             best, places = largest(sums, candidates)
             for search, values, found in zip(searches, best.tolist(), places.tolist(), strict=True):
                 grown = [
-                    replace(parent, tokens=(*parent.tokens, self._named(place % tokens)), logprob=value)
+                    self._grown(parent, place % tokens, value - parent.logprob, value)
                     for value, place in zip(values, found, strict=True)
                     for parent in (search.growing[place // tokens],)
                 ]
@@ -173,12 +181,18 @@ class Writer:
         return [self._distinct(search.whole) for search in searches]
 
     def samples(
-        self, prompts: Sequence[Prompt], count: int, *, nucleus: float = 0.9, temperature: float = 1.0, seed: int = 0
+        self,
+        prompts: Sequence[Prompt],
+        count: int,
+        *,
+        nucleus: float = 0.9,
+        temperature: float = 1.0,
+        seed: int = 0,
+        distinct: bool = True,
     ) -> list[list[Tail]]:
-        """Return up to `count` tails behind each prompt, drawn at random, in the order of their draws, no text twice.
+        """Return up to `count` tails behind each prompt, drawn at random, in the order of their draws.
 
-        What is drawn behind a prompt follows from the seed and the prompt, not from the prompts beside it. Draws that
-        repeat an earlier one, or are blank, are drawn again, up to four times.
+        What is drawn behind a prompt follows from the seed and the prompt, not from the prompts beside it.
 
         Args:
             prompts: texts, or their tokens.
@@ -186,6 +200,8 @@ class Writer:
             nucleus: draw from the likeliest tokens that together have this probability (Holtzman et al. 2020).
             temperature: of the softmax that is drawn from; log-probabilities are those of temperature 1.
             seed: of the draws.
+            distinct: draws that repeat an earlier one, or are blank, are drawn again, up to four times, and are left
+                out at last; otherwise all draws are returned as they come.
         """
 
         def step(searches: Sequence[_Search], scores: Tensor, first: int) -> None:
@@ -200,17 +216,20 @@ class Writer:
         ids = self._prompts(prompts)
         whole: list[list[_Whole]] = [[] for _ in prompts]
         found: list[list[Tail]] = [[] for _ in prompts]
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS if distinct else 1):
             searches = {}
             for number, tails in enumerate(found):
                 if lacking := count - len(tails):
-                    chances = [random.Random(f"{seed} {attempt} {draw} {ids[number]}") for draw in range(lacking)]  # noqa: S311
+                    named = (*self._before, *ids[number])
+                    chances = [random.Random(f"{seed} {attempt} {draw} {named}") for draw in range(lacking)]  # noqa: S311
                     growing = [_Growing(draw=draw, chance=chance) for draw, chance in enumerate(chances)]
                     searches[number] = _Search(ids[number], growing)
             self._drive(list(searches.values()), count, step)
             for number, search in searches.items():
                 whole[number] += sorted(search.whole)
-                found[number] = self._distinct(whole[number])
+                found[number] = (
+                    self._distinct(whole[number]) if distinct else [self._tail(one) for one in whole[number]]
+                )
         return found
 
     def _drive(self, searches: Sequence[_Search], width: int, step: _Step) -> None:
@@ -255,9 +274,9 @@ class Writer:
         """Put a token and its log-probability behind each growing tail of a search, for better or worse."""
         search.growing = []
         for one, place, logprob in chosen:
-            grown = replace(one, tokens=(*one.tokens, self._named(place)), logprob=one.logprob + logprob)
+            grown = self._grown(one, place, logprob, one.logprob + logprob)
             if self._is_over(grown):
-                search.whole.append(_Whole(grown.draw, grown.tokens, grown.logprob))
+                search.whole.append(_Whole(grown.draw, grown.tokens, grown.logprob, grown.logprobs))
             else:
                 search.growing.append(grown)
 
@@ -267,7 +286,7 @@ class Writer:
         """Choose the beams of a search from candidates, best first: those that are over, and those that grow on."""
         length = len(grown[0].tokens) ** penalty
         over = [one for one in grown[:width] if self._is_over(one)]
-        search.whole += [_Whole(one.logprob / length, one.tokens, one.logprob) for one in over]
+        search.whole += [_Whole(one.logprob / length, one.tokens, one.logprob, one.logprobs) for one in over]
         search.whole = sorted(search.whole, key=lambda one: -one.value)[:width]
         search.growing = [one for one in grown if not self._is_over(one)][:width]
         if search.growing and len(search.whole) == width:
@@ -276,7 +295,12 @@ class Writer:
                 search.growing = []
 
     def _is_over(self, one: _Growing) -> bool:
-        return one.tokens[-1] in self._ends or len(one.tokens) == self._max_tokens
+        return one.tokens[-1] in self._ends or len(one.tokens) == self._max_tokens or self._is_enough(one.tokens)
+
+    def _grown(self, one: _Growing, place: int, logprob: float, total: float) -> _Growing:
+        """Return a tail with one more token, by its place in what the head foretells, its log-probability, the sum."""
+        tokens, logprobs = (*one.tokens, self._named(place)), (*one.logprobs, logprob)
+        return replace(one, tokens=tokens, logprob=total, logprobs=logprobs)
 
     def _named(self, place: int) -> int:
         """Return the token of a place in what the head foretells."""
@@ -293,7 +317,7 @@ class Writer:
         ended = whole.tokens[-1] in self._ends
         tokens = whole.tokens[:-1] if ended else whole.tokens
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Tail(text.strip(), whole.logprob, tokens, ended)
+        return Tail(text.strip(), whole.logprob, tokens, ended, whole.logprobs)
 
     def _prompts(self, prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
         texts = [prompt for prompt in prompts if isinstance(prompt, str)]
@@ -301,9 +325,15 @@ class Writer:
         return [next(cut) if isinstance(prompt, str) else tuple(prompt) for prompt in prompts]
 
     @cached_property
+    def _before(self) -> tuple[int, ...]:
+        """The tokens of the examples."""
+        examples = self._examples
+        return tokens(self._tokenizer, [examples])[0] if isinstance(examples, str) and examples else tuple(examples)  # type: ignore[arg-type]
+
+    @cached_property
     def _trunk(self) -> Trunk:
         if not self._examples:
             return []
         tree = Tree(self._model)
-        tree.plant(tokens(self._tokenizer, [self._examples]))
+        tree.plant([self._before])
         return tree.trunk()

@@ -7,13 +7,14 @@ with it. Only safetensors are read, never code of a model's own (`kg.pretrained`
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kg.errors import InputError
-from kg.language_model.packaged import packaged_model
-from kg.language_model.terms import GEMMA, derived, origin_of_config, origin_of_folder
+from kg.language_model.packaged import conversion_folder, packaged_model
+from kg.language_model.terms import GEMMA, derived, origin_of_config, origin_of_folder, origin_of_name
 from kg.lines import file_hash
 from kg.pretrained import check_causal, open_model, without_bars
 
@@ -67,10 +68,34 @@ def open_language_model(name: str | None = None, purpose: str = "causal language
         raise InputError(f"no {purpose} {name[:200]}: neither a folder nor a name on a model hub")
     origin = origin_of_folder(Path(name)) if is_folder else None  # before minutes are spent on the weights
     model, tokenizer = _open(name, name, purpose)
-    folder = _folder(name, purpose)
-    paths = {path.name: path for pattern in _MEANING for path in folder.glob(pattern)}
-    digest = _digest({name: file_hash(path) for name, path in paths.items()})
+    digest = _digest(_sums(_folder(name, purpose)))
     return LanguageModel(model, tokenizer, name, digest, derived(origin, origin_of_config(model.config.model_type)))
+
+
+def fingerprint(name: str) -> str:
+    """Return what a model is known by without opening it: a sum over its files, or the name of one on a hub."""
+    if name == DEFAULT:
+        return conversion_folder().name
+    sums = _sums(Path(name)) if name and Path(name).is_dir() else {}
+    return _digest(sums) if sums else name
+
+
+def origin_of_model(name: str) -> str | None:
+    """Return what a model is derived from without opening it, as `LanguageModel.derived_from` has it.
+
+    A hub that cannot be reached is not an error: then the name tells.
+
+    Raises:
+        InputError: a file of the folder is damaged, or names terms that this version does not know.
+    """
+    if name == DEFAULT:
+        return GEMMA
+    if name and Path(name).is_dir():
+        return origin_of_folder(Path(name))
+    if not (origin := origin_of_name(name)) and _HUB_NAME.fullmatch(name):
+        with suppress(InputError):
+            return origin_of_folder(_folder(name, "teacher"))
+    return origin
 
 
 def _open(place: str, name: str, purpose: str) -> tuple[Any, Any]:
@@ -102,9 +127,16 @@ def _folder(name: str, purpose: str) -> Path:
     from transformers.utils import cached_file  # noqa: PLC0415 - takes seconds
 
     try:
+        with suppress(OSError):  # what is known already asks no hub
+            return Path(str(cached_file(name, "config.json", local_files_only=True))).parent
         return Path(str(cached_file(name, "config.json"))).parent
     except (OSError, ValueError) as error:
         raise InputError(f"cannot make a {purpose} of {name}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """Return the sum of each file in a folder that has a say in what a model computes."""
+    return {path.name: file_hash(path) for pattern in _MEANING for path in folder.glob(pattern)}
 
 
 def _digest(sums: Mapping[str, str]) -> str:

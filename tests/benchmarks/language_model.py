@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.language_model [--model FOLDER] [--steps N] [--prompts N] [--alone N]
 
-FOLDER has a causal language model; without one it is that of `skd-graph[lm]`. Its vocabulary is cut to the starter
-corpus first. Training comes before likelihoods and beams, so that tails end as a student's do. Each part checks that
-both ways come to the same, and prints both rates and their ratio.
+FOLDER has a causal language model; without one it is that of `skd-graph[lm]`. It is a teacher as it is; for the rest
+its vocabulary is cut to the starter corpus. Training comes before likelihoods and beams, so that tails end as one's
+do. Each part checks that both ways come to the same, and prints both rates and their ratio.
 
 The usual ways: `transformers.Trainer` with lengths grouped; a loop of one's own that sorts by length, pads, and
 computes the head for the tails only; one pass for each triple; `generate` with padding on the left, 32 prompts at
@@ -26,8 +26,12 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, Trainer, TrainingArguments
 from transformers.utils import logging
 
+from ingest.teacher.few_shot import FewShotWriter, Settings
+from ingest.teacher.few_shot import Written as Texts
+from ingest.teacher.prompts import Prompts
 from kg.errors import NotReady
 from kg.language_model.generation import Tail, Writer
+from kg.language_model.opening import DEFAULT, open_language_model
 from kg.language_model.packing import Sequence_, batches, pack, tail_loss
 from kg.language_model.scoring import Question, tokens, weigh
 from kg.language_model.trimming import trim
@@ -38,7 +42,6 @@ PAIRS, TAILS = 8, 8  # of a step
 RATE = 3e-5
 WIDTH = 4
 MAX_TOKENS = 24
-EXAMPLES = 8
 SAMPLES = 4
 LOGPROB_OFF = 1e-3  # products are summed in another order where prompts are padded
 
@@ -208,7 +211,7 @@ def usual_tails(
     model: Any, prompts: Sequence[Sequence[int]], rows_each: int, ends: list[int], **settings: Any
 ) -> list[list[Written]]:
     """Return tokens and summed log-probability of what `generate` writes, padded on the left."""
-    config = GenerationConfig(eos_token_id=ends, pad_token_id=0, max_new_tokens=MAX_TOKENS, **settings)
+    config = GenerationConfig(**{"eos_token_id": ends, "pad_token_id": 0, "max_new_tokens": MAX_TOKENS, **settings})
     found: list[list[Written]] = []
     each = settings.get("num_return_sequences", 1)
     for some in chunked(prompts, rows_each):
@@ -268,29 +271,39 @@ def write(model: Any, tokenizer: Any, count: int, alone: int) -> None:
         say(f"{name} (differ: {ties(tokenizer, found, expected)})", len(ids) / seconds, usual, "prompts")
 
 
-def teach(model: Any, tokenizer: Any, count: int) -> None:
-    """Compare few-shot prompts of a base model."""
-    known = list({(event, phrase): tail for event, phrase, tail in rows(1) if "like" in phrase}.items())
-    examples = "".join(f"{event}{phrase} {tail}\n" for (event, phrase), tail in known[:EXAMPLES])
-    phrase = known[0][0][1]
-    prompts = [event + phrase for event in dict.fromkeys(event for event, _, _ in rows(0))][:count]
-    ends = sorted({number for name, number in tokenizer.get_vocab().items() if name.startswith(("\n", ".\n"))})
-    writer = Writer(model, tokenizer, ends=ends, max_tokens=MAX_TOKENS, examples=examples)
-    whole = [(*tokenizer(examples)["input_ids"], *row) for row in tokens(tokenizer, prompts, special=False)]
-    _, greedy = timed(lambda: writer.greedy(prompts))
-    expected = usual_tails(model, whole, 8, ends)
-    note = ties(tokenizer, [[tail] if tail.text else [] for tail in greedy], expected)
-    seconds, found = timed(lambda: writer.samples(prompts, SAMPLES, nucleus=0.9, seed=1))
-    usual, _ = timed(
-        lambda: usual_tails(model, whole, 8, ends, do_sample=True, top_p=0.9, top_k=0, num_return_sequences=SAMPLES)
-    )
-    tails = sum(map(len, found))
-    say(
-        f"few-shot samples (greedy differ: {note})",
-        tails / seconds,
-        {"generate": len(whole) * SAMPLES / usual},
-        "tails",
-    )
+def teach(name: str, count: int) -> None:
+    """Compare the local teacher with `generate` on the same prompts, whole; the vocabulary is whole, too."""
+    prompts = Prompts("paper")
+    events = list(dict.fromkeys(event for event, _, _ in rows(0)))[:count]
+    texts = [prompts.for_inferences(event, "xReact", alike=True).text for event in events]
+    settings = prompts.settings("inferences")
+    teacher = FewShotWriter(name)
+    opened = open_language_model(name)
+    ids = tokens(opened.tokenizer, texts)
+    ends = sorted({number for text, number in opened.tokenizer.get_vocab().items() if "\n" in text or "Ċ" in text})
+    ends.append(opened.tokenizer.eos_token_id)
+
+    def ours(temperature: float, each: int) -> list[Texts]:
+        found = teacher.write(texts, each, Settings.of({**settings, "temperature": temperature}))
+        return [one for one in found if isinstance(one, Texts)]
+
+    usual_settings = {"max_new_tokens": settings["max_tokens"]}
+    expected = usual_tails(opened.model, ids, 8, ends, **usual_settings)
+    other = 0
+    for written, [(usual, _)] in zip(ours(0, 1), expected, strict=True):
+        text = opened.tokenizer.decode(usual, skip_special_tokens=True)
+        other += written.completions[0].text.strip() != text.strip()
+    assert other <= max(1, count // 100), f"{other} of {count} differ"
+    seconds, found = timed(lambda: ours(1.0, SAMPLES))
+    usual_seconds, _ = timed(
+        lambda: usual_tails(
+            opened.model, ids, 8, ends, do_sample=True, top_p=0.9, top_k=0, num_return_sequences=SAMPLES,
+            **usual_settings,
+        )
+    )  # fmt: skip
+    tails = sum(len(one.completions) for one in found)
+    usual_rates = {"generate": len(ids) * SAMPLES / usual_seconds}
+    say(f"few-shot samples (greedy: {other} of {count} differ)", tails / seconds, usual_rates, "tails")
 
 
 def main() -> None:
@@ -304,17 +317,16 @@ def main() -> None:
     torch.set_num_threads(1)
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    try:
+        teach(str(options.model or DEFAULT), min(options.prompts, 16))
+    except NotReady as error:
+        print(f"no language model to measure: {error}")
+        return
     if options.model:
         model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(options.model)
     else:
-        from kg.language_model.opening import open_language_model  # noqa: PLC0415 - converts the packaged one
-
-        try:
-            opened = open_language_model()
-        except NotReady as error:
-            print(f"no language model to measure: {error}")
-            return
+        opened = open_language_model()
         model, tokenizer = opened.model, opened.tokenizer
     before, width = len(tokenizer), sum(weight.numel() for weight in model.parameters())
     seconds, tokenizer = timed(
@@ -325,7 +337,6 @@ def main() -> None:
     now = sum(weight.numel() for weight in model.parameters())
     print(f"vocabulary: {before:,} to {len(tokenizer):,} tokens, {width / 1e6:.0f} to {now / 1e6:.0f} M weights "
           f"in {seconds:.1f} CPU-seconds", flush=True)  # fmt: skip
-    teach(model.eval(), tokenizer, min(options.prompts, 16))
     train(model, tokenizer, options.steps)
     model.eval()
     score(model, tokenizer, 20 * options.prompts)

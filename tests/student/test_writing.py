@@ -105,7 +105,7 @@ def test_wider_samples_are_drawn_only_where_tails_are_lacking(
 
 def test_what_is_no_phrase_is_not_given(memorised_one: Generator) -> None:
     def tail(text: str, *, ended: bool = True) -> Tail:
-        return Tail(text, -1.0, (), ended)
+        return Tail(text, -1.0, (), ended, (-1.0,))
 
     endless = " ".join(f"w{number}" for number in range(200))
     bad = ["", NOTHING, "to run\nto hide", "a\rb", "a\u2028b", "\ufffd", "a\0b", "to \x14 run", "to\trun", endless]
