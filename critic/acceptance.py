@@ -7,10 +7,14 @@ its own quantile is mostly chance, so it is drawn towards the overall threshold:
     threshold = w * own + (1 - w) * overall,   w = n / (n + 20),   n = good triples judged of the relation
 
 Both parts fall as the recall rises and w does not depend on it, so a higher recall never accepts less.
+
+Scores of what one teacher writes are not as sharp as another's either. So where several teachers wrote what was judged,
+each with enough good triples has thresholds of its own: its relations are drawn towards its overall threshold, and that
+towards the one of all teachers, by the same rule.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +28,9 @@ RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9)
 _PRIOR_ROWS = 20  # good triples at which a relation's own threshold and the overall one count alike
 
 
-def choose_thresholds(scores: ArrayLike, good: ArrayLike, relations: Sequence[str], recall: float) -> dict[str, float]:
+def choose_thresholds(
+    scores: ArrayLike, good: ArrayLike, relations: Sequence[str], recall: float, prior: float | None = None
+) -> dict[str, float]:
     """Return relation to threshold, and `OVERALL` for relations that have no good triple here.
 
     The overall threshold keeps at least the share `recall` of the good triples given.
@@ -34,6 +40,7 @@ def choose_thresholds(scores: ArrayLike, good: ArrayLike, relations: Sequence[st
         good: (n,) booleans.
         relations: n names.
         recall: in (0, 1].
+        prior: the threshold towards which the overall one is drawn; None leaves it.
 
     Raises:
         InputError: a recall or score out of its range or NaN, or lengths that differ.
@@ -45,13 +52,11 @@ def choose_thresholds(scores: ArrayLike, good: ArrayLike, relations: Sequence[st
     values, is_good = _checked(scores, good, relations)
     if not 0 < recall <= 1:
         raise InputError(f"recall {recall} is not above 0 and at most 1")
-    overall = _quantile(values[is_good], recall)
+    overall = _drawn(values[is_good], recall, prior)
     thresholds = {OVERALL: overall}
     names = np.asarray(relations)[is_good]
     for relation in sorted(set(names.tolist())):
-        own = values[is_good][names == relation]
-        weight = len(own) / (len(own) + _PRIOR_ROWS)
-        thresholds[relation] = weight * _quantile(own, recall) + (1 - weight) * overall
+        thresholds[relation] = _drawn(values[is_good][names == relation], recall, overall)
     return thresholds
 
 
@@ -65,6 +70,50 @@ def thresholds_by_recall(
     """
     wanted = sorted({*RECALLS, recall})
     return {f"{wish:g}": choose_thresholds(scores, good, relations, wish) for wish in wanted}
+
+
+def thresholds_by_teacher(
+    scores: ArrayLike, good: ArrayLike, relations: Sequence[str], wrote: Sequence[Collection[str]], recall: float
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return teacher to thresholds as `thresholds_by_recall` has them, for teachers that have some of their own.
+
+    These are teachers of whose triples at least 20 are judged good, where another one wrote what was judged, too: the
+    overall thresholds are those of a single teacher already.
+
+    Args:
+        scores: (n,) in [0, 1].
+        good: (n,) booleans.
+        relations: n names.
+        wrote: for each triple the teachers that wrote it, maybe none.
+        recall: in (0, 1].
+
+    Raises:
+        InputError, NotReady: as `choose_thresholds`.
+    """
+    values, is_good = _checked(scores, good, relations)
+    overall = thresholds_by_recall(values, is_good, relations, recall)
+    teachers = sorted({teacher for names in wrote for teacher in names})
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for teacher in teachers if len(teachers) > 1 else ():
+        mine = np.array([teacher in names for names in wrote])
+        if is_good[mine].sum() >= _PRIOR_ROWS:
+            names = [relation for relation, is_mine in zip(relations, mine, strict=True) if is_mine]
+            found[teacher] = {
+                f"{wish:g}": choose_thresholds(
+                    values[mine], is_good[mine], names, wish, prior=overall[f"{wish:g}"][OVERALL]
+                )
+                for wish in sorted({*RECALLS, recall})
+            }
+    return found
+
+
+def _drawn(good_scores: NDArray[np.float64], recall: float, prior: float | None) -> float:
+    """Return the threshold of some scores, drawn towards another one the more, the fewer they are."""
+    own = _quantile(good_scores, recall)
+    if prior is None:
+        return own
+    weight = len(good_scores) / (len(good_scores) + _PRIOR_ROWS)
+    return weight * own + (1 - weight) * prior
 
 
 def _quantile(good_scores: NDArray[np.float64], recall: float) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from critic.kinds import BLEND, KINDS
-from kg.model import OVERALL
+from kg.model import OVERALL, Acceptance
 from kg.terminal import say
 from kg.workspace import Workspace, is_stream
 
@@ -102,9 +102,20 @@ def calibrate(
         with Bar(unit="edges", desc="accept") as bar:
             acceptance = calibrate_critic(graph, workspace, recall=recall, progress=bar.update)
         accepted = graph.statistics()["accepted"]
-    for relation, threshold in sorted(acceptance.thresholds[f"{recall:g}"].items()):
-        say(f"{'all others' if relation == OVERALL else relation:<24} {threshold:.3f}")
+    say(*_shown(acceptance))
     say(f"Acceptance {acceptance.id} for recall {recall:g}; {accepted:,} edges are accepted")
+
+
+def _shown(acceptance: Acceptance) -> list[str]:
+    """Return a line for each relation; a column for each teacher where some have thresholds of their own."""
+    teachers = list(acceptance.teachers)
+    relations = sorted({*acceptance.by_relation(), *(name for one in teachers for name in acceptance.by_relation(one))})
+    lines = [f"{'':<24} overall  {'  '.join(teachers)}"] if teachers else []
+    for relation in relations:
+        own = [f"  {acceptance.threshold(relation, one):{len(one)}.3f}" for one in teachers]
+        name = "all others" if relation == OVERALL else relation
+        lines.append(f"{name:<24} {acceptance.threshold(relation):{7 if teachers else 0}.3f}{''.join(own)}")
+    return lines
 
 
 @app.command()

@@ -8,8 +8,7 @@ import numpy as np
 from kg.errors import NotFound, NotReady
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.rows import triple_of
-from kg.graph.scores import read_scores
-from kg.graph.scoring import thresholds_of
+from kg.graph.scores import read_scores, read_thresholds
 from kg.model import Triple
 
 _WORST = 5  # disagreements with verdicts that are shown of each critic
@@ -55,7 +54,7 @@ def compare(graph: KnowledgeGraph, one: str, other: str) -> Comparison:
     known = {critic["id"] for critic in graph.critics()}
     if unknown := [critic for critic in (one, other) if critic not in known]:
         raise NotFound(f"no critic {unknown[0]!r}; see kg critic list")
-    thresholds = thresholds_of(graph)
+    thresholds = read_thresholds(graph.store.read)
     judged: dict[Triple, list[tuple[str, int]]] = {}
     for judgement in graph.judgements():
         if judgement.value != _UNFAMILIAR:
@@ -69,7 +68,10 @@ def compare(graph: KnowledgeGraph, one: str, other: str) -> Comparison:
             if one not in given or other not in given:
                 continue
             pairs.append((given[one], given[other]))
-            accepts = [given[critic] >= thresholds.get(critic, {}).get(row.relation, np.inf) for critic in (one, other)]
+            accepts = [
+                critic in thresholds and bool(thresholds[critic].accepts(given[critic], row.relation, row.runs))
+                for critic in (one, other)
+            ]
             sides[0] += accepts[0] and not accepts[1]
             sides[1] += accepts[1] and not accepts[0]
             triple = triple_of(row)

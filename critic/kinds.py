@@ -25,11 +25,13 @@ class CriticKind:
         training: `module:name` of its training, a function from a `TrainingSet` to a critic. Named, not imported,
             so that a kind may bring in what it likes.
         loading: `module:name` of a function from a critic's folder, its `ABOUT` and the encoder to the critic.
+        on_language_model: whether it goes by the language model that comes with pip, and so needs that installed.
     """
 
     does: str
     training: str
     loading: str
+    on_language_model: bool = False
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.

@@ -1,11 +1,12 @@
 """The critic's steps on a graph: train on its judgements, calibrate, score its edges."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from critic.acceptance import thresholds_by_recall
+from critic.acceptance import thresholds_by_recall, thresholds_by_teacher
 from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic
 from critic.kinds import BLEND
@@ -19,8 +20,8 @@ from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.origins import origin_of_triples
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
 from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
-from kg.model import Acceptance, Judgement, Split
-from kg.run import Run, write_record
+from kg.model import Acceptance, Judgement, Split, Triple
+from kg.run import Run, teachers_of, write_record
 from kg.workspace import Workspace, new_file, new_folder
 
 
@@ -128,6 +129,8 @@ def calibrate_critic(
 ) -> Acceptance:
     """Choose the thresholds of the current critic on the judgements of validation events, and accept by them.
 
+    There are some for each teacher with enough of these (`critic.acceptance`), and the overall ones.
+
     Raises:
         NotReady: no critic, or no good triple among the judged ones of validation events.
     """
@@ -140,14 +143,27 @@ def calibrate_critic(
             "no triple of a validation event is judged, so no threshold can be chosen; "
             f"{missing(judgements, splits, 'validation')}"
         )
-    thresholds = thresholds_by_recall(critic.score(verdicts.triples), verdicts.good, verdicts.relations, recall)
-    run = Run("calibrate", model=critic_id, parameters={"recall": recall, "thresholds": thresholds})
-    acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds)
+    judged = critic.score(verdicts.triples), verdicts.good, verdicts.relations
+    thresholds = thresholds_by_recall(*judged, recall)
+    teachers = thresholds_by_teacher(*judged, _writers(graph, verdicts.triples), recall)
+    parameters = {"recall": recall, "thresholds": thresholds, **({"teachers": teachers} if teachers else {})}
+    run = Run("calibrate", model=critic_id, parameters=parameters)
+    acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds, teachers)
     with graph.running(run):
         graph.record_acceptance(acceptance, progress, run=run.id, rows=len(verdicts.triples))
         graph.finish(run, offered=len(verdicts.triples))
     write_record(workspace.folder("runs", run.id), run, {"offered": len(verdicts.triples)})
     return acceptance
+
+
+def _writers(graph: KnowledgeGraph, triples: Sequence[Triple]) -> list[set[str]]:
+    """Return for each triple of a validation event the teachers that wrote it."""
+    teachers = teachers_of(graph.runs())
+    wrote = {
+        edge.triple: {teachers[run] for run in edge.runs if run in teachers}
+        for edge in graph.edges(split="validation", where="NOT r.predicted")
+    }
+    return [wrote.get(triple, set()) for triple in triples]
 
 
 def score_edges(

@@ -11,7 +11,7 @@ from typing import Any
 from kg import strict_json
 from kg.errors import InputError
 from kg.identity import judgement_key, own_uri, phrase_id, triple_key
-from kg.model import EDGE_FIELDS, JUDGEMENT_VALUES, NOTHING, SPLITS, STATED, clean_text
+from kg.model import EDGE_FIELDS, JUDGEMENT_VALUES, NOTHING, OVERALL, SPLITS, STATED, clean_text, threshold_of
 from kg.workspace import check_id
 
 Row = Mapping[str, Any]
@@ -153,10 +153,15 @@ def check_acceptance(row: Row) -> None:
     recall = row.get("recall")
     if not isinstance(recall, int | float) or isinstance(recall, bool) or not 0 < recall <= 1:
         raise InputError(f"recall {_shown(recall)} is not above 0 and up to 1")
-    thresholds = _check_object(row.get("thresholds"), "thresholds")
-    chosen = thresholds.get(f"{recall:g}")
-    if not isinstance(chosen, dict) or "overall" not in chosen:
-        raise InputError(f"thresholds have none for recall {recall:g} overall")
+    teachers = _check_object(row.get("teacher_thresholds") or "{}", "teacher_thresholds")
+    for thresholds in (_check_object(row.get("thresholds"), "thresholds"), *teachers.values()):
+        _check_thresholds(thresholds, f"{recall:g}")
+
+
+def _check_thresholds(thresholds: Any, recall: str) -> None:
+    chosen = thresholds.get(recall) if isinstance(thresholds, dict) else None
+    if not isinstance(chosen, dict) or threshold_of(chosen, OVERALL) is None:
+        raise InputError(f"thresholds have none for recall {recall} overall")
     for by_relation in thresholds.values():
         if not isinstance(by_relation, dict) or not all(
             isinstance(value, int | float) and not isinstance(value, bool) for value in by_relation.values()

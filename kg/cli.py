@@ -26,14 +26,13 @@ with interrupts.at_once():
     from kg.commands import export, init, lm, query, runs, server
     from kg.errors import InputError, KGError
     from kg.model import Split
-    from kg.recorded import TEACHERS
+    from kg.recorded import STRONG, TEACHERS
     from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
   kg query review --limit 10
   kg export rdf graph.ttl --accepted"""
-_DEFAULT_TEACHERS = ("strong",)
 TeacherName = StrEnum("TeacherName", list(TEACHERS))  # type: ignore[misc] # the choices are those of the table
 _OF_THE_STARTER = "  kg query why --param 'event=PersonX jams the office photocopier' --limit 10"
 
@@ -95,10 +94,14 @@ def distill_all(
         raise InputError(
             f"--teacher is for the starter corpus, and {folder} brings a teacher of its own; leave out one"
         )
-    teachers = {one.value for one in teacher or ()} or set(_DEFAULT_TEACHERS)
+    teachers = {one.value for one in teacher or ()} or {STRONG}
     if folder is None:
-        minutes = "about eight minutes" + " for each teacher" * (len(teachers) > 1)
-        say(f"The whole loop: {minutes} on two idle cores, more at the first start; what is done is kept.", err=True)
+        minutes = "fifteen" if len(teachers) > 1 else "eight"
+        say(
+            f"The whole loop: about {minutes} minutes on two idle cores, more at the first start; "
+            "what is done is kept.",
+            err=True,
+        )
     from kg.distill import distill, vocabulary_of
     from kg.encoder import Encoder
     from kg.graph.connection import open_graph
@@ -115,7 +118,8 @@ def distill_all(
             graph, workspace, encoder, corpus=folder, teachers=teachers, vocabulary=vocabulary, recall=recall,
             kinds=(kind.value,) if kind else tuple(KINDS), seed=seed, say=partial(say, err=True),
         )  # fmt: skip
-    say(*report.split("\n"), "", f"The report is in {place}", "", *_TRY_NEXT.split("\n"))
+    query.print_markdown(report)
+    say("", f"The report is in {place}", "", *_TRY_NEXT.split("\n"))
     if folder is None:
         say(_OF_THE_STARTER)
 
@@ -168,7 +172,8 @@ def evaluate_student(
         verdicts = list(read_judgements(judgements, graph.vocabulary())) if judgements else []
         judges = Encoder(encoder, workspace.folder("embeddings"))
         report, folder = evaluate(graph, workspace, judges, chosen, split=split, verdicts=verdicts, seed=seed)
-    say(*report.split("\n"), "", f"The report is in {folder}")
+    query.print_markdown(report)
+    say("", f"The report is in {folder}")
 
 
 def main() -> None:

@@ -19,14 +19,17 @@ from kg.encoder import Encoder
 from kg.evaluate import evaluate
 from kg.graph.knowledge import KnowledgeGraph
 from kg.progress import Bar
-from kg.recorded import TEACHERS, RecordedTeacher, teacher_in
+from kg.recorded import STRONG, TEACHERS, RecordedTeacher, teacher_in
 from kg.store import queries
 from kg.store.queries import Query
 from kg.workspace import Workspace
+from student.data import RAW
 from student.kinds import KINDS
 from student.runs import base_named, open_student, predict, train_student
 
+_ACCEPTED, _ALL = "what was accepted", "all"
 _TAILS = 3  # that each student infers for an event and a relation
+_OF_A_NOISY_TEACHER = 0.7  # of the usual seconds: as many steps, but with fewer tails of an event and relation
 
 
 class Step(NamedTuple):
@@ -49,7 +52,7 @@ def distill(
     encoder: Encoder,
     *,
     corpus: Path | None = None,
-    teachers: Collection[str] = ("strong",),
+    teachers: Collection[str] = (STRONG,),
     vocabulary: str | None = None,
     kinds: Collection[str] = tuple(KINDS),
     recall: float = 0.8,
@@ -67,7 +70,8 @@ def distill(
         corpus: a folder with `completions.jsonl` and `judgements.tsv`, whose students learn from all that was accepted
             in the graph; None takes the starter corpus.
         teachers: of the starter corpus, names in `kg.recorded.TEACHERS`; each has students of its own, which learn from
-            what it wrote alone.
+            what it wrote alone: one of each kind from what was accepted; of a noisy teacher, two of the first kind, one
+            from what was accepted and one from all.
         vocabulary: of the relations in it, as `vocabulary_of` finds it; None is SKD's.
         kinds: of the students to train.
         recall: share of the good triples that the thresholds keep, in (0, 1].
@@ -95,11 +99,11 @@ def distill(
         with Bar(unit="edges", desc="score", leave=False) as bar:
             score_edges(graph, workspace, progress=bar.update)
 
-    def learn(kind: str, source: str) -> None:
-        query = queries.load("training") if corpus else training_of([loaded[source]])
+    def learn(kind: str, source: str, what: str) -> None:
+        query = queries.load("training") if corpus else training_of([loaded[source]], raw=what == _ALL)
         start = base_named(kind, base) if KINDS[kind].takes_base else None
         trained = train_student(graph, workspace, kind, query, encoder, base=start, seed=seed, epochs=epochs)
-        learnt.append(f"- {trained.id}: {trained.triples:,} triples, accepted of {source}")
+        learnt.append(f"- {trained.id}: {trained.triples:,} triples, {what} of {source}")
         student_id, student = open_student(graph, workspace, trained.id)
         predict(graph, student, student_id, split="test", count=_TAILS)
         students.append(student_id)
@@ -115,11 +119,10 @@ def distill(
         Step("train the critic on the judgements", 50, judge),
         Step("choose thresholds and score every edge", 10, accept),
         *(
-            Step(f"train the {name} on what was accepted of {source}, and let it infer", kind.seconds,
-                 partial(learn, name, source))
-            for source in sources
-            for name, kind in KINDS.items()
-            if name in kinds
+            Step(f"train the {kind} on {what} of {source}, and let it infer", seconds,
+                 partial(learn, kind, source, what))
+            for source, teacher in sources.items()
+            for kind, what, seconds in _students(teacher, kinds)
         ),
         Step("score what the students say", 5, score),
         Step("evaluate", 20, report),
@@ -129,9 +132,14 @@ def distill(
     return f"{text}\n\n## The critic that filtered\n\n{format_critic(critics[-1].report)}", folder
 
 
-def training_of(runs: Sequence[str]) -> Query:
-    """Return the query of the accepted triples that some runs wrote, whoever else did; the runs are its parameter."""
-    query = queries.load("training").where("r.accepted AND any(run IN r.runs WHERE run IN $runs)")
+def training_of(runs: Sequence[str], *, raw: bool = False) -> Query:
+    """Return the query of the triples that some runs wrote, whoever else did; the runs are its parameter.
+
+    Args:
+        runs: ids of teachers' runs.
+        raw: whether all triples are wanted, or the accepted ones.
+    """
+    query = queries.load("training").where(f"{RAW if raw else 'r.accepted'} AND any(run IN r.runs WHERE run IN $runs)")
     return replace(query, defaults={"runs": [*runs]})
 
 
@@ -151,6 +159,14 @@ def _sources(corpus: Path | None, teachers: Collection[str]) -> dict[str, Record
     if corpus:
         return {"all tails": teacher_in(corpus)}
     return {f"the {name} teacher's tails": TEACHERS[name] for name in sorted(set(teachers), key=[*TEACHERS].index)}
+
+
+def _students(teacher: RecordedTeacher, kinds: Collection[str]) -> list[tuple[str, str, float]]:
+    """Return the students of a teacher: kind, what they learn of its tails, and the seconds that it takes."""
+    chosen = [(name, kind.seconds) for name, kind in KINDS.items() if name in kinds]
+    if not teacher.is_noisy:
+        return [(name, _ACCEPTED, seconds) for name, seconds in chosen]
+    return [(name, what, _OF_A_NOISY_TEACHER * seconds) for name, seconds in chosen[:1] for what in (_ACCEPTED, _ALL)]
 
 
 def _bring(

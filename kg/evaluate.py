@@ -1,58 +1,36 @@
-"""How good students are: their predictions beside the teacher's and beside controls, estimated by a judge.
+"""How good students are: their predictions beside their teacher's and beside controls, by verdicts and by a judge.
 
-Each student is compared on its own terms: the query and the parameters of its manifest give the triples of its
-training, which tell new tails from known ones and are those that retrieval draws on.
+Each student is compared with its own teacher (`kg.entrants`) and with controls of its own training, which also tells
+new tails from known ones. Verdicts come first: where they are on neither all of a set nor a random sample of it, how
+good the set is stays between two bounds.
 """
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from critic.filtering import by_origin, by_recall, format_by_origin, format_by_recall
 from critic.roles import JUDGE
-from critic.runs import TrainedCritic, train_critic
+from critic.runs import train_critic
 from critic.verdicts import split_in, verdicts_on
 from kg import strict_json
 from kg.encoder import Encoder
-from kg.errors import InputError, NotReady
+from kg.entrants import Entrant, Group, find_entrant, groups_of, judging_kind, language_of, names_of_teachers
+from kg.errors import InputError
 from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import head_id, judgement_id, unordered_hash
 from kg.lines import file_hash
-from kg.model import Edge, Judgement, Split, Triple
+from kg.model import Judgement, Split, Triple
 from kg.readings import Readings, load_readings
 from kg.recorded import TEACHERS
-from kg.run import STUDENT_KIND, Run, write_record
-from kg.store.queries import Query
+from kg.run import Run, write_record
 from kg.workspace import Workspace, new_file
 from student import evaluation
-from student.data import TrainingData, select
-from student.interface import Student
 from student.report import format_report
-from student.runs import open_student
-
-
-@dataclass(frozen=True, slots=True)
-class _Entrant:
-    """A student, the data of its training, and its predictions.
-
-    Attributes:
-        id: its key.
-        student: the opened student.
-        data: what its own query returns now.
-        predicted: the edges of its newest predictions about the split.
-    """
-
-    id: str
-    student: Student
-    data: TrainingData
-    predicted: list[Edge]
-
-    @property
-    def lang(self) -> str:
-        """The language of the student's training data."""
-        return str(self.student.manifest.get("lang", "en"))
 
 
 def evaluate(
@@ -67,7 +45,10 @@ def evaluate(
 ) -> tuple[str, Path]:
     """Evaluate students on held-out events; return the report and the folder with `report.md` and `report.json`.
 
-    The judge is a second critic, trained on judgements of other events than the current one, which filtered.
+    A judge is a second critic, trained on judgements of other events than the current one, which filtered. Each student
+    is judged by one that is built on another model than the student: a ranker of the sentence encoder's vectors by the
+    language model's judge, where there is such a kind of critic and the language model is installed; all others by the
+    sentence encoder's.
 
     Args:
         graph: where their predictions are.
@@ -83,58 +64,27 @@ def evaluate(
             cannot be trained.
         InputError: the students speak different languages, or not one of the verdicts is about a prediction.
     """
-    entrants = [_entrant(graph, workspace, student_id, split) for student_id in dict.fromkeys(students)]
-    lang = _language(entrants)
-    judge = train_critic(graph, workspace, encoder, seed=seed, role=JUDGE)
-    score = judge.critic.score
+    entrants = [find_entrant(graph, workspace, student_id, split) for student_id in dict.fromkeys(students)]
+    lang = language_of(entrants)
+    judges = {
+        name: train_critic(graph, workspace, encoder, seed=seed, role=JUDGE, kind=judging_kind(name))
+        for name in sorted({entrant.judge for entrant in entrants})
+    }
     taught = [
         edge
         for edge in graph.edges(split=split, where="NOT r.predicted")
         if not edge.triple.says_nothing and edge.triple.lang == lang
     ]
-    held_out = [edge.triple for edge in taught]
-    gold = {judgement.triple for judgement in graph.judgements() if judgement.is_good} & set(held_out)
-    shared: dict[str, list[Triple]] = {
-        "teacher, raw": held_out,
-        "teacher, accepted": [edge.triple for edge in taught if edge.accepted],
-        "gold: teacher, judged good": sorted(gold),
-    }
-    alike = len({entrant.data.manifest["content_hash"] for entrant in entrants}) == 1
-    known = entrants[0].data.triples if alike else None
-    controls = {e.id: evaluation.controls(held_out, e.data.triples, encoder.encode, seed) for e in entrants}
+    teachers = names_of_teachers(graph.runs())
+    groups = groups_of(entrants, taught, teachers)
     readings = load_readings()
     read = _read(graph, readings, verdicts)
-
-    def readers(triples: Sequence[Triple]) -> dict[str, Any]:
-        return evaluation.read_share(triples, read, readings.of(triples))
-
-    rows = evaluation.measure(shared, score, readers, known, seed)
-    everything = dict(shared)
+    good = {judgement.triple for judgement in graph.judgements() if judgement.is_good}
+    sets = _Sets({name: judge.critic.score for name, judge in judges.items()}, read, readings, seed)
     details: dict[str, Any] = {}
-    for entrant in entrants:
-        sets = {"raw": [edge.triple for edge in entrant.predicted]}
-        sets["accepted"] = [edge.triple for edge in entrant.predicted if edge.accepted]
-        named = {f"{entrant.id}, {name}": triples for name, triples in sets.items()}
-        rows += evaluation.measure(named, score, readers, entrant.data.triples, seed)
-        everything |= named
-        trained_with = entrant.student.manifest.get("content_hash")
-        details[entrant.id] = {
-            "kind": entrant.student.kind,
-            "perplexity": evaluation.perplexity(entrant.student, held_out),
-            "training_changed": trained_with not in (None, entrant.data.manifest["content_hash"]),
-            "preference": evaluation.preference(entrant.student, _about(read, held_out)),
-            "corrected": _corrected(sets["raw"], score, verdicts) if verdicts else None,
-            "comparisons": {
-                f"{name} against {control}": evaluation.compare(triples, others, score, seed)
-                for name, triples in sets.items()
-                for control, others in controls[entrant.id].items()
-            },
-        }
-    for entrant in entrants[:1] if alike else entrants:
-        own = controls[entrant.id]
-        named = own if alike else {f"{name} (training of {entrant.id})": triples for name, triples in own.items()}
-        rows += evaluation.measure(named, score, readers, entrant.data.triples, seed)
-        everything |= named
+    for group in groups:
+        details |= _measure(group, sets, good, verdicts, encoder, alone=len(groups) == 1)
+    rows, everything = sets.rows, sets.everything
     used = _used(graph, entrants, verdicts, split)
     if verdicts and not any(detail["corrected"] for detail in details.values()):
         raise InputError(
@@ -142,16 +92,169 @@ def evaluate(
             f"{_left_out(used['left_out'])}; "
             f"draw some with kg query to_judge --param split={split} --param student={entrants[0].id} --json"
         )
+    about = _about(read, [edge.triple for edge in taught])
+    names = {entrant.run: entrant.id for entrant in entrants} | teachers
     content = {
         "split": split,
-        "judge": judge.report | {"sources": _sources(graph)},
+        "paid": [_paid(group, sets) for group in groups],
+        "judged": len(about),
+        "judges": {
+            name: judge.report | {"sources": _sources(graph), "error": evaluation.judge_error(rows, name)}
+            for name, judge in judges.items()
+        },
         "sets": rows,
         "students": details,
         "verdicts": used,
-        "judge_error": evaluation.judge_error(rows),
         "reference": _reference(readings),
+        "by_recall": by_recall(graph, about, teachers),
+        "by_origin": by_origin(graph, about, names, split=split, seed=seed),
     }
-    return _write(graph, workspace, content, everything, judge, seed)
+    return _write(graph, workspace, content, everything, [judge.id for judge in judges.values()], seed)
+
+
+@dataclass(frozen=True)
+class _Sets:
+    """The sets that an evaluation measures.
+
+    Attributes:
+        judges: name to judge.
+        read: every verdict.
+        readings: those that come with the software.
+        seed: of everything random.
+        rows: what was measured of each set, as `evaluation.measure` returns it, with its `teacher`, and its `estimates`
+            by judge.
+        everything: name to triples.
+    """
+
+    judges: Mapping[str, evaluation.Judge]
+    read: Mapping[Triple, bool]
+    readings: Readings
+    seed: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    everything: dict[str, list[Triple]] = field(default_factory=dict)
+
+    def known(self, triples: Sequence[Triple]) -> Mapping[Triple, bool]:
+        """Return the verdicts on all of a set, or on a random sample of it; else none."""
+        return evaluation.known_verdicts(triples, self.read, self.readings.of(triples)) if triples else {}
+
+    def add(
+        self,
+        teacher: str,
+        sets: Mapping[str, list[Triple]],
+        training: Sequence[Triple] | None,
+        *,
+        judge: str | None = None,
+        whole: Sequence[Triple] | None = None,
+    ) -> None:
+        """Measure sets.
+
+        Args:
+            teacher: whose tails, students and controls they are.
+            sets: name to triples.
+            training: the triples that tell new tails from known ones, if there is one training.
+            judge: the only judge that may judge them; None takes all.
+            whole: a set that each was chosen from without a look at verdicts, so that a random sample of that set has
+                one of each; None where there is none.
+        """
+        for name, triples in sets.items():
+            sample = self.known(triples if whole is None else whole)
+            part = set(triples)
+            mine = {triple: verdict for triple, verdict in sample.items() if triple in part}
+            first, *others = [judge] if judge else self.judges
+            readers = partial(evaluation.read_share, verdicts=self.read, sample=mine)
+            (row,) = evaluation.measure({name: triples}, self.judges[first], readers, training, self.seed)
+            estimates = {first: row["acceptance"]}
+            for other in others:
+                estimates[other] = float(self.judges[other](triples).mean()) if triples else None
+            self.rows.append(row | {"teacher": teacher, "estimates": estimates})
+            self.everything[name] = triples
+
+
+def _measure(
+    group: Group,
+    sets: _Sets,
+    good: Collection[Triple],
+    verdicts: Sequence[Judgement],
+    encoder: Encoder,
+    *,
+    alone: bool,
+) -> dict[str, Any]:
+    """Measure the sets of a teacher, of its students and of controls; return what else there is of each student.
+
+    Args:
+        group: the teacher and its students.
+        sets: to which they are added.
+        good: the triples that are judged good.
+        verdicts: fresh ones.
+        encoder: for the nearest training event.
+        alone: whether there is no other teacher; otherwise controls are shown of the first student's training alone.
+    """
+    held_out, teacher = group.held_out, group.teacher
+    trainings: dict[str, Entrant] = {}
+    for entrant in group.entrants:
+        trainings.setdefault(entrant.data.manifest["content_hash"], entrant)
+    training = group.entrants[0].data.triples if len(trainings) == 1 else None
+    passed = [edge.triple for edge in group.taught if edge.accepted]
+    sets.add(teacher, {f"{teacher}, raw": held_out, f"{teacher}, accepted": passed}, training, whole=held_out)
+    sets.add(teacher, {f"gold: {teacher}, judged good": sorted(set(good) & set(held_out))}, training)
+    controls = {e.id: evaluation.controls(held_out, e.data.triples, encoder.encode, sets.seed) for e in group.entrants}
+    details = {}
+    for entrant in group.entrants:
+        judge, raw = entrant.judge, [edge.triple for edge in entrant.predicted]
+        own = {"raw": raw, "accepted": [edge.triple for edge in entrant.predicted if edge.accepted]}
+        named = {f"{entrant.id}, {name}": triples for name, triples in own.items()}
+        sets.add(teacher, named, entrant.data.triples, judge=judge, whole=raw)
+        trained_with = entrant.student.manifest.get("content_hash")
+        details[entrant.id] = {
+            "kind": entrant.student.kind,
+            "teacher": teacher,
+            "learnt": entrant.learnt,
+            "judge": judge,
+            "perplexity": evaluation.perplexity(entrant.student, held_out),
+            "training_changed": trained_with not in (None, entrant.data.manifest["content_hash"]),
+            "preference": evaluation.preference(entrant.student, _about(sets.read, held_out)),
+            "corrected": _corrected(raw, sets.judges[judge], verdicts) if verdicts else None,
+            "comparisons": {
+                f"{name} against {control}": evaluation.compare(triples, others, sets.judges[judge], sets.seed)
+                for name, triples in own.items()
+                for control, others in controls[entrant.id].items()
+            },
+        }
+    for entrant in list(trainings.values())[: None if alone else 1]:
+        whose = f", {teacher}" if not alone else "" if training else f" (training of {entrant.id})"
+        named = {f"{name}{whose}": triples for name, triples in controls[entrant.id].items()}
+        sets.add(teacher, named, entrant.data.triples)
+    return details
+
+
+def _paid(group: Group, sets: _Sets) -> dict[str, Any]:
+    """Return what verdicts say of a teacher's filter and students: whether the one and the others paid.
+
+    `filter` compares what passes with all; each of `students` is compared with its `teacher`, and one of accepted tails
+    with those of the same kind that learnt the `raw` tails. None where verdicts are on neither all of a set nor a
+    random sample of it.
+    """
+    passes = {edge.triple for edge in group.taught if edge.accepted}
+    raw = sets.known(group.held_out)
+    said = {entrant.id: sets.known([edge.triple for edge in entrant.predicted]) for entrant in group.entrants}
+    students = {}
+    for one in group.entrants:
+        others = [other for other in group.entrants if other.student.kind == one.student.kind and other.learnt == "raw"]
+        students[one.id] = {
+            "learnt": one.learnt,
+            "teacher": evaluation.judged_difference(said[one.id], raw, sets.seed),
+            "raw": {
+                other.id: evaluation.judged_difference(said[one.id], said[other.id], sets.seed)
+                for other in others
+                if one.learnt == "accepted"
+            },
+        }
+    return {
+        "teacher": group.teacher,
+        "rows": len(group.held_out),
+        "filter": evaluation.judged_difference({t: raw[t] for t in raw if t in passes}, raw, sets.seed),
+        "students": students,
+    }
 
 
 def _read(graph: KnowledgeGraph, readings: Readings, fresh: Sequence[Judgement]) -> dict[Triple, bool]:
@@ -178,44 +281,6 @@ def _reference(readings: Readings) -> dict[str, Any]:
     return {"sets": sets, "agreement": readings.agreement} if sets else {}
 
 
-def _entrant(graph: KnowledgeGraph, workspace: Workspace, student_id: str, split: Split) -> _Entrant:
-    _, student = open_student(graph, workspace, student_id)
-    run = _prediction(graph, student_id, split)
-    predicted = list(graph.edges(split=split, where="$run IN r.runs", parameters={"run": run}))
-    if any(edge.score is None for edge in predicted):
-        raise NotReady(f"some predictions of {student_id} have no score; run kg critic score")
-    manifest = student.manifest
-    query = Query(f"training of {student_id}", manifest["cypher"])
-    try:
-        data = select(graph, query, manifest.get("parameters"))
-    except NotReady as error:
-        raise NotReady(
-            f"the query that {student_id} was trained with returns nothing any more, so that nothing can be compared "
-            "with its training; train a student on what the graph has now"
-        ) from error
-    return _Entrant(student_id, student, data, predicted)
-
-
-def _language(entrants: Sequence[_Entrant]) -> str:
-    languages = {entrant.id: entrant.lang for entrant in entrants}
-    if len(set(languages.values())) != 1:
-        spoken = ", ".join(f"{student_id} ({lang})" for student_id, lang in languages.items())
-        raise InputError(f"these students speak different languages: {spoken}; evaluate one language at a time")
-    return entrants[0].lang
-
-
-def _prediction(graph: KnowledgeGraph, student_id: str, split: Split) -> str:
-    """Return the id of a student's newest run of predictions on a split."""
-    for run in graph.runs():
-        mine = run["kind"] == STUDENT_KIND and run["model"] == student_id and run["status"] == "finished"
-        if mine and json.loads(run["parameters"])["split"] == split:
-            return str(run["id"])
-    raise NotReady(
-        f"student {student_id} has not inferred anything about split {split}; "
-        f"run kg student predict --student {student_id} --split {split}"
-    )
-
-
 def _corrected(
     raw: Sequence[Triple], score: evaluation.Judge, judgements: Sequence[Judgement]
 ) -> Mapping[str, Any] | None:
@@ -228,7 +293,7 @@ def _corrected(
 
 
 def _used(
-    graph: KnowledgeGraph, entrants: Sequence[_Entrant], verdicts: Sequence[Judgement], split: Split
+    graph: KnowledgeGraph, entrants: Sequence[Entrant], verdicts: Sequence[Judgement], split: Split
 ) -> dict[str, Any]:
     """Return how many of the fresh verdicts count, `used`, and how many do not by reason, `left_out`; their `hash`."""
     predicted = {edge.triple for entrant in entrants for edge in entrant.predicted}
@@ -255,11 +320,12 @@ def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
     """Return where the judgements in the graph come from: `annotators`, `datasets`, and `notes` on these."""
     runs = [run for run in graph.runs() if run["kind"] == "judgements" and run["status"] == "finished"]
     shipped = {file_hash(teacher.judgements) for teacher in TEACHERS.values()}
-    ours = {run["dataset"] for run in runs if json.loads(run["parameters"]).get("sha256") in shipped}
+    ours = sorted({run["dataset"] for run in runs if json.loads(run["parameters"]).get("sha256") in shipped})
+    whose = f"{' and '.join(ours)} {'is' if len(ours) == 1 else 'are'} the starter corpus's"
     return {
         "annotators": sorted({judgement.annotator for judgement in graph.judgements()}),
         "datasets": sorted({run["dataset"] for run in runs if run.get("dataset")}),
-        "notes": [f"{name} is the starter corpus's, whose annotators were language models" for name in sorted(ours)],
+        "notes": [f"{whose}, whose annotators were language models"] if ours else [],
     }
 
 
@@ -268,7 +334,7 @@ def _write(
     workspace: Workspace,
     content: Mapping[str, Any],
     sets: Mapping[str, Sequence[Triple]],
-    judge: TrainedCritic,
+    judges: Sequence[str],
     seed: int,
 ) -> tuple[str, Path]:
     """Write the report in its two forms, and what its sets hold, as a run; return the text and the run's folder."""
@@ -277,9 +343,10 @@ def _write(
     students = list(content["students"])
     verdicts = content["verdicts"]
     run = Run("evaluate", model=", ".join(students), parameters={
-        "split": content["split"], "seed": seed, "judge": judge.id, "verdicts": verdicts["hash"],
+        "split": content["split"], "seed": seed, "judge": ", ".join(judges), "verdicts": verdicts["hash"],
     })  # fmt: skip
-    text = format_report(content)
+    tables = format_by_recall(content["by_recall"]), format_by_origin(content["by_origin"])
+    text = format_report(content, [table for table in tables if table])
     folder = workspace.folder("runs", run.id)
     with graph.running(run):
         for name, body in (

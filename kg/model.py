@@ -6,7 +6,7 @@ Everything here is a value: equal by content, safe to hash, free of I/O. Their k
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_type_hints
 
 from kg.errors import InputError
@@ -215,16 +215,27 @@ class Acceptance:
         critic: id of the critic.
         recall: the chosen recall, in (0, 1].
         thresholds: recall (as text, "0.8") to relation to threshold; `OVERALL` stands for all other relations.
+        teachers: teacher (the model of its runs) to such thresholds, for those that have some of their own.
     """
 
     id: str
     critic: str
     recall: float
     thresholds: dict[str, dict[str, float]]
+    teachers: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
-    def threshold(self, relation: str) -> float:
-        """Return the smallest accepted score of a relation at the chosen recall."""
-        found = threshold_of(self.thresholds[f"{self.recall:g}"], relation)
+    def by_relation(self, teacher: str | None = None, recall: str | None = None) -> Mapping[str, float]:
+        """Return relation to threshold: a teacher's own or, where that has none, the overall ones.
+
+        Args:
+            teacher: the model that wrote an edge; None takes the overall ones.
+            recall: as text; None takes the chosen one. Of a recall that was not calibrated for there are none.
+        """
+        return self.teachers.get(teacher or "", self.thresholds).get(recall or f"{self.recall:g}", {})
+
+    def threshold(self, relation: str, teacher: str | None = None) -> float:
+        """Return the smallest accepted score of a relation, of what a teacher wrote, at the chosen recall."""
+        found = threshold_of(self.by_relation(teacher), relation)
         if found is None:
             raise InputError(f"acceptance {self.id} has no threshold for {relation}; calibrate the critic again")
         return found

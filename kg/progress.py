@@ -24,14 +24,16 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
 
     Args:
         arguments: of tqdm: what to go through, if anything.
-        options: of tqdm; `unit` is a plural such as "edges".
+        unit: what is counted, a plural such as "edges".
+        options: of tqdm.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, unit: str = "steps", **options: Any) -> None:
         if options.get("desc"):
             options["desc"] = visible(options["desc"])
+        options["unit"] = unit
         if sys.stderr.isatty():
-            options["unit"] = f" {options['unit']}"
+            options["unit"] = f" {unit}"
         else:
             counts = bool(arguments or options.get("total"))
             options |= {

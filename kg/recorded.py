@@ -19,18 +19,24 @@ class RecordedTeacher(NamedTuple):
         judgements: a TSV of verdicts.
         model: the name of the model that wrote the completions; terms that hold for its texts follow from the name.
         licence: of the completions; None where there is none to name.
+        is_noisy: whether so much of what it wrote is bad that it matters whether a student learns all of it or what a
+            critic accepts; then there is a student of each.
     """
 
     completions: Path
     judgements: Path
     model: str = "teacher"
     licence: str | None = None
+    is_noisy: bool = False
 
+
+STRONG = "strong"
+"""The name of the teacher that is taken where none is chosen."""
 
 TEACHERS: dict[str, RecordedTeacher] = {
-    "strong": RecordedTeacher(STARTER / "completions.jsonl", STARTER / "judgements.tsv", licence="CC0-1.0"),
+    STRONG: RecordedTeacher(STARTER / "completions.jsonl", STARTER / "judgements.tsv", licence="CC0-1.0"),
     "weak": RecordedTeacher(
-        STARTER / "weak-teacher.jsonl", STARTER / "weak-judgements.tsv", model="google/gemma-3-270m"
+        STARTER / "weak-teacher.jsonl", STARTER / "weak-judgements.tsv", model="google/gemma-3-270m", is_noisy=True
     ),
 }
 """The teachers of the starter corpus, in the order in which they are loaded: a large model, and a small base model."""

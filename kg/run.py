@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,18 @@ class Run:
             "parameters": strict_json.write(dict(self.parameters), sort_keys=True),
             "version": __version__,
         }
+
+
+def teachers_of(runs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return id to model of the runs that have one and are no student's: who wrote the edges of a run.
+
+    Args:
+        runs: as `KnowledgeGraph.runs` returns them.
+
+    >>> teachers_of([{"id": "load-1", "kind": "load", "model": "gpt-4o"}, {"id": "load-2", "kind": "load"}])
+    {'load-1': 'gpt-4o'}
+    """
+    return {run["id"]: run["model"] for run in runs if run.get("model") and run.get("kind") != STUDENT_KIND}
 
 
 def this_process() -> dict[str, Any]:

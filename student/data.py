@@ -12,6 +12,9 @@ from kg.model import NOTHING, Triple
 from kg.store import adhoc
 from kg.store.queries import Query
 
+RAW = "NOT r.predicted"
+"""The condition of a training query for all that a teacher wrote, whether it is accepted or not."""
+
 _QUERY_SECONDS = 3600.0  # millions of triples take minutes
 
 
@@ -23,17 +26,21 @@ class TrainingData:
         triples: in the order of the query.
         manifest: the Cypher text, its parameters, counts, language and content hash.
         tails: relation to tail to language and URI, for tails whose text does not say which phrase they are.
+        runs: ids of the runs that wrote the triples, sorted; where the query names runs, of a triple only those of its
+            runs that are named, if any is. None where the query does not say.
     """
 
     triples: list[Triple]
     manifest: dict[str, Any]
     tails: dict[str, dict[str, list[str]]]
+    runs: tuple[str, ...] | None = None
 
 
 def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | None = None) -> TrainingData:
     """Return the triples that a reading query returns as head, relation, tail and (if not English) lang.
 
-    Where events or tails have URIs, or tails another language, it also returns head_uri, tail_uri, tail_lang.
+    Where events or tails have URIs, or tails another language, it also returns head_uri, tail_uri, tail_lang; and runs,
+    a list of those that asserted the triple, from which follows whose texts a student learns.
 
     Raises:
         UnsafeQuery: the query does more than read.
@@ -69,7 +76,26 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
         "relations": sorted({triple.relation for triple in triples}),
         "content_hash": unordered_hash(triple_id(triple) for triple in triples),
     }
-    return TrainingData(triples, manifest, _tails(triples))
+    return TrainingData(triples, manifest, _tails(triples), _runs(graph, rows, query.text, values))
+
+
+def _runs(
+    graph: KnowledgeGraph, rows: Sequence[Mapping[str, Any]], text: str, parameters: Mapping[str, Any]
+) -> tuple[str, ...] | None:
+    """Return the runs that the triples were taken from.
+
+    A query that wants what one run wrote, `"load-1" IN r.runs`, is not about the other runs that wrote the same.
+    """
+    if not isinstance(rows[0].get("runs"), list):
+        return None
+    values = [one for value in parameters.values() for one in (value if isinstance(value, list) else [value])]
+    given = {value for value in values if isinstance(value, str)}
+    named = {run["id"] for run in graph.runs() if run["id"] in given or f'"{run["id"]}"' in text.replace("'", '"')}
+    found: set[str] = set()
+    for row in rows:
+        runs = set(row["runs"] or ())
+        found |= (runs & named) or runs
+    return tuple(sorted(found))
 
 
 def _triple(row: Mapping[str, Any]) -> Triple:

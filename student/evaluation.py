@@ -127,16 +127,66 @@ def read_share(
     return {"basis": basis, "read": len(known), "share": None, "interval": bounds}
 
 
-def judge_error(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Return how far the judge's estimates are from readers: `sets` compared, their mean absolute `error`; or None.
+def known_verdicts(
+    triples: Sequence[Triple], verdicts: Mapping[Triple, bool], sample: Mapping[Triple, bool] | None
+) -> Mapping[Triple, bool]:
+    """Return the verdicts that say how good a set is: on all of it or on a random sample; else none.
 
     Args:
-        rows: sets as `measure` returns them, each with `readers`, as `read_share` has it.
+        triples: the set.
+        verdicts: whether a triple is acceptable, of those that were read.
+        sample: the verdicts on a random sample of just this set, if there is one.
+    """
+    if all(triple in verdicts for triple in triples):
+        return {triple: verdicts[triple] for triple in triples}
+    return sample or {}
+
+
+def judged_difference(ours: Mapping[Triple, bool], theirs: Mapping[Triple, bool], seed: int) -> dict[str, Any] | None:
+    """Compare two sets by verdicts on them, each on all of a set or on a random sample of it; None where one is empty.
+
+    Returns:
+        `shares`, the parts of each that are acceptable, `rows`, how many of each were read, their `difference` and its
+        95 % `interval` (paired bootstrap over the events of both; None where all resamples are alike, or for a single
+        event), and `verdict`: "better" or "worse" where the whole interval is on that side of 0, else "unclear".
+    """
+    if not ours or not theirs:
+        return None
+    heads = sorted({triple.head for triple in (*ours, *theirs)})
+    sums = []
+    for verdicts in (ours, theirs):
+        places = np.searchsorted(heads, [triple.head for triple in verdicts])
+        good = np.bincount(places, [float(verdict) for verdict in verdicts.values()], len(heads))
+        sums.append(np.stack([good, np.bincount(places, minlength=len(heads))], axis=1))
+    shares = [float(total[:, 0].sum() / total[:, 1].sum()) for total in sums]
+    draws = np.random.default_rng(seed).integers(len(heads), size=(_RESAMPLES, len(heads)))
+    totals = [total[draws].sum(axis=1) for total in sums]  # (resamples, 2)
+    usable = (totals[0][:, 1] > 0) & (totals[1][:, 1] > 0)
+    values = totals[0][usable, 0] / totals[0][usable, 1] - totals[1][usable, 0] / totals[1][usable, 1]
+    low, high = (float(end) for end in np.percentile(values, [2.5, 97.5]))
+    interval = [low, high] if low < high else None
+    verdict = "unclear" if interval is None or low <= 0 <= high else "better" if low > 0 else "worse"
+    rows = [len(ours), len(theirs)]
+    return {
+        "shares": shares,
+        "rows": rows,
+        "difference": shares[0] - shares[1],
+        "interval": interval,
+        "verdict": verdict,
+    }
+
+
+def judge_error(rows: Sequence[Mapping[str, Any]], judge: str) -> dict[str, Any] | None:
+    """Return how far a judge's estimates are from readers: `sets` compared, their mean absolute `error`; or None.
+
+    Args:
+        rows: sets, each with `estimates`, by judge, and `readers`, as `read_share` has it.
+        judge: name of the judge.
     """
     errors = [
-        abs(row["acceptance"] - row["readers"]["share"])
+        abs(row["estimates"][judge] - row["readers"]["share"])
         for row in rows
-        if row["acceptance"] is not None and row["readers"]["share"] is not None
+        if row["estimates"].get(judge) is not None and row["readers"]["share"] is not None
     ]
     return {"sets": len(errors), "error": float(np.mean(errors))} if errors else None
 

@@ -14,42 +14,56 @@ the student's own predictions (kg student evaluate --judgements FILE) say how go
 _LEGEND = """\
 "Readers accept" is the share of acceptable rows by blind readers' verdicts, with its 95 % interval: of all rows, or
 of a random sample of just this set. Where only some rows have a verdict it is what the share must lie between, were all
-others bad, or good: kg query to_judge draws some to judge."""
+others bad, or good: kg query to_judge draws some to judge. "New" are relation-tail pairs that the training has not."""
 
 _CHANCE = 0.5  # the AUC of a judge that knows nothing
 _FEW_JUDGED = 30  # rows below which the normal interval of a share is a rough one
 _SHOWN_ANNOTATORS = 6
 
 
-def format_report(content: Mapping[str, Any]) -> str:
+def format_report(content: Mapping[str, Any], tables: Sequence[str] = ()) -> str:
     """Return the report of `kg.evaluate.evaluate` as text.
 
     Where the judge is no better than chance, the estimates are left out: the figures that need no judge remain.
 
     Args:
-        content: `split`, `judge` (the judge's own report, with the `sources` of its verdicts), `sets` (rows of
+        content: `split`, `judged` (how many triples of its events are), `paid` (what verdicts say of each teacher's
+            filter and students), `judge` (the judge's own report, with the `sources` of its verdicts), `sets` (rows of
             `evaluation.measure`), `students` (id to `kind`, `perplexity`, `comparisons`, `corrected` and
             `training_changed`), `verdicts` (how many fresh ones were `used`, and how many `left_out`, by reason).
+        tables: others, about the filter, as text.
     """
-    judge, rows = content["judge"], {row["name"]: row for row in content["sets"]}
-    trusted = _is_trusted(judge)
+    judges, rows = content["judges"], {row["name"]: row for row in content["sets"]}
+    trusted = [name for name, judge in judges.items() if _is_trusted(judge)]
     lines = [f"# What students say about the {content['split']} events", ""]
+    if content["judged"]:
+        lines += [f"- {sentence}" for sentence in paid_sentences(content["paid"], content["split"])]
+    else:
+        lines.append(
+            f"- Not one triple about {content['split']} events is judged, so whether the filter or a student paid is"
+            f" not known: kg query unjudged --param split={content['split']} and kg query to_judge draw some to judge."
+        )
     for student_id, detail in content["students"].items():
-        lines.append(f"- {_headline(student_id, detail, rows, content['judge_error'], trusted=trusted)}")
-    if not trusted:
-        lines.append(f"- {_no_judge(judge)}")
-    lines += [*_verdicts(content["verdicts"]), "", *_table(content["sets"], trusted=trusted), "", _LEGEND]
-    lines += ["", _judge(judge)]
-    if trusted:
-        lines += [_CAUTION, *_check(rows)]
-        if error := content["judge_error"]:
-            lines.append(
-                f"Over the {error['sets']} sets above that readers judged, its estimates are off by "
-                f"{100 * error['error']:.0f} points in the mean."
-            )
+        lines.append(f"- {_headline(student_id, detail, rows, judges[detail['judge']])}")
+    lines += [f"- {_no_judge(judge)}" for name, judge in judges.items() if name not in trusted]
+    lines += [*_verdicts(content["verdicts"]), "", *(line for table in tables for line in (*table.split("\n"), ""))]
+    lines += ["## Teachers, students and controls", ""] if tables else []
+    lines += [*_table(content["sets"], trusted), "", _LEGEND]
+    for name, judge in judges.items():
+        lines += ["", _judge(name if len(judges) > 1 else "", judge)]
+        if name in trusted:
+            lines += [_CAUTION] if name == "sentence encoder" else []
+            lines += _check(rows, name)
+            if error := judge["error"]:
+                sets = f"{error['sets']} sets above that readers" if error["sets"] > 1 else "one set above that readers"
+                lines.append(
+                    f"Over the {sets} judged, its estimates are off by {100 * error['error']:.0f} points in the mean."
+                )
+    if len(judges) > 1:
+        lines += ["", "Students of different judges are compared by verdicts only."]
     lines += _reference(content["reference"])
     for student_id, detail in content["students"].items():
-        lines += ["", f"## {student_id}", "", *_section(student_id, detail, rows, trusted=trusted)]
+        lines += ["", f"## {student_id}", "", *_section(student_id, detail, rows, trusted=detail["judge"] in trusted)]
     return "\n".join(lines)
 
 
@@ -64,7 +78,7 @@ def _section(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any]
     if detail["preference"]["rows"]:
         lines.append(_preference(detail["preference"]))
     if rows[f"{student_id}, raw"]["readers"]["share"] is not None:
-        lines += ["", *_against(student_id, rows)]
+        lines += ["", *_against(student_id, detail["teacher"], rows)]
     elif trusted:
         lines += ["", *(_comparison(name, found) for name, found in detail["comparisons"].items())]
     if corrected := detail["corrected"]:
@@ -81,14 +95,12 @@ def _headline(
     student_id: str,
     detail: Mapping[str, Any],
     rows: Mapping[str, Any],
-    judge_error: Mapping[str, Any] | None,
-    *,
-    trusted: bool,
+    judge: Mapping[str, Any],
 ) -> str:
     """Return the result of an evaluation for one student, in a sentence or two."""
     raw = rows[f"{student_id}, raw"]
     if raw["rows"] and raw["readers"]["share"] is not None:
-        return _read_headline(student_id, rows)
+        return _read_headline(student_id, detail["teacher"], rows)
     if corrected := detail["corrected"]:
         return (
             f"{student_id}: {_percent(corrected['estimate'])} of what it says is acceptable"
@@ -96,13 +108,13 @@ def _headline(
         )
     if not raw["rows"]:
         return f"{student_id} says nothing about these events."
-    if not trusted:
+    if not _is_trusted(judge):
         return f"{student_id} says {raw['rows']:,} tails about {raw['events']} events; how good they are is not known."
     found = {name.removeprefix("raw against "): row for name, row in detail["comparisons"].items() if "raw" in name}
     beaten = [name for name, row in found.items() if row and row["beats"]]
     unbeaten = [name for name, row in found.items() if row and not row["beats"]]
-    taught = rows["teacher, raw"]
-    teacher = f", the teacher's {_percent(taught['acceptance'])}" if taught["rows"] else ""
+    taught = rows[f"{detail['teacher']}, raw"]
+    teacher = f", the teacher's {_percent(taught['estimates'][detail['judge']])}" if taught["rows"] else ""
     sentence = (
         f"{student_id}: the judge finds {_percent(raw['acceptance'])} of what it says acceptable"
         f" ({_range(raw['interval'], _percent)}){teacher}."
@@ -111,12 +123,12 @@ def _headline(
         sentence += f" It beats {_listed(beaten)}."
     if unbeaten:
         sentence += f" It does not beat {_listed(unbeaten)}."
-    if judge_error:
-        sentence += f" Where readers judged, its estimates are {100 * judge_error['error']:.0f} points off in the mean."
+    if error := judge["error"]:
+        sentence += f" Where readers judged, its estimates are {100 * error['error']:.0f} points off in the mean."
     return sentence
 
 
-def _read_headline(student_id: str, rows: Mapping[str, Any]) -> str:
+def _read_headline(student_id: str, taught_by: str, rows: Mapping[str, Any]) -> str:
     """Return what readers say of a student, of its accepted tails, and of what it has to beat."""
     raw, kept = (rows[f"{student_id}, {name}"] for name in ("raw", "accepted"))
     found = raw["readers"]
@@ -134,21 +146,89 @@ def _read_headline(student_id: str, rows: Mapping[str, Any]) -> str:
         f"{name} {_percent(row['readers']['share'])}"
         for name, row in rows.items()
         if row["rows"] and row["readers"]["share"] is not None and not name.endswith((", raw", ", accepted"))
+        if row["teacher"] == taught_by
     ]
-    teacher = rows["teacher, raw"]["readers"]
+    teacher = rows[f"{taught_by}, raw"]["readers"]
     if teacher["share"] is not None:
         known.insert(0, f"the teacher {_percent(teacher['share'])}")
     return sentence + (f" Beside it: {_listed(known)}." if known else "")
 
 
-def _against(student_id: str, rows: Mapping[str, Any]) -> list[str]:
+def paid_sentences(paid: Sequence[Mapping[str, Any]], split: str) -> list[str]:
+    """Return whether each teacher's filter and students paid, by how much and on which evidence.
+
+    Args:
+        paid: for each teacher `teacher`, `rows`, `filter` and `students`, as `kg.evaluate` makes them.
+        split: whose events.
+    """
+    sentences: list[str] = []
+    unknown: list[str] = []
+    for found in paid:
+        of = (
+            f"the {found['teacher']}'s tails"
+            if found["teacher"].endswith("teacher")
+            else f"the tails of {found['teacher']}"
+        )
+        if gain := found["filter"]:
+            sentences.append(
+                f"{_verdict('the filter', f'for {of}', gain)}: readers accept {_percent(gain['shares'][0])} of what"
+                f" passes and {_percent(gain['shares'][1])} of all, {_gain(gain)}, by verdicts on"
+                f" {_of(gain['rows'][1], found['rows'])}."
+            )
+        else:
+            unknown.append(f"the filter for {of}")
+        for student_id, detail in found["students"].items():
+            learnt = {"accepted": "the accepted of ", "raw": "all of "}.get(detail["learnt"], "some of ")
+            name = f"{student_id} (of {learnt}{of})"
+            if gain := detail["teacher"]:
+                sentences.append(
+                    f"{_verdict(name, 'beside its teacher', gain)}: readers accept {_percent(gain['shares'][0])} of"
+                    f" {gain['rows'][0]:,} of its tails and {_percent(gain['shares'][1])} of {gain['rows'][1]:,} of its"
+                    f" teacher's, {_gain(gain)}."
+                )
+            else:
+                unknown.append(student_id)
+            sentences += [
+                f"{_verdict('learning from what passes', f'for {student_id}', gain)}: beside {other}, which learnt all,"
+                f" {_gain(gain)}."
+                for other, gain in detail["raw"].items()
+                if gain
+            ]
+    if unknown:
+        sentences.append(
+            f"Not known to have paid or not: {_listed(unknown)}. Of what they let pass or say about {split} events"
+            " neither all nor a random sample has verdicts; kg query to_judge draws some to judge."
+        )
+    return sentences
+
+
+def _verdict(who: str, what: str, gain: Mapping[str, Any]) -> str:
+    """Return whether something paid, as the beginning of a sentence."""
+    what = f" {what}" if what else ""
+    if gain["verdict"] == "unclear":
+        return f"Whether {who} paid{what} cannot be told"
+    begin = who.capitalize() if who.startswith(("the ", "learning")) else who
+    return f"{begin} {'paid' if gain['verdict'] == 'better' else 'did not pay'}{what}"
+
+
+def _gain(gain: Mapping[str, Any]) -> str:
+    if gain["interval"] is None:
+        return f"{_points(gain['difference'])} points, too few to tell"
+    return f"{_points(gain['difference'])} points (95 % interval {_range(gain['interval'], _points)})"
+
+
+def _of(read: int, rows: int) -> str:
+    return f"all {rows:,} of them" if read == rows else f"a random sample of {read:,} of these {rows:,}"
+
+
+def _against(student_id: str, teacher: str, rows: Mapping[str, Any]) -> list[str]:
     """Return how far readers set a student apart from the controls, where they read both."""
-    shares = {name: row["readers"]["share"] for name, row in rows.items() if row["rows"]}
-    own = shares[f"{student_id}, raw"]
+    own = rows[f"{student_id}, raw"]["readers"]["share"]
     return [
-        f"- by readers, raw against {name}: {_points(own - shares[name])} points"
-        for name in CONTROLS
-        if shares.get(name) is not None
+        f"- by readers, raw against {name}: {_points(own - row['readers']['share'])} points"
+        for control in CONTROLS
+        for name, row in rows.items()
+        if name.startswith(control) and row["teacher"] == teacher and row["readers"]["share"] is not None
     ]
 
 
@@ -170,22 +250,21 @@ def _verdicts(found: Mapping[str, Any]) -> list[str]:
     return [f"- Of {total:,} fresh verdicts {found['used']:,} were used. Left out: {reasons}."]
 
 
-def _table(rows: Sequence[Mapping[str, Any]], *, trusted: bool) -> list[str]:
-    estimates = " judge's estimate |" if trusted else ""
+def _table(rows: Sequence[Mapping[str, Any]], judges: Sequence[str]) -> list[str]:
+    names = ["estimate"] if len(judges) == 1 else [f"estimate by {name}" for name in judges]
+    estimates = "".join(f" {name} |" for name in names)
     return [
-        f"| set | rows | events | readers accept | read |{estimates} distinct | new to training |",
-        f"|---|---:|---:|---:|---:|{'---:|' if trusted else ''}---:|---:|",
-        *(_row(row, trusted=trusted) for row in rows),
+        f"| set | rows | events | readers accept | read |{estimates} distinct | new |",
+        f"|---|---:|---:|---:|---:|{'---:|' * len(names)}---:|---:|",
+        *(_row(row, judges) for row in rows),
     ]
 
 
-def _row(row: Mapping[str, Any], *, trusted: bool) -> str:
-    estimate = novel = distinct = ""
-    if row["rows"]:
-        estimate = f" {_percent(row['acceptance'])}"
-        distinct = f" {_percent(row['distinct'])}"
-        novel = "" if row["novel"] is None else f" {_percent(row['novel'])}"
-    judged = f"{estimate} |" if trusted else ""
+def _row(row: Mapping[str, Any], judges: Sequence[str]) -> str:
+    novel = "" if row["novel"] is None else f" {_percent(row['novel'])}"
+    distinct = f" {_percent(row['distinct'])}" if row["rows"] else ""
+    found = [row["estimates"].get(name) for name in judges]
+    judged = "".join(" |" if estimate is None else f" {_percent(estimate)} |" for estimate in found)
     return (
         f"| {row['name']} | {row['rows']:,} | {row['events']} | {_share(row['readers'])} | {row['readers']['read']:,} |"
         f"{judged}{distinct} |{novel} |"
@@ -234,7 +313,7 @@ def _preference(found: Mapping[str, Any]) -> str:
     return f"Without any judge:{';'.join(filter(None, [auc, pairs])) or ' readers judged too little to say'}."
 
 
-def _judge(judge: Mapping[str, Any]) -> str:
+def _judge(name: str, judge: Mapping[str, Any]) -> str:
     auc, prior = (judge["systems"][name]["auc"] for name in ("critic", "relation prior"))
     sources = judge["sources"]
     annotators = [*sources["annotators"][:_SHOWN_ANNOTATORS]]
@@ -243,15 +322,20 @@ def _judge(judge: Mapping[str, Any]) -> str:
     sentence = f" The verdicts are those of {_listed(annotators)}" if annotators else ""
     sentence += f" ({', '.join(sources['datasets'])})" if sentence and sources["datasets"] else ""
     return (
-        f"Judge: a critic trained on {judge['trained_rows']:,} judged triples of other events than the filter; on"
+        f"Judge{f' by the {name}' * bool(name)}: a critic trained on"
+        f" {judge['trained_rows']:,} judged triples of other events than the filter; on"
         f" {judge['rows']:,} triples of {judge['events']} test events its AUC is {auc:.3f}, that of the relation prior"
         f" {prior:.3f}; intervals are over events.{sentence}{'.' if sentence else ''}"
         + "".join(f" {note}." for note in sources["notes"])
     )
 
 
-def _check(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    found = {name.partition(":")[0]: row["acceptance"] for name, row in rows.items() if row["rows"]}
+def _check(rows: Mapping[str, Mapping[str, Any]], judge: str) -> list[str]:
+    found: dict[str, float] = {}
+    for name, row in rows.items():
+        if row["rows"]:
+            kind = next((kind for kind in ("gold", "another event") if name.startswith(kind)), name)
+            found.setdefault(kind, row["estimates"].get(judge))
     if "gold" not in found or "another event" not in found:
         return []
     apart = found["gold"] - found["another event"]
@@ -302,4 +386,4 @@ def _percent(share: float) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.1f}"
+    return f"{round(100 * share, 1) + 0.0:+.1f}"  # no -0.0

@@ -10,7 +10,7 @@ from kg import __version__
 from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
-from kg.graph.origins import origin_of_triples
+from kg.graph.origins import origin_of_runs, origin_of_triples
 from kg.language_model.opening import DEFAULT
 from kg.language_model.terms import FIELD, derived_field
 from kg.language_model.weights import find_package
@@ -20,7 +20,7 @@ from kg.store import queries
 from kg.store.queries import Query
 from kg.workspace import Workspace
 from student.checkpoint import load, train_checkpoint
-from student.data import select
+from student.data import TrainingData, select
 from student.files import read_manifest
 from student.interface import Student
 from student.kinds import kind_named
@@ -75,7 +75,8 @@ def train_student(
         "seed": seed,
         "version": __version__,
         "encoder": encoder.description,
-        **derived_field(origin_of_triples(graph, data.triples)),
+        **({} if data.runs is None else {"runs": list(data.runs)}),
+        **derived_field(_origin(graph, data)),
     }
     run = Run(_KIND, model=kind, parameters=manifest)
     student_id = f"{kind}-{run.id.removeprefix(f'{_KIND}-')}"
@@ -91,6 +92,11 @@ def train_student(
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
     return TrainedStudent(student_id, folder, len(data.triples))
+
+
+def _origin(graph: KnowledgeGraph, data: TrainingData) -> str | None:
+    """Return what a student of this data is derived from: by the runs that the query selects, where it says which."""
+    return origin_of_triples(graph, data.triples) if data.runs is None else origin_of_runs(graph, data.runs)
 
 
 def base_named(kind: str, name: str | None = None) -> str | None:

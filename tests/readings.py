@@ -32,7 +32,8 @@ from kg.vocabulary import Vocabulary
 
 SHEET_ROWS = 220
 SAMPLE = 200  # rows of teacher and controls
-SAMPLED = ("teacher, raw", "nearest training event", "most frequent tail", "another event")
+SAMPLED = re.compile(r"(.* )?teacher, raw|(nearest training event|most frequent tail|another event)(, .*)?")
+"""Sets of which a sample is read: of teachers, of controls, whosever they are."""
 SECOND = 0.2  # of the rows, for a second reader
 PLANTED = 0.1  # of a sheet, half of them gold tails, half of another event
 MOST_OTHER, LEAST_GOLD = 0.25, 0.85
@@ -65,7 +66,7 @@ def make(folder: Path, run: Path, seed: int) -> int:
     for name, triples in sorted(sets_of(run).items()):
         whole = sorted(set(triples))
         about_sets[name] = {"rows": len(triples), "hash": set_hash(Triple(*row) for row in whole)}
-        for row in random_.sample(whole, min(SAMPLE, len(whole))) if name in SAMPLED else whole:
+        for row in random_.sample(whole, min(SAMPLE, len(whole))) if SAMPLED.fullmatch(name) else whole:
             rows[row].add(name)
     order = sorted(rows)
     random_.shuffle(order)
@@ -95,12 +96,23 @@ def make(folder: Path, run: Path, seed: int) -> int:
 
 
 def sets_of(run: Path) -> dict[str, list[Row]]:
-    """Return the sets of an evaluation that are read, students' by their kind: "generator, raw"."""
+    """Return the sets of an evaluation that are read, students' by their kind: "generator, raw".
+
+    Where several teachers have students, the name says whose they are, and of which tails they learnt:
+    "generator (weak teacher, accepted), raw".
+    """
+    report = run / "report.json"
+    students = json.loads(report.read_text(encoding="utf-8"))["students"] if report.is_file() else {}
+    several = len({about["teacher"] for about in students.values()}) > 1
+    named = {
+        one: f"{about['kind']} ({about['teacher']}, {about['learnt']})" for one, about in students.items() if several
+    }
     found: defaultdict[str, list[Row]] = defaultdict(list)
     with (run / "sets.tsv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            name = re.sub(r"^(\w+)-[0-9a-f]{12}, ", r"\1, ", row["set"])
-            if name in SAMPLED or name.endswith(", raw"):
+            student, comma, rest = row["set"].partition(", ")
+            name = re.sub(r"^(\w+)-[0-9a-f]{12}$", r"\1", named.get(student, student)) + comma + rest
+            if SAMPLED.fullmatch(name) or name.endswith(", raw"):
                 found[name].append((row["head"], row["relation"], row["tail"]))
     return dict(found)
 

@@ -1,6 +1,8 @@
 """Blind readings: how sheets are drawn and checked, and that what is shipped is what readers answered."""
 
 import csv
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from kg.model import Triple
 from kg.readings import STARTER, load_readings
 from tests import readings
-from tests.readings import GOLD, OTHER, agreement, make, read, report, ship
+from tests.readings import GOLD, OTHER, SAMPLE, agreement, make, read, report, sets_of, ship
 
 SHEETS = sorted((Path(__file__).parent / "data" / "readings").glob("*/about.json"))
 EVENTS = [f"PersonX does thing {number}" for number in range(60)]
@@ -99,3 +101,26 @@ def test_the_shipped_verdicts_are_those_of_the_newest_sheets(about: Path, tmp_pa
     ship(about.parent, tmp_path)
     for name in ("readings.tsv", "readings.json"):
         assert (tmp_path / name).read_bytes() == (STARTER / name).read_bytes()
+
+
+def test_sets_of_several_teachers_are_told_apart_and_those_of_teachers_and_controls_are_sampled(tmp_path: Path) -> None:
+    ids = [f"generator-{number:012x}" for number in range(3)]
+    lines = ["set\thead\trelation\ttail"]
+    names = ["strong teacher, raw", "weak teacher, raw", "another event, weak teacher", *(f"{one}, raw" for one in ids)]
+    lines += [f"{name}\tPersonX naps\txWant\t{number} {name}" for name in names for number in range(SAMPLE + 9)]
+    (tmp_path / "sets.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    learnt = [("strong teacher", "accepted"), ("weak teacher", "accepted"), ("weak teacher", "raw")]
+    students = {
+        one: {"kind": "generator", "teacher": teacher, "learnt": what}
+        for one, (teacher, what) in zip(ids, learnt, strict=True)
+    }
+    (tmp_path / "report.json").write_text(json.dumps({"students": students}), encoding="utf-8")
+    assert set(sets_of(tmp_path)) == {
+        "strong teacher, raw", "weak teacher, raw", "another event, weak teacher",
+        *(f"generator ({teacher}, {what}), raw" for teacher, what in learnt),
+    }  # fmt: skip
+    make(tmp_path / "sheets", tmp_path, seed=3)
+    key = [row.split("\t") for row in (tmp_path / "sheets" / "key.tsv").read_text(encoding="utf-8").splitlines()]
+    drawn = Counter(name for name, _ in {(row[5], row[4]) for row in key})
+    assert drawn["weak teacher, raw"] == drawn["another event, weak teacher"] == SAMPLE
+    assert drawn["generator (weak teacher, raw), raw"] == SAMPLE + 9

@@ -1,7 +1,7 @@
 // Edges of one relation, as one run asserts them.
 //
-// `known` lists the edges that were there, of which this run says something that is not kept yet: the number of the row,
-// the element id, and the properties, with the run among `runs`.
+// `known` lists the edges that were there, of which this run says something that is not kept yet, or which have a score and
+// the word of one teacher more: the number of the row, the element id, and the properties, with the run among `runs`.
 //
 // $rows       one map a triple: head, tail, and what the run states of it (`kg.model.STATED`)
 // $run        id of the run
@@ -19,5 +19,5 @@ ON MATCH SET
 WITH place, r, size(keys(row)) > 2 AND (
   size(r.runs) > 1
   OR any(name IN keys(row) WHERE NOT name IN ["head", "tail"] AND coalesce(r[name] <> row[name], true))
-) AS says
+) OR size(r.runs) > 1 AND r.critic IS NOT NULL AND NOT $predicted AS says
 RETURN count(*) AS written, collect(CASE WHEN says THEN [place, elementId(r), properties(r)] END) AS known

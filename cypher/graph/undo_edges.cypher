@@ -1,5 +1,5 @@
 // Edges of a page of events that a run asserted. Those that it alone asserted are deleted; of the others `kept` is the
-// element id and the properties.
+// element id, the properties and the relation.
 //
 // $last   key after which the page begins
 // $until  last key of the page
@@ -10,6 +10,7 @@ WHERE head.id > $last
   AND head.id <= $until
 MATCH (head)-[r]->(tail:Phrase|Nothing)
 WHERE $run IN r.runs
-WITH r, head.id AS head_id, tail.id AS tail_id, CASE WHEN size(r.runs) > 1 THEN [elementId(r), properties(r)] END AS kept
+WITH r, head.id AS head_id, tail.id AS tail_id, CASE WHEN size(r.runs) > 1 THEN [elementId(r), properties(r), type(r)] END
+  AS kept
 FOREACH (_ IN CASE WHEN kept IS NULL THEN [1] ELSE [] END | DELETE r)
 RETURN head_id AS head, tail_id AS tail, kept

@@ -23,6 +23,7 @@ _LEAST_SECONDS = 0.001
 _MOST_SECONDS = 1_000_000
 _MOST_DEPTH = 100
 _INTEGER_DIGITS = 20
+_WIDEST = 120  # columns of Markdown on a terminal; longer lines are hard to read
 
 
 def query(
@@ -191,6 +192,19 @@ def print_notes(notes: Iterable[str]) -> None:
     """Print what the user should know of a statement, each once, a line each, on stderr."""
     for note in dict.fromkeys(notes):
         say(f"Note: {note}", err=True)
+
+
+def print_markdown(text: str) -> None:
+    """Print Markdown as it is; on a terminal with its tables in columns and its lines wrapped, at most 120 wide."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        say(*text.split("\n"))
+        return
+    shown = "\n".join(visible(line) for line in text.split("\n"))
+    console.print(Markdown(shown, hyperlinks=False), width=min(console.width, _WIDEST))
 
 
 def print_table(columns: list[str], rows: list[list[Any]]) -> None:

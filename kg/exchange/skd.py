@@ -19,16 +19,17 @@ from kg.errors import InputError, NotReady
 from kg.exchange.rows import Rows, as_details, json_object, make_triple, parse_rows, read_split, text_of
 from kg.exchange.target import export_file, open_bytes
 from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.scores import thresholds_in
 from kg.lines import Line, Rejected
-from kg.model import Assertion, Edge, Triple, consensus, threshold_of
+from kg.model import Acceptance, Assertion, Edge, Triple, consensus, threshold_of
 from kg.vocabulary import Vocabulary
 
 RECALLS = ("0.5", "0.6", "0.7", "0.8", "0.9")
 _VERDICTS = (*(f"rec_{recall}" for recall in RECALLS), "valid")
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
-Thresholds = Mapping[str, Mapping[str, float]]
-"""Recall (one of `RECALLS`) to relation, or `kg.model.OVERALL`, to threshold."""
+Thresholds = Mapping[str, Mapping[str, float]] | Callable[[str, Edge], float | None]
+"""Recall (one of `RECALLS`) to relation, or `kg.model.OVERALL`, to threshold; or a function of recall and edge."""
 
 Verdicts = Mapping[Triple, int] | Callable[[Triple], int | None]
 """The raw verdict of a person on a triple, where there is one."""
@@ -57,10 +58,11 @@ def export_skd(edges: Iterable[Edge], path: Path, graph: KnowledgeGraph) -> int:
 
     `valid` is the consensus of a triple's annotators (`kg.model.consensus`).
     """
-    critic, thresholds = None, {}
+    critic: str | None = None
+    thresholds: Thresholds = {}
     try:
-        critic = graph.current_critic()["id"]
-        thresholds = graph.current_acceptance(critic).thresholds
+        critic = str(graph.current_critic()["id"])
+        thresholds = _by_edge(graph, graph.current_acceptance(critic))
     except NotReady:
         pass
     values: dict[Triple, list[int]] = defaultdict(list)
@@ -68,6 +70,13 @@ def export_skd(edges: Iterable[Edge], path: Path, graph: KnowledgeGraph) -> int:
         values[judgement.triple].append(judgement.value)
     verdicts = {triple: consensus(found) for triple, found in values.items()}
     return write_jsonl(edges, path, critic=critic, thresholds=thresholds, verdicts=verdicts)
+
+
+def _by_edge(graph: KnowledgeGraph, acceptance: Acceptance) -> Callable[[str, Edge], float | None]:
+    """Return recall and edge to the threshold, the lowest of the teachers that wrote the edge."""
+    runs = graph.runs()
+    by_recall = {recall: thresholds_in(acceptance, runs, recall) for recall in RECALLS}
+    return lambda recall, edge: by_recall[recall].of(edge.triple.relation, edge.runs)
 
 
 def write_jsonl(
@@ -111,7 +120,10 @@ def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, o
     }
     details = edge.detail_map
     for recall in RECALLS:
-        threshold = threshold_of(thresholds.get(recall, {}), triple.relation)
+        if callable(thresholds):
+            threshold = thresholds(recall, edge)
+        else:
+            threshold = threshold_of(thresholds.get(recall, {}), triple.relation)
         published = details.get(f"rec_{recall}")
         row[f"rec_{recall}"] = published if edge.score is None or threshold is None else edge.score >= threshold
     row["p_valid_model"] = edge.published if edge.score is None else edge.score

@@ -226,13 +226,19 @@ class KnowledgeGraph(GraphReading):
     def record_acceptance(self, acceptance: Acceptance, progress: Progress = lambda _: None, **properties: Any) -> None:
         """Make thresholds the current ones of their critic, and accept by them the edges that show its score."""
         names = self.vocabulary().names
-        content = {
+        content: dict[str, Any] = {
             "critic": acceptance.critic,
             "recall": acceptance.recall,
             "thresholds": acceptance.thresholds,
             "relations": list(names),  # with `cutoffs`, what Cypher can read of the thresholds
             "cutoffs": [acceptance.threshold(name) for name in names],
         }
+        if teachers := acceptance.teachers:
+            content |= {
+                "teacher_thresholds": teachers,
+                "teachers": list(teachers),  # and what Cypher can read: the cutoffs of one teacher after another
+                "teacher_cutoffs": [acceptance.threshold(name, one) for one in teachers for name in names],
+            }
         self._record("graph/record_acceptance", acceptance.id, content | properties)
         scoring.accept(self, acceptance.critic, progress)
 

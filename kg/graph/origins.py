@@ -24,6 +24,11 @@ def origin_of_run(run: Mapping[str, Any]) -> str | None:
     return derived(GEMMA if says_so else None, origin_of_name(run.get("model") or ""))
 
 
+def origin_of_runs(graph: KnowledgeGraph, ids: Collection[str]) -> str | None:
+    """Return what a model that learns from what some runs wrote is derived from."""
+    return derived(*(origin_of_run(run) for run in graph.runs() if run["id"] in ids))
+
+
 def origin_of_triples(graph: KnowledgeGraph, triples: Collection[Triple]) -> str | None:
     """Return what a model that learns from triples is derived from; one that a model under terms wrote is enough."""
     origins = {run["id"]: origin for run in graph.runs() if (origin := origin_of_run(run))}

@@ -71,8 +71,8 @@ def edge_of(row: EdgeRow) -> Edge:
 
 def acceptance_of(properties: Row) -> Acceptance:
     """Return an acceptance from the properties of its node."""
-    thresholds = json.loads(properties["thresholds"])
-    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds)
+    thresholds, teachers = (json.loads(properties.get(name) or "{}") for name in ("thresholds", "teacher_thresholds"))
+    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds, teachers)
 
 
 class _Pages:

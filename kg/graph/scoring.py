@@ -1,16 +1,24 @@
 """Scores on a graph: written a page at a time, and shown by the order of critics, without a model."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from more_itertools import chunked
 
 from kg.errors import StoreError
 from kg.graph import selecting, writing
-from kg.graph.rows import EdgeRow, acceptance_of, triple_of, write_behind
-from kg.graph.scores import Thresholds, other_scores, read_scores, shown_properties
-from kg.model import NOTHING, Acceptance, Triple
+from kg.graph.rows import EdgeRow, triple_of, write_behind
+from kg.graph.scores import (
+    ByCritic,
+    Thresholds,
+    other_scores,
+    read_scores,
+    read_thresholds,
+    shown_properties,
+    thresholds_in,
+)
+from kg.model import NOTHING, Acceptance, Triple, threshold_of
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 
@@ -31,7 +39,7 @@ def record_scores(
     progress: "Progress",
 ) -> int:
     """Write the scores of a critic (see `KnowledgeGraph.record_scores`)."""
-    threshold = cache(acceptance.threshold)
+    thresholds = thresholds_in(acceptance, graph.runs())
     if len(_order(graph)) > 1:  # what this critic has scored before shows again
         show_scores(graph)
 
@@ -49,7 +57,7 @@ def record_scores(
             others = None
             if row.scores or row.critic not in (None, critic):
                 others = other_scores(read_scores(row.score, row.critic, row.scores), critic)
-            accepted = bool(value >= threshold(row.relation))
+            accepted = thresholds.accepts(value, row.relation, row.runs)
             changes.append([row.element, row.head_id, row.tail_id, value, accepted, others])
         _write(graph, changes, "graph/record_scores", run=run, critic=critic)
         return len(scored)
@@ -70,14 +78,14 @@ def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "P
         progress: called with numbers of edges.
     """
     order = _order(graph)
-    thresholds = thresholds_of(graph)
+    thresholds = read_thresholds(graph.store.read)
     where = "r.scores IS NOT NULL OR r.critic = $forget"
     changed = 0
     for page in graph.edge_pages(where=where, parameters={"forget": forget}):
         changes = []
         for row in page:
             before = {"score": row.score, "critic": row.critic, "accepted": row.accepted, "scores": list(row.scores)}
-            after = _shown(before, row.relation, order, thresholds, forget)
+            after = _shown(before, row.relation, row.runs, order, thresholds, forget)
             if after | {"scores": after["scores"] or []} != before:
                 changes.append([row.element, row.head_id, row.tail_id, after])
         _write(graph, changes, "graph/set_edges")
@@ -89,11 +97,18 @@ def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "P
 
 def accept(graph: "KnowledgeGraph", critic: str, progress: "Progress" = lambda _: None) -> int:
     """Accept the edges that show a critic's score by its current thresholds, where it has any; return their number."""
-    thresholds = thresholds_of(graph)
+    thresholds = read_thresholds(graph.store.read)
+    chosen = thresholds.get(critic, Thresholds({}, {}, frozenset()))
+    names = graph.vocabulary().names
+    parameters = {
+        "critic": critic,
+        "thresholds": {name: threshold_of(chosen.overall, name) for name in names},
+        "own": {run: {name: threshold_of(own, name) for name in names} for run, own in chosen.own.items()},
+        "students": sorted(chosen.students),
+    }
     count = 0
     for last, until in graph.pages():
-        parameters = {"critic": critic, "thresholds": thresholds.get(critic, {}), "last": last, "until": until}
-        found = graph.write("graph/accept", **parameters)[0]["accepted"]
+        found = graph.write("graph/accept", **parameters, last=last, until=until)[0]["accepted"]
         count += found
         progress(found)
     order = _order(graph)
@@ -101,38 +116,29 @@ def accept(graph: "KnowledgeGraph", critic: str, progress: "Progress" = lambda _
     return count
 
 
-def thresholds_of(graph: "KnowledgeGraph") -> Thresholds:
-    """Return the current thresholds of each critic that has some."""
-    found: dict[str, dict[str, float]] = {}
-    for row in graph.store.read(queries.load("graph/records").text):
-        properties = row["properties"]
-        if row["label"] == "Acceptance" and properties.get("current"):
-            acceptance = acceptance_of(properties)
-            names = graph.vocabulary().names
-            found[acceptance.critic] = {name: acceptance.threshold(name) for name in names}
-    return found
-
-
 def _order(graph: "KnowledgeGraph") -> list[str]:
     """Return the critics in the order in which their scores show."""
     return selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
 
 
-def _shown(before: Row, relation: str, order: Sequence[str], thresholds: Thresholds, forget: str | None) -> Row:
+def _shown(
+    before: Row, relation: str, runs: Sequence[str], order: Sequence[str], thresholds: ByCritic, forget: str | None
+) -> Row:
     scores = read_scores(before.get("score"), before.get("critic"), before.get("scores"))
     scores.pop(forget or "", None)
-    return shown_properties(scores, order, relation, thresholds)
+    return shown_properties(scores, order, relation, runs, thresholds)
 
 
 def _show_on_duplicates(
-    transaction: Transaction, order: Sequence[str], thresholds: Thresholds, forget: str | None
+    transaction: Transaction, order: Sequence[str], thresholds: ByCritic, forget: str | None
 ) -> None:
     rows = transaction.run(queries.load("graph/duplicates").text, ids=None, taken=None, run=None)
     changes: list[list[Any]] = []
     for row in rows:
         properties = row["properties"]
         if properties.get("critic"):
-            changes.append([properties["id"], _shown(properties, properties["relation"], order, thresholds, forget)])
+            relation, runs = properties["relation"], properties["runs"]
+            changes.append([properties["id"], _shown(properties, relation, runs, order, thresholds, forget)])
     transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
 
 

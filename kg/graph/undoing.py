@@ -13,6 +13,7 @@ from more_itertools import chunked
 
 from kg.errors import NotReady
 from kg.graph import scoring, selecting, statements, writing
+from kg.graph.scores import ByCritic, accepted_again, read_thresholds
 from kg.run import STUDENT_KIND
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
@@ -62,7 +63,7 @@ def resting_on(run: Row, runs: Iterable[Row], acceptances: Iterable[Row]) -> lis
         rests = False
         if kind == "train-critic":
             rests = own in ("calibrate", "score", "use-critic") and of == made
-            rests = rests or (own == "evaluate" and _parameter(row, "judge") == made)
+            rests = rests or (own == "evaluate" and made in str(_parameter(row, "judge")).split(", "))
         elif kind == "train-student":
             rests = own in (STUDENT_KIND, "use-student") and of == made
             rests = rests or (own == "evaluate" and made in str(of).split(", "))
@@ -101,6 +102,7 @@ def _mark(transaction: Transaction, run: Row) -> None:
 
 def _undo_evidence(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:
     students = {run["id"] for run in graph.runs() if run.get("kind") == STUDENT_KIND}
+    thresholds = read_thresholds(graph.store.read)
     touched = 0
 
     def count(found: int) -> int:
@@ -110,8 +112,9 @@ def _undo_evidence(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -
         return found
 
     for last, until in graph.pages():
-        count(graph.commit(partial(_undo_edges, run=run_id, students=students, last=last, until=until)))
-    while count(graph.commit(partial(_undo_duplicates, run=run_id, students=students))):
+        work = partial(_undo_edges, run=run_id, students=students, thresholds=thresholds, last=last, until=until)
+        count(graph.commit(work))
+    while count(graph.commit(partial(_undo_duplicates, run=run_id, students=students, thresholds=thresholds))):
         pass
     for step in (_undo_events, _undo_judgements):
         found, last = graph.commit(partial(step, run=run_id, last=""))
@@ -120,11 +123,15 @@ def _undo_evidence(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -
     return touched
 
 
-def _undo_edges(transaction: Transaction, run: str, students: set[str], last: str, until: str) -> int:
+def _undo_edges(
+    transaction: Transaction, run: str, students: set[str], thresholds: ByCritic, last: str, until: str
+) -> int:
     found = transaction.run(queries.load("graph/undo_edges").text, run=run, last=last, until=until)
-    changes = [
-        [row["kept"][0], row["head"], row["tail"], _left(row["kept"][1], run, students)] for row in found if row["kept"]
-    ]
+    changes = []
+    for row in found:
+        if row["kept"]:
+            element, properties, relation = row["kept"]
+            changes.append([element, row["head"], row["tail"], _left(properties, relation, run, students, thresholds)])
     if changes:
         written = transaction.run(queries.load("graph/set_edges").text, rows=changes)[0]["written"]
         writing.check_written(written, len(changes), "graph/set_edges")
@@ -133,17 +140,18 @@ def _undo_edges(transaction: Transaction, run: str, students: set[str], last: st
     return len(found)
 
 
-def _left(properties: Row, run: str, students: set[str]) -> Row:
+def _left(properties: Row, relation: str, run: str, students: set[str], thresholds: ByCritic) -> Row:
     left = statements.without_run(properties, run, statements.EDGE)
-    return left | {"predicted": all(other in students for other in left["runs"])}
+    left |= {"predicted": all(other in students for other in left["runs"])}
+    return left | accepted_again(properties | left, relation, thresholds)
 
 
-def _undo_duplicates(transaction: Transaction, run: str, students: set[str]) -> int:
+def _undo_duplicates(transaction: Transaction, run: str, students: set[str], thresholds: ByCritic) -> int:
     found = transaction.run(queries.load("graph/duplicates").text, ids=None, taken=None, run=run)[:_ROWS]
     gone = [row for row in found if len(row["properties"]["runs"]) == 1]
     transaction.run(queries.load("graph/delete_duplicates").text, ids=[row["properties"]["id"] for row in gone])
     changes = [
-        [row["properties"]["id"], _left(row["properties"], run, students)]
+        [row["properties"]["id"], _left(row["properties"], row["properties"]["relation"], run, students, thresholds)]
         for row in found
         if len(row["properties"]["runs"]) > 1
     ]

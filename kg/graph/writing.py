@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from kg.errors import NotReady, StoreError
 from kg.graph import statements
+from kg.graph.scores import ByCritic, accepted_again, read_thresholds
 from kg.identity import head_id, judgement_id, own_uri, split_of, tail_id, triple_id, triple_key
 from kg.model import EDGE_FIELDS, NOTHING, SPLITS, Assertion, Judgement, Phrase, Triple
 from kg.run import STUDENT_KIND, Run
@@ -97,19 +98,23 @@ def add(transaction: Transaction, prepared: Prepared, run: Run, vocabulary: Voca
                 predicted = run.kind == STUDENT_KIND
                 written, created = transaction.create(text, rows=chosen, run=run.id, predicted=predicted)
                 check_written(written[0]["written"], len(chosen), name)
-                _restate(transaction, chosen, written[0].get("known", ()), run)
+                _restate(transaction, relation, chosen, written[0].get("known", ()), run)
                 added += created
     if added:
         transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
     return added
 
 
-def _restate(transaction: Transaction, rows: Sequence[Row], known: Iterable[Any], run: Run) -> None:
-    """Keep what a run says of edges that were there."""
+def _restate(transaction: Transaction, relation: str, rows: Sequence[Row], known: Sequence[Any], run: Run) -> None:
+    """Keep what a run says of edges that were there, and accept them by what one teacher more makes of them."""
+    thresholds: ByCritic = {}
+    if run.kind != STUDENT_KIND and any(properties.get("critic") for _, _, properties in known):
+        thresholds = read_thresholds(transaction.run)
     changes = []
     for place, element, properties in known:
         row = rows[place]
-        if change := statements.with_statement(properties, run.id, _given(row), statements.EDGE):
+        change = statements.with_statement(properties, run.id, _given(row), statements.EDGE) or {}
+        if change := change | accepted_again(properties, relation, thresholds):
             tail = row.get("tail", NOTHING)
             changes.append([element, row["head"], tail, change])
     if changes:
@@ -159,6 +164,7 @@ def _not_set_aside(
         triple_key(row["head"], relation, row["tail"]): row for (relation, _), rows in edges.items() for row in rows
     }
     found = transaction.run(queries.load("graph/duplicates").text, ids=list(by_key), taken=None, run=None)
+    thresholds = read_thresholds(transaction.run) if found else {}
     changes = []
     for one in found:
         properties = one["properties"]
@@ -166,7 +172,8 @@ def _not_set_aside(
         change = {"runs": runs, "predicted": properties["predicted"] and run.kind == STUDENT_KIND}
         given = _given(by_key[properties["id"]])
         stated = statements.with_statement(properties | change, run.id, given, statements.EDGE) or {}
-        changes.append([properties["id"], change | stated])
+        again = accepted_again(properties | change, properties["relation"], thresholds)
+        changes.append([properties["id"], change | stated | again])
     transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
     gone = {key for key, _ in changes}
     left = {

@@ -16,7 +16,7 @@ from kg import strict_json
 from kg.exchange.rdf.reading import open_rdf
 from kg.graph import selecting, statements, writing
 from kg.graph.knowledge import KnowledgeGraph, Progress
-from kg.graph.scores import other_scores, read_scores
+from kg.graph.scores import ByCritic, accepted_again, other_scores, read_scores, read_thresholds
 from kg.identity import head_id, own_uri, tail_id, triple_key
 from kg.lines import Rejected, RejectedFile, file_hash
 from kg.model import EDGE_FIELDS, NOTHING, Edge, Phrase
@@ -180,9 +180,11 @@ def _edges(transaction: Transaction, relation: Relation, rows: Sequence[Row]) ->
         if chosen:
             chosen.sort(key=lambda row: (row["tail"], row["head"]))
             changes = []
-            for place, element, properties in _counted(transaction, name, chosen, relation)[0]["known"]:
+            known = _counted(transaction, name, chosen, relation)[0]["known"]
+            thresholds = read_thresholds(transaction.run) if known else {}
+            for place, element, properties in known:
                 row = chosen[place]
-                if change := _joined(properties, row["properties"]):
+                if change := _joined(properties, row["properties"], relation.name, thresholds):
                     changes.append([element, row["head"], row["tail"], change])
             transaction.run(queries.load("graph/set_edges").text, rows=changes)
 
@@ -193,10 +195,11 @@ def _not_set_aside(transaction: Transaction, relation: Relation, rows: Sequence[
         return rows
     by_key = {triple_key(row["head"], relation.name, row["tail"]): row for row in rows}
     found = transaction.run(queries.load("graph/duplicates").text, ids=list(by_key), taken=None, run=None)
+    thresholds = read_thresholds(transaction.run) if found else {}
     changes = []
     for one in found:
         key = one["properties"]["id"]
-        if change := _joined(one["properties"], by_key.pop(key)["properties"]):
+        if change := _joined(one["properties"], by_key.pop(key)["properties"], relation.name, thresholds):
             changes.append([key, change])
     transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
     return list(by_key.values())
@@ -204,24 +207,26 @@ def _not_set_aside(transaction: Transaction, relation: Relation, rows: Sequence[
 
 def _duplicates(transaction: Transaction, rows: Sequence[Row], vocabulary: Vocabulary) -> None:
     """Set aside what another graph has set aside, but not where this one has the edge."""
+    thresholds = read_thresholds(transaction.run) if rows else {}
     for row in rows:
         edge = {**row, "id": row["properties"]["id"]}
-        text = queries.load("graph/has_edge").of(vocabulary[row["properties"]["relation"]]).text
+        relation = row["properties"]["relation"]
+        text = queries.load("graph/has_edge").of(vocabulary[relation]).text
         properties = {name: value for name, value in row["properties"].items() if name in EDGE_FIELDS}
         here = transaction.run(text, head=row["head"], tail=row["tail"])
         known = transaction.run(queries.load("graph/duplicates").text, ids=[edge["id"]], taken=None, run=None)
         if here:
-            if change := _joined(here[0]["properties"], properties):
+            if change := _joined(here[0]["properties"], properties, relation, thresholds):
                 changes = [[here[0]["element"], row["head"], row["tail"], change]]
                 transaction.run(queries.load("graph/set_edges").text, rows=changes)
         elif known:
-            if change := _joined(known[0]["properties"], properties):
+            if change := _joined(known[0]["properties"], properties, relation, thresholds):
                 transaction.run(queries.load("graph/set_duplicates").text, rows=[[edge["id"], change]])
         else:
             transaction.run(queries.load("graph/restore_duplicates").text, rows=[row])
 
 
-def _joined(here: Row, other: Row) -> Row | None:
+def _joined(here: Row, other: Row, relation: str, thresholds: ByCritic) -> Row | None:
     """Return the properties that change where an edge of another graph is there already."""
     change = statements.joined(here, other, statements.EDGE)
     known = read_scores(here.get("score"), here.get("critic"), here.get("scores"))
@@ -233,7 +238,7 @@ def _joined(here: Row, other: Row) -> Row | None:
             change |= {name: other.get(name) for name in ("score", "critic", "accepted")}
     if change and "runs" in change:
         change["predicted"] = bool(here["predicted"] and other["predicted"])
-    return change
+    return change and change | accepted_again({**here, **change}, relation, thresholds)
 
 
 def _counted(transaction: Transaction, name: str, rows: Sequence[Row], relation: Relation | None = None) -> list[Row]:

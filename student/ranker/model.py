@@ -145,7 +145,7 @@ class Ranker:
         rows: defaultdict[str, list[int]] = defaultdict(list)
         for row, (_, relation) in enumerate(pairs):
             rows[relation].append(row)
-        with Bar(total=len(pairs), desc="rank tails", leave=False) as bar:
+        with Bar(total=len(pairs), unit="questions", desc="rank tails", leave=False) as bar:
             for relation, mine in rows.items():
                 known = self.known[relation]
                 for chunk in chunked(mine, CHUNK_EVENTS):

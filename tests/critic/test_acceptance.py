@@ -1,11 +1,15 @@
 import math
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
-from critic.acceptance import choose_thresholds, thresholds_by_recall
+from critic.acceptance import choose_thresholds, thresholds_by_recall, thresholds_by_teacher
+from kg.cli import app
 from kg.errors import InputError, NotReady
 from kg.model import OVERALL, Acceptance
 
@@ -104,3 +108,56 @@ def test_thresholds_of_an_earlier_version_are_understood() -> None:
     assert Acceptance("a", "c", 0.8, {"0.8": {"overall": 0.4, "xWant": 0.5}}).threshold("xNeed") == 0.4
     with pytest.raises(InputError, match="calibrate"):
         Acceptance("a", "c", 0.8, {"0.8": {"xWant": 0.5}}).threshold("xNeed")
+
+
+def two_teachers(strong: int, weak: int) -> tuple[list[float], list[bool], list[str], list[set[str]]]:
+    """Scores, verdicts, relations and teachers of good triples, and a bad one that nobody wrote."""
+    scores = [*np.linspace(0.6, 0.9, strong), *np.linspace(0.1, 0.4, weak), 0.5]
+    wrote = [{"strong"}] * strong + [{"weak"}] * weak
+    return scores, [True] * (strong + weak) + [False], ["xWant"] * (strong + weak + 1), [*wrote, set()]
+
+
+def test_a_teacher_with_enough_verdicts_has_thresholds_of_its_own_drawn_towards_those_of_all() -> None:
+    *judged, wrote = two_teachers(60, 60)
+    overall, own = choose_thresholds(*judged, 0.8), thresholds_by_teacher(*judged, wrote, 0.8)
+    assert list(own) == ["strong", "weak"]
+    assert list(own["weak"]) == ["0.5", "0.6", "0.7", "0.8", "0.9"]
+    plain = np.linspace(0.1, 0.4, 60)[12]
+    assert own["weak"]["0.8"][OVERALL] == pytest.approx(0.75 * plain + 0.25 * overall[OVERALL])
+    assert own["weak"]["0.8"][OVERALL] < overall[OVERALL] < own["strong"]["0.8"][OVERALL]
+    for teacher in own.values():
+        rising = [teacher[wish]["xWant"] for wish in teacher]
+        assert rising == sorted(rising, reverse=True)
+    odd = thresholds_by_teacher(*judged, wrote, 0.123456789)["weak"]
+    assert odd["0.123457"][OVERALL] > odd["0.5"][OVERALL]
+
+
+def test_a_teacher_with_too_few_verdicts_or_alone_has_none_of_its_own() -> None:
+    *judged, wrote = two_teachers(60, 19)
+    assert list(thresholds_by_teacher(*judged, wrote, 0.8)) == ["strong"]
+    *judged, wrote = two_teachers(60, 0)
+    assert thresholds_by_teacher(*judged, wrote, 0.8) == {}
+
+
+def test_what_two_teachers_wrote_counts_for_both() -> None:
+    *judged, wrote = two_teachers(30, 30)
+    both = [names and {"strong", "weak"} for names in wrote]
+    own = thresholds_by_teacher(*judged, both, 0.8)
+    assert own["strong"] == own["weak"]
+
+
+def test_calibrate_shows_thresholds_by_teacher_where_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    overall, own = {"0.8": {"*": 0.5, "xWant": 0.45}}, {"0.8": {"*": 0.25, "xNeed": 0.125}}
+    graph = SimpleNamespace(statistics=lambda: {"accepted": 7})
+    monkeypatch.setattr("kg.graph.connection.open_graph", lambda _: nullcontext(graph))
+    shown = {}
+    for name, teachers in (("plain", {}), ("own", {"gemma": own})):
+        acceptance = Acceptance(name, "c", 0.8, overall, teachers)
+        monkeypatch.setattr("critic.runs.calibrate_critic", lambda *_, found=acceptance, **__: found)
+        shown[name] = [line.split() for line in CliRunner().invoke(app, ["critic", "calibrate"]).output.splitlines()]
+    assert shown["plain"][:-1] == [["all", "others", "0.500"], ["xWant", "0.450"]]
+    assert shown["own"][:-1] == [
+        ["overall", "gemma"], ["all", "others", "0.500", "0.250"], ["xNeed", "0.500", "0.125"],
+        ["xWant", "0.450", "0.250"],
+    ]  # fmt: skip
+    assert shown["own"][-1][:2] == ["Acceptance", "own"]

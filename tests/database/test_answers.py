@@ -34,6 +34,7 @@ VERDICTS = [
 ]  # fmt: skip
 THRESHOLDS = Acceptance("acceptance-1", "critic-1", 0.8, {"0.8": {"overall": 0.5, "xWant": 0.7}})
 UNJUDGED = [[NAP, "xWant", "to rest"], [NAP, "xReact", "rested"], [FIRE, "xWant", HIRE], [FIRE, "xWant", "to cry"]]
+RUNS = [TEACHER.id, STUDENT.id]
 CLAIMED = [TEACHER.id, "teacher", "corpus"]
 
 Asked = list[tuple[dict[str, Any], list[list[Any]]]]
@@ -143,7 +144,7 @@ ANSWERS: dict[str, Asked] = {
         ({"split": "train"}, []),  # it has inferred nothing about that
     ],
     "training": [({}, [
-        [triple.head, triple.relation, triple.tail, "en", "", "", ""]
+        [triple.head, triple.relation, triple.tail, "en", "", "", "", RUNS[: 1 + (triple in SHARED)]]
         for triple in sorted(TAUGHT, key=lambda triple: (head_id(triple), triple.relation, tail_id(triple)))
         if triple.head in (FIRE, NAP)
     ])],

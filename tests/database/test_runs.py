@@ -1,5 +1,6 @@
 """Undoing one run leaves what the others wrote; runs end as what they were."""
 
+import json
 import os
 import signal
 import time
@@ -442,3 +443,88 @@ def test_many_judgements_are_undone_in_seconds(graph: KnowledgeGraph) -> None:
     assert graph.undo(run.id) == 9_900
     assert time.monotonic() - start < 60, "a quadratic undo takes minutes"
     assert phrase_id("to rest") not in {phrase.id for phrase in graph.phrases(every=True)}
+
+
+HALVES = {"high": {"0.8": {"*": 0.8}}, "low": {"0.8": {"*": 0.2}}}
+"""Thresholds of two teachers; all others have 0.5."""
+
+
+def written(graph: KnowledgeGraph, model: str | None, *triples: Triple, kind: str = "load") -> Run:
+    run = Run(kind, model=model, dataset=f"of {model}")
+    graph.begin(run)
+    graph.add(map(Assertion, triples), run)
+    graph.finish(run)
+    return run
+
+
+def calibrated(graph: KnowledgeGraph, value: float) -> Acceptance:
+    """A critic that gives one score to all, with thresholds for each of two teachers."""
+    acceptance = Acceptance("halves", "critic-1", 0.8, {"0.8": {"*": 0.5}}, HALVES)
+    graph.record_critic("critic-1")
+    graph.record_acceptance(acceptance)
+    graph.record_scores("critic-1", lambda triples: [value] * len(triples), acceptance)
+    return acceptance
+
+
+def accepted(graph: KnowledgeGraph) -> dict[str, bool | None]:
+    return {found.triple.tail: found.accepted for found in graph.edges()}
+
+
+def test_an_edge_is_accepted_by_the_threshold_of_any_teacher_that_wrote_it(graph: KnowledgeGraph) -> None:
+    of = {name: Triple("PersonX naps", "xWant", name) for name in ("low", "high", "both", "other", "student", "shared")}
+    written(graph, "high", of["high"], of["both"])
+    written(graph, "low", of["low"], of["both"])
+    written(graph, None, of["other"])
+    written(graph, "low", of["student"], of["high"], kind="predict")  # a student of that name is no teacher
+    written(graph, "teacher", of["shared"])
+    for value, expected in (
+        (0.1, set()),
+        (0.3, {"low", "both"}),
+        (0.6, {"low", "both", "other", "student", "shared"}),
+        (0.9, set(of)),
+    ):
+        acceptance = calibrated(graph, value)
+        graph.record_scores("critic-1", lambda triples, value=value: [value] * len(triples), acceptance, every=True)
+        assert {tail for tail, is_accepted in accepted(graph).items() if is_accepted} == expected, "as it was scored"
+        graph.store.run("MATCH (:Event)-[r]->() SET r.accepted = null")
+        graph.record_acceptance(acceptance)
+        assert {tail for tail, is_accepted in accepted(graph).items() if is_accepted} == expected, (
+            "as it was calibrated"
+        )
+    assert graph.current_acceptance("critic-1") == acceptance
+
+
+def test_a_teacher_that_comes_to_an_edge_or_goes_changes_whether_it_is_accepted(graph: KnowledgeGraph) -> None:
+    written(graph, "high", NAP)
+    calibrated(graph, 0.3)
+    assert accepted(graph) == {NAP.tail: False}
+    low = written(graph, "low", NAP)
+    assert accepted(graph) == {NAP.tail: True}
+    graph.undo(low.id)
+    assert accepted(graph) == {NAP.tail: False}
+
+
+def test_why_shows_the_threshold_of_who_claimed_it_and_an_export_goes_by_it(
+    graph: KnowledgeGraph, kg: Kg, tmp_path: Path
+) -> None:
+    for model in ("high", "low"):
+        written(graph, model, NAP)
+    written(graph, "low", NAP, kind="predict")
+    calibrated(graph, 0.3)
+    asked = kg("query", "why", "--param", f"event={NAP.head}", "--json").stdout.splitlines()
+    rows = [json.loads(row) for row in asked]
+    assert sorted((row["claimed_by"].partition("-")[0], row["model"], row["threshold"]) for row in rows) == [
+        ("load", "high", 0.8), ("load", "low", 0.2), ("predict", "low", 0.5),
+    ]  # fmt: skip
+    kg("export", "jsonl", "out.jsonl")
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["rec_0.8"] is True
+
+
+def test_critics_are_compared_by_the_thresholds_of_who_wrote_what(graph: KnowledgeGraph) -> None:
+    written(graph, "low", NAP)
+    calibrated(graph, 0.3)
+    plain = Acceptance("plain", "critic-2", 0.8, {"0.8": {"*": 0.5}})
+    graph.record_critic("critic-2")
+    graph.record_acceptance(plain)
+    graph.record_scores("critic-2", lambda triples: [0.3] * len(triples), plain)
+    assert compare(graph, "critic-1", "critic-2").sides == (1, 0)

@@ -92,6 +92,10 @@ MANIFESTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "is there twice": lambda manifest: manifest["runs"].append(manifest["runs"][0]),
     "relations, number .* is there twice": lambda manifest: manifest["relations"].append(manifest["relations"][0]),
     "thresholds": lambda manifest: manifest["acceptances"][0].update(thresholds='{"0.8": {}}'),
+    "thresholds have none": lambda manifest: manifest["acceptances"][0].update(teacher_thresholds='{"t": {"0.8": {}}}'),
+    "thresholds are no numbers": lambda manifest: manifest["acceptances"][0].update(
+        teacher_thresholds='{"t": {"0.8": {"*": "high"}}}'
+    ),
     "recall": lambda manifest: manifest["acceptances"][0].update(recall="0.8"),
     "is not an identifier": lambda manifest: manifest["relations"][0].update(name="../x"),
     "symmetric": lambda manifest: manifest["relations"][0].update(symmetric="no"),

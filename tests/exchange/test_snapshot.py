@@ -39,7 +39,8 @@ def full(graph: KnowledgeGraph, begun: Run) -> KnowledgeGraph:
     graph.begin(people)
     graph.record_judgements([Judgement(NAP, "ann", 2)], people)
     graph.record_critic("critic-1", auc=0.5)
-    graph.record_acceptance(Acceptance("acceptance-1", "critic-1", 0.8, {"0.8": {"overall": 0.5}}))
+    own = {"teacher": {"0.8": {"*": 0.25}}}
+    graph.record_acceptance(Acceptance("acceptance-1", "critic-1", 0.8, {"0.8": {"*": 0.5, "xWant": 0.25}}, own))
     graph.finish(begun, offered=2)
     return graph
 

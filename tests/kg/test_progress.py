@@ -1,5 +1,6 @@
 """What a long step says of itself where stderr is no terminal."""
 
+import io
 import re
 import subprocess
 import sys
@@ -33,6 +34,19 @@ def test_what_is_over_at_once_says_nothing_in_a_pipe(capfd: pytest.CaptureFixtur
     for _ in progress.Bar(range(1000), desc="quick"):
         pass
     assert capfd.readouterr().err == ""
+
+
+def test_a_bar_that_does_not_say_what_it_counts_is_drawn_on_a_terminal_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for options in ({"unit": "edges"}, {}):
+        for _ in progress.Bar(range(3), desc="quick", **options):
+            pass
+    assert "3/3" in terminal.getvalue()
+    assert "edges/s" in terminal.getvalue()
 
 
 def test_a_count_without_an_end_has_no_time_left(

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg import terminal
-from kg.commands.query import print_table
+from kg.commands.query import print_markdown, print_table
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.run import Run
@@ -263,3 +264,23 @@ def test_a_table_too_wide_for_the_terminal_is_a_block_for_each_row(
     assert shown == [
         "tail        to rest", "claimed_by  predict-dc48", "            80e87fe9", "", "tail        ねる", "claimed_by",
     ]  # fmt: skip
+
+
+REPORT = (
+    "# What\n\n- " + "a \x1b[2J word " * 12 + "\n\n| set | rows |\n|---|---:|\n| mine | 1,008 |\n| a longer name | 7 |"
+)
+
+
+def test_a_report_is_laid_out_on_a_terminal_and_left_alone_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_markdown(REPORT)
+    assert capsys.readouterr().out == REPORT.replace("\x1b", "\\x1b") + "\n"
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_markdown(REPORT)
+    lines = [re.sub("\x1b\\[[0-9;]*m", "", line).rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "\x1b" not in "".join(lines)
+    assert max(map(len, lines)) <= 60
+    (one, other) = [line for line in lines if line.endswith(("1,008", " 7"))]
+    assert len(one) == len(other), "in columns"

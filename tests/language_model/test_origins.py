@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from critic.runs import train_critic
+from kg.distill import training_of
 from kg.encoder import Encoder
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.origins import origin_of_run, origin_of_triples
@@ -14,6 +15,7 @@ from kg.language_model.weights import TERMS
 from kg.model import Assertion, Judgement, Triple
 from kg.run import Run
 from kg.store import queries
+from kg.store.queries import Query
 from kg.workspace import Workspace
 from student.files import read_manifest
 from student.runs import open_student, predict, train_student
@@ -72,6 +74,40 @@ def test_students_critics_and_what_they_write_carry_the_origin_of_their_texts(
     folders.append(critic_folder)
     for folder in folders:
         refuse_to_publish_without(folder)
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_student_is_derived_from_what_the_runs_wrote_that_its_query_selects_alone(
+    graph: KnowledgeGraph, workspace: Workspace
+) -> None:
+    free = write(graph, "gpt-4o", TRIPLES[:100]).id
+    bound = write(graph, "google/gemma-3-270m", TRIPLES[50:]).id  # which wrote half of the other's, too
+    all_of_it = queries.load("training").where
+    encoder = Encoder(None, workspace.folder("embeddings"))
+    for query, runs in (
+        (training_of([free], raw=True), {free}),
+        (training_of([bound], raw=True), {bound}),
+        (training_of([bound, free], raw=True), {free, bound}),
+        (all_of_it(f'"{free}" IN r.runs'), {free}),
+        (all_of_it(f"NOT '{bound}' IN r.runs"), {free}),
+        (all_of_it(f'NOT "{free}" IN r.runs'), {bound}),
+        (all_of_it("true"), {free, bound}),
+    ):
+        manifest = read_manifest(train_student(graph, workspace, "ranker", query, encoder, epochs=1).folder)
+        assert (set(manifest["runs"]), "derived_from" in manifest) == (runs, bound in runs), query.text
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_query_that_does_not_say_whose_its_triples_are_is_asked_of_all_that_wrote_them(
+    graph: KnowledgeGraph, workspace: Workspace
+) -> None:
+    write(graph, "gpt-4o", TRIPLES[:100])
+    write(graph, "google/gemma-3-270m", TRIPLES[50:])
+    query = Query("mine", "MATCH (h:Event {split: 'train'})-[r:xWant]->(t) "
+                  "RETURN h.text AS head, type(r) AS relation, t.text AS tail, size(r.runs) AS runs")  # fmt: skip
+    encoder = Encoder(None, workspace.folder("embeddings"))
+    manifest = read_manifest(train_student(graph, workspace, "ranker", query, encoder, epochs=1).folder)
+    assert ("runs" in manifest, manifest["derived_from"]) == (False, "gemma")
 
 
 def check(folder: Path, *, is_derived: bool) -> None:

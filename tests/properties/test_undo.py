@@ -33,6 +33,8 @@ PHRASES = [triple for triple in TRIPLES if not triple.says_nothing]
 CRITICS = ("critic-1", "critic-2")
 STATED = ("logprob", "weight", "sources", "details", "published")
 THRESHOLDS = {0.5: {"overall": 0.3}, 0.8: {"overall": 0.6, "xNeed": 0.2}}
+OWN = {0.5: {"*": 0.7, "xWant": 0.1}, 0.8: {"*": 0.1}}
+"""Thresholds of the teacher that the first load, and for mischief the first prediction, names as its model."""
 
 
 def score(critic: str, triple: Triple) -> float:
@@ -76,6 +78,7 @@ BUNDLES = {
     "events": [LOAD, st.tuples(st.just("events"), names, st.sampled_from([None, -1.0, -3.0])), UNDO],
     "judgements": [JUDGE, JUDGE, UNDO],
     "critics": [LOAD, *CRITIC, CRITIC[2], UNDO],
+    "teachers": [LOAD, LOAD, st.tuples(st.just("predict"), names, assertions), *CRITIC[1:3], DEDUPE, UNDO],
     "students": [st.tuples(st.just(kind), names, nothing) for kind in ("train-student", "use-student")] + [UNDO],
     "duplicates": [LOAD, LOAD, DEDUPE, UNDO, CRITIC[2]],
     "all": [LOAD, *CRITIC, JUDGE, DEDUPE, UNDO],
@@ -140,8 +143,13 @@ class Fold:
         rules = [one for one in self.standing("calibrate") if one.run.model == critic]
         if not rules:
             return None
-        chosen = THRESHOLDS[rules[-1].run.parameters["recall"]]
-        return value >= chosen.get(triple.relation, chosen["overall"])
+        recall = rules[-1].run.parameters["recall"]
+        overall, own = THRESHOLDS[recall], OWN[recall]
+        limits = {
+            "teacher-0": own.get(triple.relation, own["*"]), None: overall.get(triple.relation, overall["overall"]),
+        }  # fmt: skip
+        wrote = [one.run.model for one in self.holders(triple) if one.run.kind != "predict"]
+        return any(value >= limits.get(model, limits[None]) for model in wrote or [None])
 
     def edge(self, triple: Triple) -> dict[str, Any]:
         holders = self.holders(triple)
@@ -241,7 +249,7 @@ class World:
             return Run(action, model=name, parameters={"recall": content})
         if action in ("train-student", "use-student"):
             return Run(action, model=f"student-{name}")
-        return Run(action, dataset=str(name))
+        return Run(action, model=f"teacher-{name}", dataset=str(name))
 
     def load(self, run: Run, content: Sequence[Assertion]) -> None:
         self.graph.begin(run)
@@ -292,7 +300,8 @@ class World:
 
     @staticmethod
     def acceptance(critic: str, recall: float) -> Acceptance:
-        return Acceptance(f"{critic}-{recall}", critic, recall, {f"{recall:g}": THRESHOLDS[recall]})
+        own = {"teacher-0": {f"{recall:g}": OWN[recall]}}
+        return Acceptance(f"{critic}-{recall}", critic, recall, {f"{recall:g}": THRESHOLDS[recall]}, own)
 
     def score(self, run: Run, _: None) -> None:
         critic = run.model or ""
@@ -379,7 +388,7 @@ def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundl
     def check(sequence: list[Any], *, backwards: bool) -> None:
         world = World(store)
         empty_hash = hash_graph(world.graph)
-        for action in [*(READY if bundle in ("critics", "duplicates", "all") else []), *sequence]:
+        for action in [*(READY if bundle in ("critics", "teachers", "duplicates", "all") else []), *sequence]:
             world.do(*action)
         world.check()
         for run_id in list(world.fold.runs)[:: -1 if backwards else 1]:

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import kg.entrants
 import kg.evaluate
+from critic.kinds import KINDS, CriticKind
 from critic.runs import TrainedCritic
 from kg.errors import InputError, NotReady
 from kg.evaluate import evaluate
@@ -22,6 +25,7 @@ from tests.student.conftest import fake_encode
 
 EVENTS = ["PersonX naps", "PersonX eats", "PersonX runs", "PersonX sings"]
 Train = Callable[..., str]
+JUDGES = ("sentence encoder", "language model")
 
 
 class FakeEncoder:
@@ -68,7 +72,7 @@ def learn(world: KnowledgeGraph, workspace: Workspace) -> Train:
     def call(where: str, count: int = 2) -> str:
         query = queries.load("training").where(where)
         trained = train_student(world, workspace, "ranker", query, FakeEncoder(), epochs=1)  # type: ignore[arg-type]
-        _, student = kg.evaluate.open_student(world, workspace, trained.id)
+        _, student = kg.entrants.open_student(world, workspace, trained.id)
         predict(world, student, trained.id, count=count)
         world.store.run("MATCH ()-[r]->() WHERE r.predicted SET r.score = 0.5, r.accepted = true")
         return trained.id
@@ -160,7 +164,7 @@ def test_what_is_drawn_to_be_judged_is_what_evaluate_reads(
 ) -> None:
     world.add([Assertion(Triple("PersonX waits", "xWant", "to go"), split="validation")], begun)
     student = learn("true", 1)
-    _, model = kg.evaluate.open_student(world, workspace, student)
+    _, model = kg.entrants.open_student(world, workspace, student)
     predict(world, model, student, split="validation", count=2)
     predict(world, model, student, split="test", count=3)
     world.store.run("MATCH ()-[r]->() WHERE r.predicted SET r.score = 0.5, r.accepted = true")
@@ -201,3 +205,78 @@ def test_review_begins_with_what_is_nearest_to_its_threshold(world: KnowledgeGra
     world.record_judgements([Judgement(Triple("PersonX asks 0", "xWant", "a"), "me", 2)], begun)
     assert [row["tail"] for row in world.store.read(query.text, **query.defaults)] == ["c", "b", "d"]
     assert world.store.read(query.text, split="validation") == []
+
+
+def test_each_student_is_judged_by_the_judge_on_the_other_model(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = learn('tail.text STARTS WITH "bad"')
+    asked = []
+
+    class Sceptic:
+        def score(self, triples: Sequence[Triple]) -> np.ndarray:
+            return np.full(len(triples), 0.05)
+
+    first = kg.evaluate.train_critic
+
+    def train(*_: object, kind: str, **__: object) -> TrainedCritic:
+        asked.append(kind)
+        trained = first(kind=kind)  # type: ignore[call-arg]
+        return replace(trained, critic=Sceptic(), id="judge-2") if kind == "likelihood" else trained
+
+    monkeypatch.setattr(kg.evaluate, "train_critic", train)
+    monkeypatch.setitem(
+        KINDS, "likelihood", CriticKind("a language model's view", "x:y", "x:y", on_language_model=True)
+    )
+    for installed, judge, kinds in ((None, "sentence encoder", ["blend"]), (Path(), "language model", ["likelihood"])):
+        monkeypatch.setattr(kg.entrants, "find_package", lambda found=installed: found)
+        asked.clear()
+        content = evaluated(world, workspace, [student])
+        assert asked == kinds
+        assert content["students"][student]["judge"] == judge
+        assert list(content["judges"]) == [judge]
+        assert {tuple(row["estimates"]) for row in content["sets"]} == {(judge,)}
+
+    monkeypatch.setattr(kg.entrants.Entrant, "judge", property(lambda one: JUDGES[one.id == student]))
+    other = learn('tail.text STARTS WITH "good"')
+    asked.clear()
+    text, folder = evaluate(world, workspace, FakeEncoder(), [student, other])  # type: ignore[arg-type]
+    rows = {row["name"]: row for row in json.loads((folder / "report.json").read_text(encoding="utf-8"))["sets"]}
+    assert sorted(asked) == ["blend", "likelihood"]
+    assert rows[f"{student}, raw"]["estimates"] == {"language model": pytest.approx(0.05)}
+    assert rows[f"{other}, raw"]["estimates"] == {"sentence encoder": pytest.approx(0.9)}
+    assert rows["teacher, raw"]["estimates"].keys() == set(JUDGES)
+    assert "| estimate by language model | estimate by sentence encoder |" in text
+    assert "Judge by the language model: " in text
+    assert "Students of different judges are compared by verdicts only." in text
+    (run,) = [run for run in world.runs() if run["kind"] == "evaluate" and "judge-2" in run["parameters"]
+              and "judge-1" in run["parameters"]]  # fmt: skip
+    assert json.loads(run["parameters"])["judge"] == "judge-2, judge-1"
+
+
+def test_a_teacher_is_compared_with_its_own_students_and_what_passes_with_what_was_written(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train
+) -> None:
+    other = Run("load", model="other", dataset="other")
+    world.begin(other)
+    asked = [Triple(f"PersonX asks {n}", "xWant", f"{'good' if n % 2 else 'bad'} other") for n in range(5)]
+    world.add([Assertion(Triple(event, "xWant", "bad lesson"), split="train") for event in EVENTS], other)
+    world.add([Assertion(triple, split="test") for triple in asked], other)
+    learnt = {name: learn(f'"{run["id"]}" IN r.runs') for run in world.runs() if run["kind"] == "load"
+              for name in [run["model"]]}  # fmt: skip
+    world.store.run("MATCH ()-[r]->(t) WHERE NOT r.predicted SET r.score = 0.5, r.accepted = t.text STARTS WITH 'good'")
+    people = Run("judgements", dataset="people")
+    world.begin(people)
+    world.record_judgements([Judgement(triple, "me", 2 if "good" in triple.tail else -1) for triple in asked], people)
+    content = evaluated(world, workspace, list(learnt.values()))
+    rows = {row["name"]: row for row in content["sets"]}
+    assert {name: row["rows"] for name, row in rows.items() if name.startswith(("teacher", "other"))} == {
+        "teacher, raw": 5, "teacher, accepted": 5, "other, raw": 5, "other, accepted": 2,
+    }  # fmt: skip
+    assert {rows[f"{student}, raw"]["teacher"] for student in learnt.values()} == {"teacher", "other"}
+    assert "nearest training event, other" in rows
+    paid = {one["teacher"]: one for one in content["paid"]}
+    assert paid["teacher"]["filter"] is None
+    assert (paid["other"]["filter"]["shares"], paid["other"]["filter"]["rows"]) == ([1, 0.4], [2, 5])
+    assert paid["other"]["students"][learnt["other"]]["learnt"] == "chosen"
+    assert {row["origin"]: row["judged"] for row in content["by_origin"]}["other"] == 5

@@ -14,13 +14,15 @@ from student.evaluation import (
     controls,
     correct_with_judgements,
     judge_error,
+    judged_difference,
+    known_verdicts,
     measure,
     perplexity,
     preference,
     read_share,
 )
 from student.interface import Encode, Student
-from student.report import format_report
+from student.report import format_report, paid_sentences
 
 Memorised = dict[str, tuple[Student, Path]]
 Train = Callable[..., Student]
@@ -237,6 +239,8 @@ def report_of(judge_interval: list[float], **changed: object) -> str:
     students = {
         name: {
             "kind": "ranker",
+            "teacher": "teacher",
+            "judge": "sentence encoder",
             "perplexity": {"per_token": 12.4, "per_word": 20.0, "covered": 0.99},
             "comparisons": comparisons[name],
             "preference": {"rows": 0, "auc": None, "pairs": 0, "accuracy": None},
@@ -249,12 +253,17 @@ def report_of(judge_interval: list[float], **changed: object) -> str:
         "systems": {"critic": {"auc": 0.8125, "auc_interval": judge_interval}, "relation prior": {"auc": 0.6}},
         "trained_rows": 1234, "rows": 56, "events": 7,
         "sources": {"annotators": ["ann", "bob"], "datasets": ["mine.tsv"], "notes": []},
+        "error": changed.pop("judge_error", None),
     }  # fmt: skip
     content = {
-        "split": "test", "judge": judge, "sets": measure(sets, oracle, unread, [], seed=1), "students": students,
-        "verdicts": {"used": 0, "left_out": {}}, "judge_error": judge_error([]), "reference": {},
+        "split": "test", "judges": {"sentence encoder": judge}, "sets": measure(sets, oracle, unread, [], seed=1),
+        "students": students, "verdicts": {"used": 0, "left_out": {}}, "reference": {}, "paid": [], "judged": 9,
     }  # fmt: skip
-    return format_report(content | changed)
+    content |= changed
+    content["sets"] = [
+        {"teacher": "teacher", "estimates": {"sentence encoder": row["acceptance"]}} | row for row in content["sets"]
+    ]
+    return format_report(content)
 
 
 def test_a_report_begins_with_what_it_comes_to_in_words() -> None:
@@ -302,7 +311,8 @@ def test_a_report_says_whose_verdicts_it_rests_on_and_nothing_of_other_data() ->
 
 def test_fresh_verdicts_come_first_and_those_left_out_are_counted() -> None:
     students = {"ranker-1": {
-        "kind": "ranker", "perplexity": {"per_token": None, "per_word": None, "covered": 0.0}, "comparisons": {},
+        "kind": "ranker", "teacher": "teacher", "judge": "sentence encoder",
+        "perplexity": {"per_token": None, "per_word": None, "covered": 0.0}, "comparisons": {},
         "training_changed": False, "preference": {"rows": 3, "auc": None, "pairs": 0, "accuracy": None},
         "corrected": {"judged": 20, "judged_acceptance": 0.7, "estimate": 0.651, "interval": [0.55, 0.75]},
     }}  # fmt: skip
@@ -368,13 +378,14 @@ def test_a_student_prefers_what_readers_accept(memorised: Memorised, eight: list
 
 def test_the_judge_is_held_against_the_readers() -> None:
     rows = [
-        {"acceptance": 0.7, "readers": {"share": 0.2}},
-        {"acceptance": 0.7, "readers": {"share": 0.9}},
-        {"acceptance": 0.7, "readers": {"share": None}},
-        {"acceptance": None, "readers": {"share": 0.1}},
+        {"estimates": {"one": 0.7}, "readers": {"share": 0.2}},
+        {"estimates": {"one": 0.7, "two": 0.8}, "readers": {"share": 0.9}},
+        {"estimates": {"one": 0.7}, "readers": {"share": None}},
+        {"estimates": {"one": None}, "readers": {"share": 0.1}},
     ]
-    assert judge_error(rows) == {"sets": 2, "error": pytest.approx(0.35)}
-    assert judge_error(rows[2:]) is None
+    assert judge_error(rows, "one") == {"sets": 2, "error": pytest.approx(0.35)}
+    assert judge_error(rows, "two") == {"sets": 1, "error": pytest.approx(0.1)}
+    assert judge_error(rows[2:], "one") is None
 
 
 def test_readers_come_before_the_judge() -> None:
@@ -388,7 +399,7 @@ def test_readers_come_before_the_judge() -> None:
         "agreement": {"twice": 200, "same": 0.95, "kappa": 0.9, "gold": 0.97, "other": 0.08},
     }
     rows += measure({"ranker-2, accepted": []}, oracle, unread, [], seed=1)
-    text = report_of([0.7, 0.9], sets=rows, reference=reference, judge_error=judge_error(rows))
+    text = report_of([0.7, 0.9], sets=rows, reference=reference, judge_error={"sets": 4, "error": 0.1})
     assert "- ranker-1: readers accept 50.0 % of what it says (43.1 % to 56.9 %; 200 of 200 rows read)" in text
     assert "Of the 200 that the critic lets pass they accept 50.0 % (+0.0 points)" in text
     assert "Beside it: the teacher 50.0 % and another event 50.0 %." in text
@@ -399,3 +410,92 @@ def test_readers_come_before_the_judge() -> None:
     assert "Where readers judged, its estimates are 44 points off in the mean." in unread_text
     assert "| generator, raw | 1,008 | 200 | **50.0 %** (43.1 % to 56.9 %) |" in text
     assert "200 rows were read twice: 95.0 % the same, Cohen's kappa 0.90" in text
+
+
+def judged(share: float, events: int = 40, each: int = 5) -> dict[Triple, bool]:
+    return {triple: triple.tail.startswith("good") for triple in tails(share, events, each)}
+
+
+def test_a_difference_between_verdicts_has_an_interval_over_events() -> None:
+    better, worse = (
+        judged(0.8),
+        {Triple(f"e{e}", "xWant", f"x {n}"): e % 4 == n for e in range(40) for n in range(3)},
+    )
+    found = judged_difference(better, worse, seed=1)
+    assert found is not None
+    assert found["difference"] == pytest.approx(0.8 - 30 / 120)
+    assert (found["rows"], found["verdict"]) == ([200, 120], "better")
+    noisy = {triple: triple.tail[-1] in "02468" for triple in judged(0.8)}
+    other = judged_difference(noisy, better, seed=1)
+    assert other is not None
+    assert other["interval"][0] <= other["difference"] <= other["interval"][1] < 0
+    assert other["verdict"] == "worse"
+    assert judged_difference(better, {}, seed=1) is None
+
+
+def test_a_difference_without_spread_has_no_interval_and_decides_nothing() -> None:
+    found = judged_difference(judged(0.8), judged(0.2), seed=1)
+    assert found is not None
+    assert (found["interval"], found["verdict"]) == (None, "unclear")
+    assert judged_difference(judged(1, events=1), judged(0, events=1), seed=1)["interval"] is None  # type: ignore[index]
+
+
+def test_only_verdicts_on_all_of_a_set_or_a_random_sample_of_it_are_known() -> None:
+    verdicts = judged(0.6)
+    rows, some = list(verdicts), dict([*verdicts.items()][:9])
+    assert known_verdicts(rows, verdicts, None) == verdicts
+    assert known_verdicts(rows, some, some) == some
+    assert known_verdicts(rows, some, None) == {}
+
+
+PAID = {
+    "difference": 0.093,
+    "interval": [0.04, 0.15],
+    "verdict": "better",
+    "shares": [0.325, 0.232],
+    "rows": [600, 1321],
+}
+
+
+def test_the_headline_says_whether_filter_and_students_paid_by_how_much_and_on_which_evidence() -> None:
+    unclear = PAID | {"difference": 0.02, "interval": [-0.03, 0.07], "verdict": "unclear"}
+    flat = PAID | {"difference": 0.0, "interval": None, "verdict": "unclear"}
+    cost = PAID | {"difference": -0.1, "interval": [-0.15, -0.04], "verdict": "worse"}
+    weak = {"teacher": "weak teacher", "rows": 1321, "filter": PAID, "students": {
+        "generator-1": {"learnt": "accepted", "teacher": unclear, "raw": {"generator-2": PAID}},
+        "generator-2": {"learnt": "raw", "teacher": None, "raw": {}},
+    }}  # fmt: skip
+    strong = {"teacher": "strong teacher", "rows": 2688, "filter": PAID | {"rows": [160, 200]}, "students": {}}
+    text = "\n".join(paid_sentences([weak, strong], "test"))
+    assert text.splitlines()[0] == (
+        "The filter paid for the weak teacher's tails: readers accept 32.5 % of what passes and 23.2 % of all, +9.3"
+        " points (95 % interval +4.0 to +15.0), by verdicts on all 1,321 of them."
+    )
+    assert (
+        "Whether generator-1 (of the accepted of the weak teacher's tails) paid beside its teacher cannot be told: "
+        in text
+    )
+    assert (
+        "Learning from what passes paid for generator-1: beside generator-2, which learnt all, +9.3 points (95 %"
+        " interval +4.0 to +15.0)."
+    ) in text
+    assert "by verdicts on a random sample of 200 of these 2,688." in text
+    assert text.splitlines()[-1].startswith("Not known to have paid or not: generator-2. Of what they let pass or say")
+    nothing = {"teacher": "mine", "rows": 7, "filter": None, "students": {}}
+    assert paid_sentences([nothing], "test")[0].startswith(
+        "Not known to have paid or not: the filter for the tails of mine"
+    )
+    for gain, said in (
+        (cost, "The filter did not pay for the tails of mine: "),
+        (unclear, "Whether the filter paid for the tails of mine cannot be told: "),
+        (flat, "+0.0 points, too few to tell"),
+    ):
+        assert said in paid_sentences([nothing | {"filter": gain}], "test")[0]
+
+
+def test_a_report_without_a_verdict_says_that_nothing_is_known_in_one_sentence() -> None:
+    paid = [{"teacher": "mine", "rows": 7, "filter": None, "students": {}}] * 2
+    text = report_of([0.7, 0.9], judged=0, paid=paid)
+    assert "Not known to have paid" not in text
+    assert text.count("is not known") == 1
+    assert "- Not one triple about test events is judged" in text
