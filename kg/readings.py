@@ -3,7 +3,8 @@
 The reference run is `kg distill` on the starter corpus. Its readers saw neither source nor score nor goal; every row of
 the students' sets was read, and of the larger sets a random sample. They were language models, not people.
 
-    starter/readings.tsv      head, relation, tail, sets, verdicts (values as judgements have them, first reader first)
+    starter/readings.tsv      head, relation, tail, sets, verdicts (values as judgements have them, first reader first);
+                              no set where a triple was in a set of an earlier reference run alone
     starter/readings.json     for each set how many rows it has and their hash; agreement and controls of the readers
 """
 
@@ -65,6 +66,6 @@ def load_readings(folder: Path = STARTER) -> Readings:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
             triple = Triple(row["head"], row["relation"], row["tail"])
             verdicts[triple] = int(row["verdicts"].split()[0]) > 0
-            for name in row["sets"].split("|"):
+            for name in filter(None, row["sets"].split("|")):
                 sets[name][triple] = verdicts[triple]
     return Readings(verdicts, sets, about["sets"], about["agreement"])

@@ -1,8 +1,11 @@
 """Blind readings of what a run of the loop wrote: sheets for readers, and what their answers come to.
 
     python -m tests.readings make FOLDER RUN     draws sheets from sets.tsv in the folder of an evaluation's run
-    python -m tests.readings report FOLDER       checks the answers, and prints a share for each set
-    python -m tests.readings ship FOLDER         writes kg/starter/readings.tsv and readings.json
+    python -m tests.readings report FOLDER...    checks the answers, and prints a share for each set
+    python -m tests.readings ship FOLDER...      writes kg/starter/readings.tsv and readings.json
+
+Where only some sets are other ones than before, these alone are read again (`--only "generator, raw"`), and the folders
+are given oldest first: of a set, and of a triple, the newest reading counts.
 
 Of each student every row is read, of teacher and controls a random sample of `SAMPLE`. All rows are shuffled together
 and dealt to sheets; to each come planted controls, gold tails and tails of another event, one row in ten together, and
@@ -18,7 +21,7 @@ import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +61,21 @@ class Reading(NamedTuple):
     controls: dict[int, tuple[float, float]]
 
 
-def make(folder: Path, run: Path, seed: int) -> int:
-    """Write sheets and their key into a folder that is new; return how many sheets there are."""
+def make(folder: Path, run: Path, seed: int, only: Collection[str] = ()) -> int:
+    """Write sheets and their key into a folder that is new; return how many sheets there are.
+
+    Args:
+        folder: where the sheets go.
+        run: the folder of an evaluation's run.
+        seed: of what is drawn, and of the order.
+        only: names of the sets that are read; empty for all.
+    """
     random_ = random.Random(seed)
     rows: defaultdict[Row, set[str]] = defaultdict(set)
     about_sets = {}
     for name, triples in sorted(sets_of(run).items()):
+        if only and name not in only:
+            continue
         whole = sorted(set(triples))
         about_sets[name] = {"rows": len(triples), "hash": set_hash(Triple(*row) for row in whole)}
         for row in random_.sample(whole, min(SAMPLE, len(whole))) if SAMPLED.fullmatch(name) else whole:
@@ -117,8 +129,25 @@ def sets_of(run: Path) -> dict[str, list[Row]]:
     return dict(found)
 
 
-def read(folder: Path) -> Reading:
-    """Return what the answered sheets of a folder come to."""
+def read(*folders: Path) -> Reading:
+    """Return what the answered sheets of some folders come to, oldest first."""
+    sets: dict[Row, set[str]] = {}
+    verdicts: dict[Row, list[int]] = {}
+    void: list[int] = []
+    controls: dict[int, tuple[float, float]] = {}
+    for folder in folders:
+        newer, before = _read(folder), len(controls)
+        replaced = {name for names in newer.sets.values() for name in names}
+        sets = {row: names - replaced for row, names in sets.items()}
+        for row, names in newer.sets.items():
+            sets[row] = sets.get(row, set()) | names
+        verdicts |= newer.verdicts
+        void += [before + number for number in newer.void]
+        controls |= {before + number: shares for number, shares in newer.controls.items()}
+    return Reading(sets, verdicts, void, controls)
+
+
+def _read(folder: Path) -> Reading:
     sets: defaultdict[Row, set[str]] = defaultdict(set)
     said: dict[int, list[tuple[Row, str, int]]] = {}
     with (folder / "key.tsv").open(encoding="utf-8", newline="") as file:
@@ -180,16 +209,18 @@ def agreement(reading: Reading) -> dict[str, float]:
     }
 
 
-def ship(folder: Path, target: Path = STARTER) -> None:
-    """Write the verdicts of a folder's sheets, as `kg.readings` opens them."""
-    reading = read(folder)
-    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+def ship(*folders: Path, target: Path = STARTER) -> None:
+    """Write the verdicts of the sheets of some folders, oldest first, as `kg.readings` opens them."""
+    reading = read(*folders)
+    about = {}
+    for folder in folders:
+        about |= json.loads((folder / "about.json").read_text(encoding="utf-8"))["sets"]
     lines = ["head\trelation\ttail\tsets\tverdicts"]
     for row in sorted(reading.verdicts):
         values = " ".join(map(str, reading.verdicts[row]))
         lines.append("\t".join([*row, "|".join(sorted(reading.sets[row])), values]))
     (target / "readings.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    content = {"sets": about["sets"], "agreement": agreement(reading)}
+    content = {"sets": about, "agreement": agreement(reading)}
     (target / "readings.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -225,15 +256,16 @@ def main() -> None:
     maker.add_argument("folder", type=Path)
     maker.add_argument("run", type=Path)
     maker.add_argument("--seed", type=int, default=0)
+    maker.add_argument("--only", action="append", default=[], metavar="SET")
     for name in ("report", "ship"):
-        commands.add_parser(name).add_argument("folder", type=Path)
+        commands.add_parser(name).add_argument("folders", type=Path, nargs="+")
     options = parser.parse_args()
     if options.command == "make":
-        print(make(options.folder, options.run, options.seed), "sheets")
+        print(make(options.folder, options.run, options.seed, options.only), "sheets")
     elif options.command == "report":
-        print(report(read(options.folder)))
+        print(report(read(*options.folders)))
     else:
-        ship(options.folder)
+        ship(*options.folders)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from kg.readings import STARTER, load_readings
 from tests import readings
 from tests.readings import GOLD, OTHER, SAMPLE, agreement, make, read, report, sets_of, ship
 
-SHEETS = sorted((Path(__file__).parent / "data" / "readings").glob("*/about.json"))
+SHEETS = sorted(path.parent for path in (Path(__file__).parent / "data" / "readings").glob("*/about.json"))
 EVENTS = [f"PersonX does thing {number}" for number in range(60)]
 
 
@@ -84,7 +84,7 @@ def test_a_sheet_with_a_row_left_out_is_refused(folder: Path) -> None:
 
 def test_what_is_shipped_opens_with_its_sets(folder: Path, tmp_path: Path) -> None:
     answer(folder)
-    ship(folder, tmp_path)
+    ship(folder, target=tmp_path)
     found = load_readings(tmp_path)
     rows = [Triple(event, "xWant", f"{'good' if place < 3 else 'bad'} {place} {number}")
             for number, event in enumerate(EVENTS) for place in range(7)]  # fmt: skip
@@ -96,9 +96,31 @@ def test_what_is_shipped_opens_with_its_sets(folder: Path, tmp_path: Path) -> No
     assert found.agreement["same"] == 1
 
 
-@pytest.mark.parametrize("about", SHEETS[-1:])
-def test_the_shipped_verdicts_are_those_of_the_newest_sheets(about: Path, tmp_path: Path) -> None:
-    ship(about.parent, tmp_path)
+def test_a_set_that_is_read_again_takes_the_place_of_the_old_one(folder: Path, tmp_path: Path) -> None:
+    answer(folder)
+    text = (tmp_path / "sets.tsv").read_text(encoding="utf-8")
+    (tmp_path / "sets.tsv").write_text(text.replace("\tgood 0 ", "\tbad again "), encoding="utf-8")
+    newer = folder.with_name("sheets-2")
+    make(newer, tmp_path, seed=4, only=["generator, raw"])
+    answer(newer)
+    both = read(folder, newer)
+    again = [row for row, names in both.sets.items() if "generator, raw" in names]
+    assert len(again) == 420
+    assert sum(both.verdicts[row][0] > 0 for row in again) == 120
+    old = ("PersonX does thing 5", "xWant", "good 0 5")
+    assert both.sets[old] == set()
+    assert both.verdicts[old][0] == 2
+    assert sum("teacher, raw" in names for names in both.sets.values()) == SAMPLE
+    assert len(both.controls) == len([*folder.glob("answers-*"), *newer.glob("answers-*")])
+    ship(folder, newer, target=tmp_path)
+    found = load_readings(tmp_path)
+    assert found.verdicts[Triple(*old)]
+    assert Triple(*old) not in found.sets["generator, raw"]
+    assert len(found.sets["generator, raw"]) == 420
+
+
+def test_the_shipped_verdicts_are_those_of_all_sheets_the_newest_first(tmp_path: Path) -> None:
+    ship(*SHEETS, target=tmp_path)
     for name in ("readings.tsv", "readings.json"):
         assert (tmp_path / name).read_bytes() == (STARTER / name).read_bytes()
 
