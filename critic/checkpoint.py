@@ -4,7 +4,7 @@ critics/<id>/
 ├── critic.json            kind and role, and what else the kind needs to be opened
 ├── manifest.json          what the critic was trained on: role, kind, encoder, seed, hashes of judgements and triples
 ├── report.json            its figures on the test events, by the judgements there were when it was asked for last
-└── critic.safetensors     the blend's arrays
+└── critic.safetensors     its arrays
 """
 
 import json
@@ -37,7 +37,8 @@ def train_role(
     """Train a critic on its role's share of the judgements; the order of judgements and triples does not matter.
 
     The share is that of train-split events in the half that belongs to the role, so that filter and judge learn from
-    different events. Of the corpus nothing of test events is learnt from.
+    different events; a kind `in_folds` takes more (`critic.verdicts.training_verdicts`). Of the corpus nothing of test
+    events is learnt from.
 
     Args:
         judgements: any judgements.
@@ -52,7 +53,7 @@ def train_role(
     Raises:
         NotReady: too few judgements or triples; the message says which there are, and how to get others.
     """
-    verdicts = training_verdicts(judgements, role, splits)
+    verdicts = training_verdicts(judgements, role, splits, in_folds=KINDS[kind].in_folds)
     good = int(verdicts.good.sum())
     if min(good, len(verdicts) - good) < _MIN_VERDICTS:
         raise NotReady(
@@ -83,7 +84,9 @@ def load_critic(folder: Path, encode: Encode) -> Critic:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
-    if isinstance(about, dict) and about.get("format") == 1:  # version 0.1.0 had one kind, and called the role so
+    if (
+        isinstance(about, dict) and about.get("format") == 1 and "role" not in about
+    ):  # version 0.1.0 had one kind, and called the role so
         about = about | {"kind": BLEND, "role": about.get("kind")}
     if not isinstance(about, dict) or about.get("kind") not in list(KINDS) or about.get("role") not in list(ROLES):
         raise InputError(f"{folder} has a critic of another version; train it again")

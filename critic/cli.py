@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from critic.kinds import BLEND, KINDS
+from critic.kinds import KINDS
 from kg.model import OVERALL, Acceptance
 from kg.terminal import say
 from kg.workspace import Workspace, is_stream
@@ -21,7 +21,6 @@ EncoderName = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")]
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
-_DEFAULT = KindName(BLEND)
 
 
 @app.command("import-judgements")
@@ -67,13 +66,17 @@ def export_judgements(
 @app.command()
 def train(
     kind: Annotated[
-        KindName,
-        typer.Option(help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}."),
-    ] = _DEFAULT,
+        KindName | None,
+        typer.Option(
+            help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}; without it, the latter "
+            "where the language model from pip is installed."
+        ),
+    ] = None,
     encoder: EncoderName = None,
     seed: Seed = 0,
 ) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
+    from critic.kinds import default_kind
     from critic.metrics import format_report
     from critic.runs import train_critic
     from kg.encoder import Encoder
@@ -82,8 +85,9 @@ def train(
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
         trained = train_critic(
-            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value
-        )
+            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed,
+            kind=kind.value if kind else default_kind(),
+        )  # fmt: skip
     say(*format_report(trained.report).split("\n"))
     say(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
 
@@ -121,6 +125,9 @@ def _shown(acceptance: Acceptance) -> list[str]:
 @app.command()
 def score(
     every: Annotated[bool, typer.Option("--all", help="Also the edges that this critic scored before.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="All edges, and none of them by the fast critic of a likelihood critic.")
+    ] = False,
 ) -> None:
     """Score the edges that the current critic has not scored yet."""
     from critic.runs import score_edges
@@ -129,7 +136,7 @@ def score(
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph, Bar(unit="edges", desc="score") as bar:
-        scored = score_edges(graph, workspace, every=every, progress=bar.update)
+        scored = score_edges(graph, workspace, every=every, full=full, progress=bar.update)
         counts = graph.statistics()
     say(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,15 @@ class Critic(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the critic's files into an existing folder, `ABOUT` among them."""
+        ...
+
+
+@runtime_checkable
+class FastCritic(Critic, Protocol):
+    """A critic that has a cheaper way to score, too, on the same scale: for what teachers write by the million."""
+
+    def score_fast(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        """Return about the same as `score`, at a fraction of its cost."""
         ...
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
+from kg.language_model.weights import find_package
+
 if TYPE_CHECKING:  # numpy has no part in a help page
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -26,12 +28,15 @@ class CriticKind:
             so that a kind may bring in what it likes.
         loading: `module:name` of a function from a critic's folder, its `ABOUT` and the encoder to the critic.
         on_language_model: whether it goes by the language model that comes with pip, and so needs that installed.
+        in_folds: whether no score depends on a verdict about its own event, so that the verdicts from which thresholds
+            are chosen may teach, too.
     """
 
     does: str
     training: str
     loading: str
     on_language_model: bool = False
+    in_folds: bool = False
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.
@@ -52,7 +57,7 @@ class CriticKind:
         return loading(folder, about, encode)
 
 
-BLEND = "blend"
+BLEND, LIKELIHOOD = "blend", "likelihood"
 
 KINDS: dict[str, CriticKind] = {
     BLEND: CriticKind(
@@ -60,5 +65,17 @@ KINDS: dict[str, CriticKind] = {
         "critic.training:train_blend",
         "critic.model:Blend.load",
     ),
+    LIKELIHOOD: CriticKind(
+        "the same, and how likely a language model finds the tail",
+        "critic.likelihood.training:train_likelihood",
+        "critic.likelihood.model:Likelihood.load",
+        on_language_model=True,
+        in_folds=True,
+    ),
 }
 """Name to kind."""
+
+
+def default_kind() -> str:
+    """Return the kind of a filter that is not told its kind: by likelihood where the language model is installed."""
+    return LIKELIHOOD if find_package() else BLEND

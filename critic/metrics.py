@@ -32,18 +32,28 @@ def report(
     *,
     split: Split = "test",
     seed: int = 0,
+    in_folds: bool = False,
 ) -> dict[str, Any]:
     """Measure a critic and the baselines on the judgements of a split.
 
     The baselines learn from the judgements that the critic learned from: a relation prior (share of good triples,
     no text), and TF-IDF of words and word pairs with logistic regression.
 
+    Args:
+        critic: any kind.
+        judgements: any judgements.
+        splits: splits of events that do not follow from their key.
+        split: whose events.
+        seed: of the bootstrap.
+        in_folds: whether the critic learnt in folds (`critic.kinds`).
+
     Returns:
         `role`, `split`, numbers of `rows`, `events`, `good` and `trained_rows`, and `systems`: name to measures, see
         `measure`. All of it can be written as JSON. Where the judged triples are all good or all bad, or none, the
         measures say that nothing is known: an AUC of .5 in an interval from 0 to 1, None for the others.
     """
-    trained, tested = training_verdicts(judgements, critic.role, splits), split_verdicts(judgements, split, splits)
+    trained = training_verdicts(judgements, critic.role, splits, in_folds=in_folds)
+    tested = split_verdicts(judgements, split, splits)
     systems: dict[str, Callable[[], NDArray[np.float64]]] = {
         "critic": lambda: critic.score(tested.triples),
         "relation prior": lambda: _relation_prior(trained, tested),

@@ -1,15 +1,18 @@
 """The critic's steps on a graph: train on its judgements, calibrate, score its edges."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from critic.acceptance import thresholds_by_recall, thresholds_by_teacher
 from critic.checkpoint import load_critic, train_role
-from critic.interface import Critic
-from critic.kinds import BLEND
+from critic.interface import Critic, FastCritic
+from critic.kinds import BLEND, KINDS
 from critic.metrics import report
 from critic.roles import FILTER, ROLES
 from critic.verdicts import missing, split_in, split_verdicts
@@ -19,7 +22,7 @@ from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.origins import origin_of_triples
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
-from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
+from kg.language_model.terms import GEMMA, derived, derived_field, origin_of_name, write_notice
 from kg.model import Acceptance, Judgement, Split, Triple
 from kg.run import Run, teachers_of, write_record
 from kg.workspace import Workspace, new_file, new_folder
@@ -46,7 +49,7 @@ def train_critic(
 ) -> TrainedCritic:
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
 
-    Judgements of test events are read by the report alone, which is written anew each time: what the critic is, its id
+    Judgements of test events are read by the report alone, which follows them: what the critic is, its id
     and its scores do not depend on them.
 
     The filter becomes the graph's current critic. The judge, which learns from other events, does not: the judge only
@@ -74,7 +77,8 @@ def train_critic(
         raise NotReady(_no_training_triples(graph))
     known = [judgement for judgement in judgements if split_in(judgement.triple, splits) != "test"]
     annotators = sorted({judgement.annotator for judgement in known})
-    origin = derived(origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
+    model = GEMMA if KINDS[kind].on_language_model else None
+    origin = derived(model, origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
     parameters = {
         "role": role,
         "kind": kind,
@@ -98,9 +102,12 @@ def train_critic(
                 write_notice(draft, origin)
                 _write(draft / "manifest.json", parameters)
         critic = load_critic(folder, encoder.encode)
-        measured = report(critic, judgements, splits)
-        with new_file(folder / "report.json") as draft:
-            _write(draft, measured)
+        asked = unordered_hash(f"{judgement_id(one)} {one.value} {split_in(one.triple, splits)}" for one in judgements)
+        measured = _read_report(folder, asked)
+        if measured is None:
+            measured = report(critic, judgements, splits, in_folds=KINDS[kind].in_folds) | {"judgements": asked}
+            with new_file(folder / "report.json") as draft:
+                _write(draft, measured)
         if ROLES[role].scores_edges:
             graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
         numbers = {"critic": critic_id, "offered": len(known)}
@@ -167,14 +174,23 @@ def _writers(graph: KnowledgeGraph, triples: Sequence[Triple]) -> list[set[str]]
 
 
 def score_edges(
-    graph: KnowledgeGraph, workspace: Workspace, *, every: bool = False, progress: Progress = lambda _: None
+    graph: KnowledgeGraph,
+    workspace: Workspace,
+    *,
+    every: bool = False,
+    full: bool = False,
+    progress: Progress = lambda _: None,
 ) -> int:
     """Score edges with the current critic and accept them by its thresholds; return how many were scored.
+
+    A critic that has a fast critic leaves to it what teachers wrote about training events and nobody has judged. All
+    edges of other events have full scores, judged or not: no score follows from whether a test event was judged.
 
     Args:
         graph: where the edges are.
         workspace: where the critic is.
         every: also edges that this critic scored before.
+        full: give every edge a full score, scored before or not.
         progress: called with numbers of edges.
 
     Raises:
@@ -184,9 +200,36 @@ def score_edges(
     acceptance = graph.current_acceptance(critic_id)
     run = Run("score", model=critic_id)
     with graph.running(run):
-        scored = graph.record_scores(critic_id, critic.score, acceptance, every=every, progress=progress)
+        scored = graph.record_scores(
+            critic_id, critic.score, acceptance, fast=None if full else _fast(graph, critic), every=every or full,
+            progress=progress,
+        )  # fmt: skip
         graph.finish(run, offered=graph.statistics()["scored"])
     return scored
+
+
+def _read_report(folder: Path, judgements: str) -> dict[str, Any] | None:
+    """Return the critic's report if it is on just these judgements, which are named by their hash."""
+    try:
+        found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.get("judgements") == judgements else None
+
+
+def _fast(graph: KnowledgeGraph, critic: Critic) -> Callable[[Sequence[Triple]], NDArray[np.float64]] | None:
+    """Return what scores teachers' edges of training events: the fast critic, and the full one where it was judged."""
+    if not isinstance(critic, FastCritic):
+        return None
+    judged = {judgement.triple for judgement in graph.judgements()}
+
+    def score(triples: Sequence[Triple]) -> NDArray[np.float64]:
+        found = critic.score_fast(triples)
+        mine = [row for row, triple in enumerate(triples) if triple in judged]
+        found[mine] = critic.score([triples[row] for row in mine])
+        return found
+
+    return score
 
 
 def _no_training_triples(graph: KnowledgeGraph) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from critic.features import PARTS
+from critic.features import PARTS, Part
 from critic.interface import TrainingSet
 from critic.model import FOLDS, Blend, cross_scores, design, folds_of, vectors_of
 from critic.roles import ROLES
@@ -24,29 +24,14 @@ def train_blend(given: TrainingSet) -> Blend:
     Raises:
         NotReady: too few triples.
     """
-    corpus, vocabulary, encode, verdicts = given.corpus, given.vocabulary, given.encode, given.verdicts
     random = np.random.default_rng(given.seed)
-    if len(corpus) > _MAX_CORPUS:
-        corpus = [corpus[row] for row in np.sort(random.choice(len(corpus), _MAX_CORPUS, replace=False))]
-    relations = _learnable(corpus, vocabulary)
-    if not relations:
-        (most, count), *_ = [*Counter(triple.relation for triple in corpus).most_common(1), ("any relation", 0)]
-        raise NotReady(
-            f"the {given.role} critic learns from the teacher's triples of training events: it needs about "
-            f"{2 * _MIN_RELATION_ROWS} of a relation, of several events; of the {len(corpus):,} that it may learn "
-            f"from, {count:,} have {most}; load more with kg ingest load FILE --split train"
-        )
-    learnt = [triple for triple in corpus if triple.relation in relations]
-    rows, dealt = vectors_of(learnt, relations, encode), folds_of(learnt)
-    folds = [
-        [PARTS[part].fit(rows.of(dealt != fold), random) for part in ROLES[given.role].parts] for fold in range(FOLDS)
-    ]
-
+    _, relations, folds = learn_parts(given, random)
+    verdicts, encode = given.verdicts, given.encode
     judged = vectors_of(verdicts.triples, relations, encode)
     scores = cross_scores(folds, judged, folds_of(verdicts.triples))
     known = scores[judged.relations >= 0]
     if not len(known):
-        raise NotReady(f"no judged triple has a relation with enough triples to learn from ({', '.join(relations)})")
+        raise no_relation_judged(relations)
     mean, deviation = known.mean(axis=0), known.std(axis=0) + 1e-9
     inputs = design(scores, judged.relations, len(relations), mean, deviation)
 
@@ -55,6 +40,38 @@ def train_blend(given: TrainingSet) -> Blend:
     regression = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, verdicts.good)
     weights = np.concatenate([regression.coef_[0], regression.intercept_])
     return Blend(given.role, relations, folds, {"mean": mean, "deviation": deviation, "weights": weights}, encode)
+
+
+def learn_parts(
+    given: TrainingSet, random: np.random.Generator
+) -> tuple[Sequence[Triple], list[str], list[list[Part]]]:
+    """Fit the scores of the role to the teacher's triples; return the triples, the relations, and a list a fold.
+
+    Raises:
+        NotReady: too few triples.
+    """
+    corpus = given.corpus
+    if len(corpus) > _MAX_CORPUS:
+        corpus = [corpus[row] for row in np.sort(random.choice(len(corpus), _MAX_CORPUS, replace=False))]
+    relations = _learnable(corpus, given.vocabulary)
+    if not relations:
+        (most, count), *_ = [*Counter(triple.relation for triple in corpus).most_common(1), ("any relation", 0)]
+        raise NotReady(
+            f"the {given.role} critic learns from the teacher's triples of training events: it needs about "
+            f"{2 * _MIN_RELATION_ROWS} of a relation, of several events; of the {len(corpus):,} that it may learn "
+            f"from, {count:,} have {most}; load more with kg ingest load FILE --split train"
+        )
+    learnt = [triple for triple in corpus if triple.relation in relations]
+    rows, dealt = vectors_of(learnt, relations, given.encode), folds_of(learnt)
+    folds = [
+        [PARTS[part].fit(rows.of(dealt != fold), random) for part in ROLES[given.role].parts] for fold in range(FOLDS)
+    ]
+    return learnt, relations, folds
+
+
+def no_relation_judged(relations: Sequence[str]) -> NotReady:
+    """Return the error that no judged triple has one of the relations that could be learnt."""
+    return NotReady(f"no judged triple has a relation with enough triples to learn from ({', '.join(relations)})")
 
 
 def _learnable(corpus: Sequence[Triple], vocabulary: Vocabulary) -> list[str]:

@@ -25,10 +25,12 @@ class Verdicts:
     Attributes:
         triples: the triples.
         good: (len(triples),) booleans.
+        annotators: of each triple, by name; empty where nobody says who they were.
     """
 
     triples: tuple[Triple, ...]
     good: NDArray[np.bool_]
+    annotators: tuple[tuple[str, ...], ...] = ()
 
     def __len__(self) -> int:
         return len(self.triples)
@@ -50,10 +52,22 @@ def split_in(triple: Triple, splits: Splits | None = None) -> Split:
     return (splits or {}).get(event) or split_of(event)
 
 
-def training_verdicts(judgements: Sequence[Judgement], role: str, splits: Splits | None = None) -> Verdicts:
-    """Return the verdicts that a critic may learn from: of its role's half of the training events."""
-    half = ROLES[role].half
-    mine = [judgement for judgement in judgements if half_of(head_id(judgement.triple)) == half]
+def training_verdicts(
+    judgements: Sequence[Judgement], role: str, splits: Splits | None = None, *, in_folds: bool = False
+) -> Verdicts:
+    """Return the verdicts that a critic may learn from: of its role's half of the training events.
+
+    Args:
+        judgements: any judgements.
+        role: a name in `critic.roles`.
+        splits: splits of events that do not follow from their key.
+        in_folds: whether no score will depend on a verdict about its own event. Then the verdicts on validation events
+            teach, too, and one that scores edges learns from both halves.
+    """
+    both = in_folds and ROLES[role].scores_edges
+    mine = [one for one in judgements if both or half_of(head_id(one.triple)) == ROLES[role].half]
+    if in_folds:
+        return verdicts_on([judgement for judgement in mine if split_in(judgement.triple, splits) != "test"])
     return split_verdicts(mine, "train", splits)
 
 
@@ -68,12 +82,15 @@ def verdicts_on(judgements: Sequence[Judgement]) -> Verdicts:
     A tie of the annotators is no acceptance, as "unfamiliar" (-9) is none.
     """
     votes: dict[Triple, list[bool]] = defaultdict(list)
+    annotators: dict[Triple, set[str]] = defaultdict(set)
     for judgement in judgements:
         if not judgement.triple.says_nothing:
             votes[judgement.triple].append(judgement.is_good)
+            annotators[judgement.triple].add(judgement.annotator)
     triples = tuple(sorted(votes))
     good = [2 * sum(votes[triple]) > len(votes[triple]) for triple in triples]
-    return Verdicts(triples, np.array(good, dtype=np.bool_))
+    names = tuple(tuple(sorted(annotators[triple])) for triple in triples)
+    return Verdicts(triples, np.array(good, dtype=np.bool_), names)
 
 
 def missing(judgements: Sequence[Judgement], splits: Splits | None, split: Split, half: int | None = None) -> str:

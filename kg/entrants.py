@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from critic.interface import ABOUT
 from critic.kinds import BLEND, KINDS
 from kg.errors import InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph
@@ -44,6 +45,7 @@ class Entrant:
         run: id of the run of its newest predictions about the split.
         data: what its own query returns now.
         predicted: the edges of its newest predictions about the split.
+        filter_kind: the kind of the critic that scored these.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Entrant:
     run: str
     data: TrainingData
     predicted: list[Edge]
+    filter_kind: str
 
     @property
     def learnt_from(self) -> set[str]:
@@ -66,9 +69,13 @@ class Entrant:
 
     @property
     def judge(self) -> str:
-        """The model that the student's judge goes by, which is not the student's own."""
-        takes_base = kind_named(self.student.kind).takes_base
-        return _ENCODER if takes_base or judging_kind(_LANGUAGE_MODEL) == BLEND else _LANGUAGE_MODEL
+        """The model that the student's judge goes by, which is not the student's own.
+
+        A judge on the language model takes minutes, so there is one only where the filter goes by that model, too.
+        """
+        if kind_named(self.student.kind).takes_base or not KINDS[self.filter_kind].on_language_model:
+            return _ENCODER
+        return _ENCODER if judging_kind(_LANGUAGE_MODEL) == BLEND else _LANGUAGE_MODEL
 
     @property
     def lang(self) -> str:
@@ -138,7 +145,16 @@ def find_entrant(graph: KnowledgeGraph, workspace: Workspace, student_id: str, s
             f"the query that {student_id} was trained with returns nothing any more, so that nothing can be compared "
             "with its training; train a student on what the graph has now"
         ) from error
-    return Entrant(student_id, student, run, data, predicted)
+    return Entrant(student_id, student, run, data, predicted, _filter_kind(workspace, predicted))
+
+
+def _filter_kind(workspace: Workspace, predicted: Sequence[Edge]) -> str:
+    """Return the kind of the critic that scored edges; a blend where that critic is of another workspace."""
+    about = workspace.place("critics", predicted[0].critic or "none") / ABOUT if predicted else None
+    if about is None or not about.is_file():
+        return BLEND
+    kind = json.loads(about.read_text(encoding="utf-8")).get("kind")
+    return kind if kind in KINDS else BLEND
 
 
 def language_of(entrants: Sequence[Entrant]) -> str:

@@ -194,6 +194,7 @@ class KnowledgeGraph(GraphReading):
         score: Callable[[Sequence[Triple]], Iterable[float]],
         acceptance: Acceptance,
         *,
+        fast: Callable[[Sequence[Triple]], Iterable[float]] | None = None,
         every: bool = False,
         progress: Progress = lambda _: None,
     ) -> int:
@@ -203,13 +204,15 @@ class KnowledgeGraph(GraphReading):
             critic: id of the critic.
             score: triples to probabilities in [0, 1], in the same order.
             acceptance: thresholds of this critic.
+            fast: what scores the edges of training events that not only students wrote; None is `score`.
             every: also edges that this critic scored before.
             progress: called with the number of edges after each page.
         """
         run = Run("score", model=critic)
         self.begin(run)
         self.commit(partial(_put_last, run=run.id))
-        return scoring.record_scores(self, critic, score, acceptance, run.id, every=every, progress=progress)
+        scores = scoring.Scores(score, fast or score)
+        return scoring.record_scores(self, critic, scores, acceptance, run.id, every=every, progress=progress)
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:
         """Make a critic the current one."""

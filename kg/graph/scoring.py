@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from more_itertools import chunked
 
@@ -28,10 +28,26 @@ if TYPE_CHECKING:
 _ROWS = 20_000  # rows of one transaction
 
 
+class Scores(NamedTuple):
+    """What scores triples: those that teachers wrote about training events, and all others."""
+
+    others: Callable[[Sequence[Triple]], Iterable[float]]
+    taught: Callable[[Sequence[Triple]], Iterable[float]]
+
+    def of(self, rows: Sequence[EdgeRow]) -> list[tuple[EdgeRow, float]]:
+        """Return edges with their scores."""
+        found: list[tuple[EdgeRow, float]] = []
+        for is_taught, score in enumerate((self.others, self.taught)):
+            mine = [row for row in rows if (row.split == "train" and not row.predicted) == bool(is_taught)]
+            if mine:
+                found += zip(mine, map(float, score([triple_of(row) for row in mine])), strict=True)
+        return found
+
+
 def record_scores(
     graph: "KnowledgeGraph",
     critic: str,
-    score: Callable[[Sequence[Triple]], Iterable[float]],
+    scores: Scores,
     acceptance: Acceptance,
     run: str,
     *,
@@ -46,10 +62,7 @@ def record_scores(
     def pages() -> Iterator[Callable[[], int]]:
         for page in graph.edge_pages(where=None if every else "r.critic IS NULL OR r.critic <> $critic",
                                      parameters={"critic": critic}):  # fmt: skip
-            rows = [row for row in page if row.tail_id != NOTHING]
-            triples = [triple_of(row) for row in rows]
-            values = [float(value) for value in score(triples)] if triples else []
-            yield partial(write, list(zip(rows, values, strict=True)))
+            yield partial(write, scores.of([row for row in page if row.tail_id != NOTHING]))
 
     def write(scored: list[tuple[EdgeRow, float]]) -> int:
         changes = []

@@ -36,7 +36,7 @@ def part(tmp_path: Path) -> Path:
 def test_a_graph_is_judged_learnt_predicted_and_judged_again(kg: Kg, part: Path, graph: KnowledgeGraph) -> None:
     kg("ingest", "load", "part.jsonl", "--format", "completions")
     assert "added as run judgements-" in kg("critic", "import-judgements", "part.tsv").stdout
-    assert "relation prior" in kg("critic", "train").stdout
+    assert "relation prior" in kg("critic", "train", "--kind", "blend").stdout
     assert "for recall 0.7; 0 edges" in kg("critic", "calibrate", "--recall", "0.7").stdout
     scored = graph.statistics()["edges"]
     assert f"{scored:,} edges scored" in kg("critic", "score").stdout

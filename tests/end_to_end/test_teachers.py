@@ -9,6 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
+import kg.distill
+from critic.kinds import BLEND
 from critic.runs import train_critic
 from kg.cli import app
 from kg.distill import distill
@@ -96,6 +98,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             tmp_path / f"completions{name}.jsonl", tmp_path / f"judgements{name}.tsv", model, is_noisy=name == "weak"
         )
         monkeypatch.setitem(TEACHERS, name, teacher)
+    monkeypatch.setattr(kg.distill, "default_kind", lambda: BLEND)  # a real language model has no part here
 
 
 @pytest.mark.usefixtures("two")

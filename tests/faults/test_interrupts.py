@@ -17,7 +17,7 @@ from tests.conftest import Kg
 pytestmark = pytest.mark.timeout(900)
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]
 LASTING = (
-    ["critic", "train", "--encoder", "encoder"],
+    ["critic", "train", "--kind", "blend", "--encoder", "encoder"],
     ["ingest", "load", "many.tsv", "--format", "atomic2020"],
     ["export", "rdf", "out.ttl"],  # of what the loads before have left
 )

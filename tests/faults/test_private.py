@@ -64,7 +64,7 @@ def test_nobody_else_reads_a_workspace_after_a_loop_of_commands(tmp_path: Path, 
             kg("ingest", "inferences", "--events", "events.txt", "--relations", "xWant", "--model", "m", "--yes",
                "--base-url", provider.url)  # fmt: skip
         kg("critic", "import-judgements", "judged.tsv")
-        kg("critic", "train", "--encoder", str(encoder))
+        kg("critic", "train", "--kind", "blend", "--encoder", str(encoder))
         kg("critic", "calibrate")
         kg("critic", "score")
         kg("student", "train", "--kind", "ranker", "--encoder", str(encoder))

@@ -228,6 +228,10 @@ def test_each_student_is_judged_by_the_judge_on_the_other_model(
     monkeypatch.setitem(
         KINDS, "likelihood", CriticKind("a language model's view", "x:y", "x:y", on_language_model=True)
     )
+    assert evaluated(world, workspace, [student])["students"][student]["judge"] == "sentence encoder", (
+        "as its filter is"
+    )
+    monkeypatch.setattr(kg.entrants, "_filter_kind", lambda *_: "likelihood")
     for installed, judge, kinds in ((None, "sentence encoder", ["blend"]), (Path(), "language model", ["likelihood"])):
         monkeypatch.setattr(kg.entrants, "find_package", lambda found=installed: found)
         asked.clear()

@@ -1,0 +1,187 @@
+"""The likelihood critic: the blend's scores and a language model's view, and a fast critic that does without the model.
+
+Both are logistic regressions on scores, their products, the relation and the embeddings of tail and head times tail.
+The full one reads the language model's numbers, too (`view`). The fast one learnt the full one's probabilities, and its
+own are put on the full one's scale, so that one threshold keeps the same share of the good triples of both.
+
+A triple is always scored by what was fitted without its event's fold, the regressions included. So a verdict never
+raises or lowers a full score of its own event, and thresholds may be read from events that the critic learnt from. Of
+the fast critic only the scale, one map for all triples, saw every verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from critic.features import PARTS, Floats, Indices, Part, Vectors
+from critic.interface import ABOUT, Encode
+from critic.kinds import LIKELIHOOD
+from critic.likelihood.view import View
+from critic.model import FOLDS, cross_scores, design, folds_of, vectors_of
+from critic.roles import ROLES
+from kg import strict_json
+from kg.errors import InputError
+from kg.model import NOTHING, Triple
+from kg.threads import adapt
+
+_FORMAT = 1  # of the saved files
+_PAGE_TRIPLES = 10_000  # scored at a time: their inputs take 65 MB with 384 dimensions
+_DECIMALS = 6  # of a score
+_EMBEDDED = 0.1  # weight of an embedding's direction beside that of a score
+_ARRAYS = ("mean", "deviation", "full", "fast", "fast_scale", "full_scale")
+
+
+class Likelihood:
+    """A critic that asks a language model, and has a fast critic for triples by the million.
+
+    Attributes:
+        role: a name in `critic.roles`.
+        relations: the relations that it knows; a triple of any other gets about the base rate of the judgements.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        relations: Sequence[str],
+        folds: Sequence[Sequence[Part]],
+        arrays: dict[str, Floats],
+        view: View,
+        encode: Encode,
+    ) -> None:
+        """Put a critic together; `critic.likelihood.training.train_likelihood` and `load` do.
+
+        Args:
+            role: a name in `critic.roles`.
+            relations: R names; a score knows them by their indices.
+            folds: `FOLDS` times the blend's scores of the role, each fitted without the events of its fold.
+            arrays: `mean` and `deviation`, (S + 7,), of the scores and the view's numbers; `full` and `fast`,
+                (FOLDS, P) each, the weights of the regressions, the intercept last; `fast_scale` and `full_scale`, (K,)
+                each, probabilities of the fast critic and what the full one has in their place.
+            view: the language model.
+            encode: the sentence encoder that the scores were fitted with.
+        """
+        self.role = role
+        self.relations = tuple(relations)
+        self._folds = folds
+        self._arrays = arrays
+        self._view = view
+        self._encode = encode
+
+    def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        """Return the probability that each triple is acceptable: (len(triples),), in [0, 1].
+
+        Raises:
+            InputError: a tail is `NOTHING`, which is a fact and no phrase; or the language model is another one.
+            NotReady: the language model is not installed.
+        """
+        return self._paged(triples, fast=False)
+
+    def score_fast(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        """Return the same as the fast critic has it, without the language model.
+
+        Raises:
+            InputError: a tail is `NOTHING`.
+        """
+        return self._paged(triples, fast=True)
+
+    def _paged(self, triples: Sequence[Triple], *, fast: bool) -> NDArray[np.float64]:
+        result = np.empty(len(triples))
+        for start in range(0, len(triples), _PAGE_TRIPLES):
+            page = triples[start : start + _PAGE_TRIPLES]
+            if any(triple.says_nothing for triple in page):
+                raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
+            adapt()
+            rows, folds = vectors_of(page, self.relations, self._encode), folds_of(page)
+            scores = cross_scores(self._folds, rows, folds)
+            found = probabilities(logits(self._inputs(page, scores, rows, fast), self._weights(fast), folds))
+            if fast:
+                found = np.interp(found, self._arrays["fast_scale"], self._arrays["full_scale"])
+            result[start : start + len(page)] = found.round(_DECIMALS)
+        return result
+
+    def _inputs(self, page: Sequence[Triple], scores: Floats, rows: Vectors, fast: bool) -> Floats:
+        scored = scores if fast else np.concatenate([scores, self._view.numbers(page)], axis=1)
+        return inputs_of(scored, rows, self.role, len(self.relations), self._arrays["mean"], self._arrays["deviation"])
+
+    def _weights(self, fast: bool) -> Floats:
+        return self._arrays["fast" if fast else "full"]
+
+    def save(self, folder: Path) -> None:
+        """Write the critic into an existing folder: two files, numbers and names only."""
+        from safetensors.numpy import save_file  # noqa: PLC0415
+
+        arrays = dict(self._arrays)
+        for fold, scores in enumerate(self._folds):
+            for score in scores:
+                for name, array in score._asdict().items():
+                    arrays[f"{fold}.{type(score).__name__}.{name}"] = array
+        arrays["known"] = np.array(list(self._view.known.values()), dtype=np.float64).reshape(-1, 3)
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "critic.safetensors")
+        about = {
+            "kind": LIKELIHOOD, "role": self.role, "format": _FORMAT, "relations": self.relations,
+            "phrases": self._view.phrases, "model": self._view.digest, "known": list(self._view.known),
+        }  # fmt: skip
+        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Likelihood":
+        """Open a folder that `save` wrote; `encode` has to be the encoder of the training.
+
+        Raises:
+            InputError: the critic is damaged or of another version.
+        """
+        from safetensors import SafetensorError  # noqa: PLC0415
+        from safetensors.numpy import load_file  # noqa: PLC0415
+
+        if about.get("format") != _FORMAT:
+            raise InputError(f"{folder} has a critic of another version; train it again")
+        try:
+            stored = load_file(folder / "critic.safetensors")
+            folds = [
+                [
+                    PARTS[part](**{name: stored[f"{fold}.{part}.{name}"] for name in PARTS[part]._fields})
+                    for part in ROLES[about["role"]].parts
+                ]
+                for fold in range(FOLDS)
+            ]
+            view = View(about["phrases"], str(about["model"]))
+            view.known = dict(zip(about["known"], map(tuple, stored["known"].tolist()), strict=True))
+            arrays = {name: stored[name] for name in _ARRAYS}
+            return cls(about["role"], about["relations"], folds, arrays, view, encode)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+
+
+def inputs_of(scores: Floats, rows: Vectors, role: str, known: int, mean: Floats, deviation: Floats) -> Floats:
+    """Return the inputs of a regression: `critic.model.design` of the scores, and embeddings at a small weight.
+
+    Embeddings weigh little, so that few verdicts leave them at rest. Products of head and tail are there for roles
+    that compare these.
+
+    Args:
+        scores: (n, S) or more columns; of `mean` and `deviation` as many are taken.
+        rows: the same triples as vectors.
+        role: a name in `critic.roles`.
+        known: how many relations there are.
+        mean: of the scores in training.
+        deviation: likewise.
+    """
+    columns, size = scores.shape[1], rows.tails.shape[1]
+    designed = design(scores, rows.relations, known, mean[:columns], deviation[:columns])
+    embedded = [np.sqrt(size) * rows.tails]  # entries of about 1, as the scores have
+    if "Match" in ROLES[role].parts:
+        embedded.append(size * rows.heads * rows.tails)
+    return np.concatenate([designed, *(_EMBEDDED * block for block in embedded)], axis=1)
+
+
+def logits(inputs: Floats, weights: Floats, folds: Indices) -> Floats:
+    """Return each row's logit by the weights of its fold: (n,)."""
+    return np.asarray((inputs * weights[folds, :-1]).sum(axis=1) + weights[folds, -1])
+
+
+def probabilities(logits: Floats) -> Floats:
+    """Return the probabilities of logits."""
+    return np.exp(-np.logaddexp(0, -logits))

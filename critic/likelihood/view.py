@@ -1,0 +1,105 @@
+"""What a language model thinks of triples, as numbers: how likely the tail is, with and without the event.
+
+A triple is asked in words: "Alex shears a sheep, because Alex wanted" and then " to save the wool.", with the phrase
+that the vocabulary has for the relation, and names for persons, which are likelier English than "PersonX". Only the
+tail's tokens count (`kg.language_model.scoring`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from critic.features import Floats
+from kg.errors import InputError
+from kg.identity import triple_id
+from kg.language_model.opening import DEFAULT, LanguageModel, open_language_model
+from kg.language_model.precision import fast_dtype
+from kg.language_model.scoring import Question, weigh
+from kg.model import Triple
+
+NUMBERS = 7  # that are made of what the model says
+
+_NAMES = {"PersonX": "Alex", "PersonY": "Chris", "PersonZ": "Sam"}
+_PERSON = re.compile(rf"\b(?:{'|'.join(_NAMES)})\b")
+
+
+class View:
+    """A language model that is asked about the relations of a critic.
+
+    Attributes:
+        phrases: relation to the words between event and tail.
+        known: key of a triple (`kg.identity.triple_id`) to what `weigh` said of its tail in training, so that nothing
+            is asked again; what is learnt later is not kept, since numbers move by rounding with what is asked beside.
+    """
+
+    def __init__(self, phrases: Mapping[str, str], digest: str | None = None) -> None:
+        """Choose the relations; the model is opened when it is first asked.
+
+        Args:
+            phrases: relation to the words between event and tail.
+            digest: of the model of the training; None in training.
+        """
+        self.phrases = dict(phrases)
+        self.known: dict[str, tuple[float, ...]] = {}
+        self._digest = digest
+
+    @property
+    def digest(self) -> str:
+        """The digest of the model."""
+        return self._digest or opened(DEFAULT).digest
+
+    def numbers(self, triples: Sequence[Triple]) -> Floats:
+        """Return what the model thinks of triples: (n, `NUMBERS`); NaN where the relation has no phrase.
+
+        The columns are mean and sum of the log-probabilities of the tail's tokens after event and relation, the same
+        after the relation alone, the differences of means and of sums, and the logarithm of the number of tokens.
+
+        Raises:
+            NotReady: the language model is not installed.
+            InputError: it is another one than in training.
+        """
+        keys = [triple_id(triple) if triple.relation in self.phrases else "" for triple in triples]
+        new = {key: triple for key, triple in zip(keys, triples, strict=True) if key and key not in self.known}
+        found = self.known | dict(zip(new, self._ask(list(new.values())), strict=True))
+        raw = np.array([found.get(key, (np.nan,) * 3) for key in keys], dtype=np.float64).reshape(-1, 3)
+        given, alone, tokens = raw.T
+        gain = given - alone
+        return np.stack([given / tokens, given, alone / tokens, alone, gain / tokens, gain, np.log(tokens)], axis=1)
+
+    def learn(self, triples: Sequence[Triple]) -> None:
+        """Ask about triples, and keep the answers."""
+        asked = [triple for triple in dict.fromkeys(triples) if triple.relation in self.phrases]
+        self.known |= dict(zip(map(triple_id, asked), self._ask(asked), strict=True))
+
+    def _ask(self, triples: Sequence[Triple]) -> list[tuple[float, ...]]:
+        """Return summed log-probabilities with and without the event, and the number of tokens, of each tail."""
+        if not triples:
+            return []
+        found = opened(DEFAULT)
+        if self._digest not in (None, found.digest):
+            raise InputError("the language model has other weights than those this critic learnt with; train it again")
+        questions = map(self._question, triples)
+        return [tuple(map(float, one)) for one in weigh(found.model, found.tokenizer, questions, ending=".")]
+
+    def _question(self, triple: Triple) -> Question:
+        phrase = self.phrases[triple.relation].strip() or triple.relation
+        return Question(named(triple.head), f", {named(phrase)}", named(triple.tail))
+
+
+def named(text: str) -> str:
+    """Return a text with names for persons.
+
+    >>> named("PersonX gives PersonY PersonXY's hat")
+    "Alex gives Chris PersonXY's hat"
+    """
+    return _PERSON.sub(lambda found: _NAMES[found[0]], text)
+
+
+@lru_cache(maxsize=1)
+def opened(name: str) -> LanguageModel:
+    """Return the language model in the numbers that are fastest here; a process opens it once."""
+    found = open_language_model(name, "critic's language model")
+    found.model.to(fast_dtype())
+    return found
