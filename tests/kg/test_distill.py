@@ -16,7 +16,7 @@ def test_the_first_line_comes_before_anything_heavy_is_imported() -> None:
         "app(['distill'])\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stderr.startswith("The whole loop: about fifteen minutes on two idle cores")
+    assert done.stderr.startswith("The whole loop: about eight minutes on two idle cores")
     assert "import of kg.distill halted" in done.stderr
 
 
