@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from critic.kinds import KINDS
+from critic.kinds import BLEND, KINDS
 from kg.model import OVERALL, Acceptance
 from kg.terminal import say
 from kg.workspace import Workspace, is_stream
@@ -21,6 +21,7 @@ EncoderName = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")]
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
+_DEFAULT = KindName(BLEND)
 
 
 @app.command("import-judgements")
@@ -66,17 +67,12 @@ def export_judgements(
 @app.command()
 def train(
     kind: Annotated[
-        KindName | None,
-        typer.Option(
-            help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}; without it, the latter "
-            "where the language model from pip is installed."
-        ),
-    ] = None,
+        KindName, typer.Option(help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}.")
+    ] = _DEFAULT,
     encoder: EncoderName = None,
     seed: Seed = 0,
 ) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
-    from critic.kinds import default_kind
     from critic.metrics import format_report
     from critic.runs import train_critic
     from kg.encoder import Encoder
@@ -85,9 +81,8 @@ def train(
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
         trained = train_critic(
-            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed,
-            kind=kind.value if kind else default_kind(),
-        )  # fmt: skip
+            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value
+        )
     say(*format_report(trained.report).split("\n"))
     say(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
 
