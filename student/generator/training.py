@@ -156,7 +156,7 @@ def _fit(
             losses.append(loss.item())
             bar.update()
             if (step + 1) % save_each == 0:
-                bar.set_postfix(loss=f"{np.mean(losses[-save_each:]):.3f}")
+                bar.set_postfix(loss=f"{np.mean(losses[-save_each:]):.3f}", refresh=False)
                 _save(progress, identity, exact, optimiser, schedule, losses)
     _copy(exact, weights)
     ends = np.cumsum([len(batches) for batches in plan])
