@@ -30,7 +30,7 @@ SPARE_BEAMS = 5  # more beams than tails asked for, to choose among
 SAMPLES = 6  # drawn beside the beams, which are too much alike
 DRAWS = ((0.6, 1.0), (0.9, 1.0), (1.0, 1.0), (1.0, 2.0))  # nucleus, temperature; a next one only where tails lack
 MORE = 4  # times as many then
-GAIN_WEIGHT = 1.0  # of the mean gain of a token over what other events make of it, beside the summed log-probability
+GAIN_WEIGHT = 0.5  # of how much likelier the event makes a tail than other events do, beside its own likelihood
 OTHERS = 3  # training events that a tail is held against; one more is kept, for when one of them is asked about
 
 
@@ -91,10 +91,9 @@ class Generator:
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:
         """Return `count` distinct tails for each (event, relation), best first; fewer where it has no more to say.
 
-        Beams and samples are put in order by their summed log-probability, so that of equally likely words fewer are
-        better, and by how much likelier the event makes them than the `others` do. One that says nearly the same as a
-        better one is taken only where there are too few that do not. Tails that spell nothing, "none", or have line
-        ends, controls or broken characters, are left out.
+        Beams and samples are put in order by their mean log-probability and by how much likelier the event makes them
+        than the `others` do. One that says nearly the same as a better one is taken only where there are too few that
+        do not. Tails that spell nothing, "none", or have line ends, controls or broken characters, are left out.
 
         A log-probability is the mean over the tokens of the tail, as `logprobs` gives it, whichever search found it.
 
@@ -107,7 +106,7 @@ class Generator:
         triples = [Triple(*pair, tail) for pair, tails in written.items() for tail in tails]
         sums, tokens = self.logprobs(triples)
         means = sums / tokens
-        values = sums.copy()
+        values = means.copy()
         most = min(OTHERS, len(self.others) - 1)
         if most > 0:
             rivals = {event: [other for other in self.others if other != event] for event, _ in distinct}
@@ -146,7 +145,7 @@ class Generator:
             self.model, self.codec.tokenizer, ends=[self.codec.end], max_tokens=MAX_TAIL_TOKENS, suppressed=barred
         )
         width = max(1, min(count + SPARE_BEAMS, (rows - len(barred)) // 2))
-        found = [self._phrases(tails) for tails in writer.beams(prompts, width, length_penalty=0.0)]
+        found = [self._phrases(tails) for tails in writer.beams(prompts, width)]
         for number, (nucleus, temperature) in enumerate(DRAWS):
             wanting = [place for place, tails in enumerate(found) if len(tails) < count or number == 0]
             asked = [prompts[place] for place in wanting]

@@ -163,36 +163,6 @@ def test_what_fits_any_event_comes_after_what_fits_this_one(based: Generator, mo
     assert [one.tail for one in based.predict([NEW], 2)[0]] == ["to rest", "to call a taxi"]
 
 
-def test_of_tails_with_equally_likely_words_the_shorter_comes_first(
-    based: Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    long, short = "to call a taxi to the station", "to rest"
-    monkeypatch.setattr(Generator, "_write", lambda *_: [[long, short]])
-    tokens = {long: 8, short: 3}
-
-    def stated(_: Generator, triples: Sequence[Triple]) -> Any:
-        counts = np.array([tokens[triple.tail] for triple in triples])
-        return np.array([-(0.9 if triple.tail == long else 1.0) for triple in triples]) * counts, counts
-
-    monkeypatch.setattr(Generator, "logprobs", stated)
-    found = based.predict([NEW], 2)[0]
-    assert [one.tail for one in found] == [short, long]
-    assert [one.logprob for one in found] == pytest.approx([-1.0, -0.9])
-
-
-def test_beams_are_the_tails_that_are_likeliest_as_a_whole(based: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    penalties = []
-    real = Writer.beams
-
-    def watched(self: Writer, prompts: Sequence[Any], width: int, **named: Any) -> list[list[Tail]]:
-        penalties.append(named.get("length_penalty", 1.0))
-        return real(self, prompts, width, **named)
-
-    monkeypatch.setattr(Writer, "beams", watched)
-    based.predict([NEW], 2)
-    assert penalties == [0.0]
-
-
 def test_a_student_of_one_event_holds_it_against_nothing(base: Path, train: Train, tmp_path: Path) -> None:
     student = train("generator", tmp_path / "s", triples=[Triple("PersonX naps", "xWant", "to rest")], base=str(base))
     assert isinstance(student, Generator)
