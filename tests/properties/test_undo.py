@@ -400,3 +400,15 @@ def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundl
         assert store.read(left) == [{"n": 0}]
 
     check()
+
+
+@pytest.mark.parametrize("undone", [2, 3])
+def test_a_duplicate_that_two_runs_wrote_is_there_as_long_as_one_of_them(store: Store, undone: int) -> None:
+    world = World(store)
+    one = [Assertion(TRIPLES[0])]
+    for action in (
+        *READY, ("load", 0, one), ("load", 1, one), ("dedupe", 0, {TRIPLES[0]}), ("undo", undone, None),
+        ("undo", 4, None),
+    ):  # fmt: skip
+        world.do(*action)
+        world.check()
