@@ -412,3 +412,13 @@ def test_a_duplicate_that_two_runs_wrote_is_there_as_long_as_one_of_them(store: 
     ):  # fmt: skip
         world.do(*action)
         world.check()
+
+
+def test_undoing_a_choice_of_thresholds_brings_back_what_the_one_before_accepted(store: Store) -> None:
+    world = World(store)
+    everything = [Assertion(triple) for triple in TRIPLES]
+    for action in (
+        *READY, ("load", 0, everything), ("score", "critic-1", None), ("calibrate", "critic-1", 0.8), ("undo", 4, None),
+    ):  # fmt: skip
+        world.do(*action)
+        world.check()
