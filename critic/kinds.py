@@ -76,6 +76,6 @@ KINDS: dict[str, CriticKind] = {
 """Name to kind."""
 
 
-def default_kind() -> str:
-    """Return the kind of a filter that is not told its kind: by likelihood where the language model is installed."""
+def noisy_kind() -> str:
+    """Return the kind for what a noisy teacher wrote: by likelihood where the language model is installed."""
     return LIKELIHOOD if find_package() else BLEND

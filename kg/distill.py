@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from critic.judgements import import_judgements
-from critic.kinds import BLEND, default_kind
+from critic.kinds import BLEND, noisy_kind
 from critic.metrics import format_report as format_critic
 from critic.runs import TrainedCritic, calibrate_critic, score_edges, train_critic
 from ingest.load import load_file
@@ -113,7 +113,7 @@ def distill(
         is_noisy = any(
             teacher.is_noisy for teacher in sources.values()
         )  # or minutes of the language model gain nothing
-        kind = default_kind() if is_noisy else BLEND
+        kind = noisy_kind() if is_noisy else BLEND
         critics.append(train_critic(graph, workspace, encoder, seed=seed, kind=kind))
 
     def report() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from critic.acceptance import choose_thresholds
 from critic.checkpoint import load_critic, train_role
 from critic.interface import FastCritic
-from critic.kinds import BLEND, KINDS, LIKELIHOOD, default_kind
+from critic.kinds import BLEND, KINDS, LIKELIHOOD, noisy_kind
 from critic.likelihood import view
 from critic.likelihood.model import Likelihood
 from critic.likelihood.view import View
@@ -259,8 +259,8 @@ def test_too_little_is_said(world: World) -> None:
 
 def test_it_is_the_default_where_the_language_model_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("critic.kinds.find_package", lambda: None)
-    assert default_kind() == BLEND
+    assert noisy_kind() == BLEND
     monkeypatch.setattr("critic.kinds.find_package", lambda: "there")
-    assert default_kind() == LIKELIHOOD
+    assert noisy_kind() == LIKELIHOOD
     assert KINDS[LIKELIHOOD].on_language_model
     assert not KINDS[BLEND].on_language_model

@@ -98,7 +98,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             tmp_path / f"completions{name}.jsonl", tmp_path / f"judgements{name}.tsv", model, is_noisy=name == "weak"
         )
         monkeypatch.setitem(TEACHERS, name, teacher)
-    monkeypatch.setattr(kg.distill, "default_kind", lambda: BLEND)  # a real language model has no part here
+    monkeypatch.setattr(kg.distill, "noisy_kind", lambda: BLEND)  # a real language model has no part here
 
 
 @pytest.mark.usefixtures("two")
