@@ -14,8 +14,8 @@ from ingest.load import load_file
 from kg.errors import NotFound, NotReady
 from kg.graph.connection import open_graph
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import head_id, phrase_id
-from kg.model import Acceptance, Assertion, Edge, Judgement, Phrase, Split, Triple
+from kg.identity import head_id, phrase_id, split_of
+from kg.model import SPLITS, Acceptance, Assertion, Edge, Judgement, Phrase, Split, Triple
 from kg.run import Run
 from kg.snapshot.folder import open_snapshot, write_snapshot
 from kg.snapshot.hashing import hash_graph
@@ -30,6 +30,7 @@ from tests.conftest import Kg, empty
 NAP = Triple("PersonX naps", "xWant", "to rest")
 WAKE = Triple("PersonX naps", "xEffect", "wakes up")
 SLEEP = Triple("PersonX sleeps", "xWant", "to dream")
+NAP_ID = phrase_id(NAP.head)
 
 
 def begun_as(graph: KnowledgeGraph, kind: str, name: str) -> Run:
@@ -135,6 +136,17 @@ def test_what_a_second_run_says_of_an_event_holds_when_the_first_is_undone(graph
     graph.add_events([(Phrase("PersonX naps"), -2.0)], two)
     graph.undo(one.id)
     assert [(phrase.runs, phrase.logprob) for phrase in graph.phrases(every=True)] == [((two.id,), -2.0)]
+
+
+def test_the_split_that_a_run_gave_an_event_goes_with_the_run(graph: KnowledgeGraph) -> None:
+    derived = split_of(NAP_ID)
+    first, second = [split for split in SPLITS if split != derived]
+    one, two, plain = (begun_as(graph, "events", name) for name in ("a", "b", "c"))
+    for run, split in ((one, first), (two, second), (plain, None)):
+        graph.add_events([(Phrase("PersonX naps", split=split), None)], run)
+    for run, left in ((one, second), (two, derived)):
+        graph.undo(run.id)
+        assert [event.split for event in graph.phrases(every=True)] == [left]
 
 
 def test_scores_of_all_critics_are_kept_and_shown_without_a_model(graph: KnowledgeGraph) -> None:
