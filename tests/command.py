@@ -14,7 +14,10 @@ from pathlib import Path
 
 from kg.server import home
 
-HEAVY = ("neo4j", "openai", "sklearn.linear_model", "torch", "transformers", "pyarrow", "rdflib", "networkx", "kg.cli")
+HEAVY = (
+    "neo4j", "openai", "sklearn.linear_model", "torch", "transformers", "pyarrow", "rdflib", "networkx", "kg.cli", "kg.distill",
+    "student.generator.training",
+)  # fmt: skip
 How = Callable[[list[str], dict[str, str], str, str], None]
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([*HEAVY, "tests.command"])

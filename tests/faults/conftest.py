@@ -123,7 +123,7 @@ class Loop:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     rows = [json.loads(line) for line in (STARTER / "completions.jsonl").read_text(encoding="utf-8").splitlines()]
-    events = sorted({row["event"] for row in rows})[:120]
+    events = sorted({row["event"] for row in rows})[:60]
     kept = [json.dumps(row) for row in rows if row["event"] in events and row["relation"] in RELATIONS]
     (folder / "completions.jsonl").write_text("\n".join(kept), encoding="utf-8")
     header, *verdicts = (STARTER / "judgements.tsv").read_text(encoding="utf-8").splitlines()
