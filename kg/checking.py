@@ -10,8 +10,19 @@ from typing import Any
 
 from kg import strict_json
 from kg.errors import InputError
-from kg.identity import judgement_key, own_uri, phrase_id, triple_key
-from kg.model import EDGE_FIELDS, JUDGEMENT_VALUES, NOTHING, OVERALL, SPLITS, STATED, clean_text, threshold_of
+from kg.identity import judgement_key, own_uri, phrase_id, task_key, triple_key
+from kg.model import (
+    CONTROLS,
+    EDGE_FIELDS,
+    JUDGEMENT_VALUES,
+    NOTHING,
+    OVERALL,
+    SPLITS,
+    STATED,
+    TURNS,
+    clean_text,
+    threshold_of,
+)
 from kg.workspace import check_id
 
 Row = Mapping[str, Any]
@@ -111,6 +122,35 @@ def check_duplicate(row: Row, relations: Collection[str]) -> None:
         raise InputError(f"id {_shown(properties.get('id'))} is not the key of its triple")
     check_id(properties.get("run"))
     check_edge(properties if properties.get("runs") else properties | {"runs": [properties["run"]]})
+
+
+def check_task(row: Row, relations: Collection[str]) -> None:
+    """Check a task, whose relation is one of `relations`; its ends are for the caller."""
+    if row["relation"] not in relations:
+        raise InputError(f"relation {_shown(row['relation'])} is none of the snapshot")
+    check_id(row["run"])
+    if row["id"] != task_key(row["run"], str(row["head"]), row["relation"], str(row["tail"])):
+        raise InputError(f"id {_shown(row['id'])} is not the key of its run and triple")
+    for name, least in (("place", 0), ("wanted", 1)):
+        if not isinstance(row[name], int) or isinstance(row[name], bool) or row[name] < least:
+            raise InputError(f"{name} {_shown(row[name])} is not a number from {least} on")
+    _check_probability(row, "probability")
+    if row["probability"] == 0:
+        raise InputError("probability 0 is that of what is never drawn")
+    if row["control"] not in (None, *CONTROLS):
+        raise InputError(f"control {_shown(row['control'])} is not one of {', '.join(CONTROLS)}")
+    for name in ("judged", "skipped"):
+        _check_runs(row[name])
+    for entry in row["log"]:
+        _check_turn(entry)
+
+
+def _check_turn(entry: Any) -> None:
+    """Check what was said through a task: run, time, verdict or another word, note."""
+    run, at, what, *_ = [*(str(entry).split(" ", 3) if _is_text(entry) else []), "", "", ""]
+    check_id(run)
+    if not at or what not in (*map(str, JUDGEMENT_VALUES), *TURNS):
+        raise InputError(f"log has {_shown(entry)}, which is no run, time and verdict")
 
 
 def check_run(row: Row) -> None:

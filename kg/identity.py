@@ -1,4 +1,4 @@
-"""The identities that never change: keys of phrases, triples and judgements, and the splits that follow.
+"""The identities that never change: keys of phrases, triples, judgements and tasks, and the splits that follow.
 
 All are hashes of content, the same on every machine and in every run.
 """
@@ -92,6 +92,12 @@ def judgement_id(judgement: "Judgement") -> str:
 def judgement_key(head: str, relation: str, tail: str, annotator: str) -> str:
     """Return the key of a judgement on a triple whose ends have these keys."""
     content = f"{triple_key(head, relation, tail)}\0{annotator}"
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def task_key(run: str, head: str, relation: str, tail: str) -> str:
+    """Return the key of a task, which is that of the run that drew it and of its triple."""
+    content = f"{run}\0{triple_key(head, relation, tail)}"
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

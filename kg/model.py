@@ -28,6 +28,13 @@ JUDGEMENT_VALUES = (2, 1, -1, -2, -9)
 """Always or often, sometimes or likely, farfetched or never, invalid, unfamiliar (West et al. 2021, s4.2)."""
 
 
+CONTROLS = ("gold", "other")
+"""What a planted control is: a triple that is judged good, or an event with the tail of another one."""
+
+TURNS = ("skipped", "back")
+"""What an annotator may say through a task besides a verdict: that there will be none, or that it is taken back."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Triple:
     """Head, relation, tail: the unit of knowledge.

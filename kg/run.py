@@ -21,6 +21,8 @@ from kg.workspace import new_file
 STUDENT_KIND = "predict"
 """The kind of run whose assertions are predictions."""
 
+SAMPLE_KIND, JUDGE_KIND = "sample", "judge"
+"""The kinds of run that draw tasks, and in which one annotator judges those of a batch, which its `dataset` names."""
 
 _CLOCK_SECONDS = 2  # by which the start of one process may differ when it is read twice
 
@@ -30,8 +32,8 @@ class Run:
     """A run, as it is described before it begins.
 
     Attributes:
-        kind: load, events, inferences, judgements, dedupe, train-critic, calibrate, score, use-critic, train-student,
-            use-student, predict or evaluate.
+        kind: load, events, inferences, judgements, sample, judge, dedupe, train-critic, calibrate, score, use-critic,
+            train-student, use-student, predict or evaluate.
         model: the model that works in the run: a teacher, a critic, a student.
         dataset: the data set that the run reads.
         licence: under which the data set comes.

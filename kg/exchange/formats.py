@@ -135,7 +135,7 @@ def _is_cn100k(first: str) -> bool:
 
 
 _KG = "kg.exchange"
-_EDGES = "phrases without edges, runs' own data, judgements, critics"
+_EDGES = "phrases without edges, runs' own data, judgements, tasks, critics"
 _ROWS = [
     Format(
         "skd",
@@ -231,7 +231,7 @@ _ROWS = [
         "RDF: `.nt` `.nq` `.ttl` `.trig` `.jsonld`",
         Reading("kg.snapshot.restoring:load_rdf", takes=("graph", "workspace", "path", "progress")),
         Writing(
-            f"{_KG}.rdf.writing:export_rdf", "judgements, critics, the order of later runs",
+            f"{_KG}.rdf.writing:export_rdf", "judgements, tasks, critics, the order of later runs",
             ("every_phrase", "pages", "path", "relations", "runs", "base", "form"),
         ),
         (".nt", ".nq", ".ttl", ".trig", ".jsonld"),

@@ -206,6 +206,10 @@ class GraphReading:
         """Return all judgements as they are kept, in the order of their keys."""
         return self._read("graph/judgement_rows")
 
+    def task_rows(self, batch: str | None = None) -> list[Row]:
+        """Return tasks as they are kept, in the order of their keys: those that a run drew, or all."""
+        return self._read("graph/task_rows", batch=batch)
+
     def duplicate_rows(self) -> list[Row]:
         """Return the duplicates that were set aside, in the order of their keys: keys of head and tail, properties."""
         return self._read("graph/duplicates", ids=None, taken=None, run=None)

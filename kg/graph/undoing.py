@@ -14,14 +14,14 @@ from more_itertools import chunked
 from kg.errors import NotReady
 from kg.graph import scoring, selecting, statements, writing
 from kg.graph.scores import ByCritic, accepted_again, read_thresholds
-from kg.run import STUDENT_KIND
+from kg.run import JUDGE_KIND, SAMPLE_KIND, STUDENT_KIND
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 
 if TYPE_CHECKING:
     from kg.graph.knowledge import KnowledgeGraph, Progress
 
-_ROWS = 2_000  # judgements, events or duplicates of one transaction
+_ROWS = 2_000  # judgements, tasks, events or duplicates of one transaction
 _ASSERT_NOTHING = {"train-critic", "calibrate", "score", "use-critic", "train-student", "use-student", "evaluate"}
 _RANKS = {
     "train-critic": 0,
@@ -45,6 +45,13 @@ def undo(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:
         touched += scoring.show_scores(graph, run["model"] if kind == "score" else None, progress)
     elif kind == "calibrate":
         touched += scoring.accept(graph, run["model"], progress)
+    elif kind == SAMPLE_KIND:
+        while found := graph.commit(partial(_delete_tasks, batch=run_id)):
+            touched += found
+            progress(found)
+    elif kind == JUDGE_KIND:
+        graph.write("graph/reopen_tasks", batch=run["dataset"], run=run_id)
+        touched += _in_order(graph, _undo_judgements, run_id, progress)
     elif kind not in _ASSERT_NOTHING:
         touched += _undo_evidence(graph, run_id, progress)
     if kind == "dedupe":
@@ -70,6 +77,8 @@ def resting_on(run: Row, runs: Iterable[Row], acceptances: Iterable[Row]) -> lis
         elif kind == "calibrate":
             others = [one for one in acceptances if one["critic"] == run["model"] and one.get("run") != run["id"]]
             rests = own == "score" and of == run["model"] and not others
+        elif kind == SAMPLE_KIND:
+            rests = own == JUDGE_KIND and row.get("dataset") == run["id"]
         if rests and made_something(row):
             found.append(row)
     found.sort(key=lambda row: (-_RANKS.get(row["kind"], 3), -(row.get("order") or 0), row.get("started") or ""))
@@ -116,11 +125,18 @@ def _undo_evidence(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -
         count(graph.commit(work))
     while count(graph.commit(partial(_undo_duplicates, run=run_id, students=students, thresholds=thresholds))):
         pass
-    for step in (_undo_events, _undo_judgements):
-        found, last = graph.commit(partial(step, run=run_id, last=""))
-        while count(found):
-            found, last = graph.commit(partial(step, run=run_id, last=last))
-    return touched
+    return touched + sum(_in_order(graph, step, run_id, progress) for step in (_undo_events, _undo_judgements))
+
+
+def _in_order(graph: "KnowledgeGraph", step: Callable[..., tuple[int, str]], run_id: str, progress: "Progress") -> int:
+    """Repeat a step, each time from the key on that it ended with, until nothing is left; return how much there was."""
+    touched, last = 0, ""
+    while True:
+        found, last = graph.commit(partial(step, run=run_id, last=last))
+        if not found:
+            return touched
+        touched += found
+        progress(found)
 
 
 def _undo_edges(
@@ -176,6 +192,13 @@ def _undo_judgements(transaction: Transaction, run: str, last: str) -> tuple[int
     ends = {row[end] for row in found for end in ("head", "tail")}
     transaction.run(queries.load("graph/delete_unused").text, ids=sorted(ends))
     return len(found), max((row["id"] for row in found), default=last)
+
+
+def _delete_tasks(transaction: Transaction, batch: str) -> int:
+    found = transaction.run(queries.load("graph/delete_tasks").text, batch=batch, limit=_ROWS)
+    ends = {row[end] for row in found for end in ("head", "tail")}
+    transaction.run(queries.load("graph/delete_unused").text, ids=sorted(ends))
+    return len(found)
 
 
 def _bring_back(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:

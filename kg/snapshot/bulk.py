@@ -1,7 +1,7 @@
 """Bulk import: a snapshot into an empty database by Neo4j's offline importer, which writes the store's files itself.
 
 Phrases and edges go in so, an order of magnitude faster than through the database; constraints and indexes follow, then
-runs, critics, acceptances and judgements in the ordinary way.
+runs, critics, acceptances, judgements and tasks in the ordinary way.
 """
 
 import shlex
@@ -12,7 +12,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.server.server import Server
 from kg.snapshot.folder import Snapshot
 from kg.snapshot.hashing import hash_assertions
-from kg.snapshot.restoring import restore_descriptions, restore_duplicates, restore_judgements
+from kg.snapshot.restoring import restore_descriptions, restore_duplicates, restore_judgements, restore_tasks
 from kg.store import queries
 from kg.workspace import Workspace
 
@@ -57,6 +57,9 @@ def complete(graph: KnowledgeGraph, snapshot: Snapshot) -> None:
     for batch in snapshot.duplicates():
         for row in batch:
             content.add_duplicate(row)
+    for batch in snapshot.tasks():
+        for row in batch:
+            content.add_task(row)
     if str(content) != snapshot.manifest["content_hash"]:
         raise InputError(
             f"the database does not hold the phrases and edges of {snapshot.folder}: with its judgements the content "
@@ -65,6 +68,7 @@ def complete(graph: KnowledgeGraph, snapshot: Snapshot) -> None:
     restore_descriptions(graph, snapshot.vocabulary, **snapshot.descriptions)
     restore_judgements(graph, snapshot.judgements())
     restore_duplicates(graph, snapshot.vocabulary, snapshot.duplicates())
+    restore_tasks(graph, snapshot.tasks())
     if snapshot.has_empty_lists():
         text = queries.load("graph/forget_empty_sources").text
         graph.commit(lambda transaction: transaction.run(text))

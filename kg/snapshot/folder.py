@@ -6,6 +6,8 @@
     edges/RELATION.parquet       :START_ID, :END_ID, then the fields of `kg.model.EDGE_FIELDS`
     judgements.parquet           id, head, relation, tail, annotator, value, at, runs, values
     duplicates.parquet           head, tail, id, relation, run, then as edges (since format 2)
+    tasks.parquet                id, head, relation, tail, run, place, wanted, probability, control, judged, skipped,
+                                 log (since format 3); for whom a task is held is of the moment, and left out
 
 The columns with a colon are named as Neo4j's offline importer wants them, so that it reads the files as they are
 (`kg ingest bulk`). A newer version reads what an older one wrote: `FORMAT` counts changes that a reader must know of.
@@ -32,7 +34,7 @@ from kg.model import EDGE_FIELDS, NOTHING, FieldType, Phrase
 from kg.snapshot.hashing import ContentHash
 from kg.vocabulary import Relation, Vocabulary
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 
 _ROWS = 100_000  # rows held in memory, over all relations
@@ -56,7 +58,14 @@ JUDGEMENTS = pa.schema([
     ("annotator", pa.string()), ("value", pa.int64()), ("at", pa.string()), ("runs", _LIST),
     ("values", pa.list_(pa.int64())),
 ])  # fmt: skip
+TASKS = pa.schema([
+    ("id", pa.string()), ("head", pa.string()), ("relation", pa.string()), ("tail", pa.string()), ("run", pa.string()),
+    ("place", pa.int64()), ("wanted", pa.int64()), ("probability", pa.float64()), ("control", pa.string()),
+    ("judged", _LIST), ("skipped", _LIST), ("log", _LIST),
+])  # fmt: skip
 NOTHING_NODE = pa.schema([("id:ID", pa.string())])
+_SINCE = {"duplicates.parquet": (2, DUPLICATES), "tasks.parquet": (3, TASKS)}
+"""Files that the first format did not have, each with the format that brought it."""
 _LARGE = {"large_string": "string", "large_list<item: large_string>": "list<item: string>",
           "list<element: string>": "list<item: string>", "list<element: int64>": "list<item: int64>",
           "large_list<item: int64>": "list<item: int64>"}  # fmt: skip
@@ -139,6 +148,11 @@ class Snapshot:
                 for row in batch
             ]  # fmt: skip
 
+    def tasks(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield batches of tasks as rows."""
+        if "tasks.parquet" in self.manifest["files"]:
+            yield from self._batches("tasks.parquet")
+
     def nothing(self) -> list[Any]:
         """Return the keys of the node that stands for "no effect": one."""
         return [row["id:ID"] for batch in self._batches("nothing.parquet") for row in batch[:2]]
@@ -185,9 +199,8 @@ def open_snapshot(folder: Path) -> Snapshot:
             "phrases.parquet": (PHRASES, counts["phrases"]), "judgements.parquet": (JUDGEMENTS, counts["judgements"]),
             "nothing.parquet": (NOTHING_NODE, 1),
             **{f"edges/{name}.parquet": (EDGES, count) for name, count in edges.items()},
+            **{name: (schema, None) for name, (since, schema) in _SINCE.items() if number >= since},
         }  # fmt: skip
-        if number > 1:
-            expected["duplicates.parquet"] = (DUPLICATES, None)
         unknown = edges.keys() - snapshot.vocabulary.names
         absent = ({"content_hash", "runs", "critics", "acceptances"} - manifest.keys()) | (
             expected.keys() ^ set(manifest["files"])
@@ -287,10 +300,15 @@ def write_snapshot(graph: KnowledgeGraph, folder: Path, progress: Callable[[int]
             content.add_duplicate(row)
         flat = [{"head": row["head"], "tail": row["tail"], **row["properties"]} for row in duplicates]
         pq.write_table(pa.Table.from_pylist(flat, DUPLICATES), draft / "duplicates.parquet", compression="zstd")
+        tasks = graph.task_rows()
+        for row in tasks:
+            content.add_task(row)
+        pq.write_table(pa.Table.from_pylist(tasks, TASKS), draft / "tasks.parquet", compression="zstd")
         manifest = {
             "format": FORMAT, "version": __version__, "content_hash": str(content), "counts": counts,
             "edges": relations, **graph.descriptions(),
             "files": ["phrases.parquet", "nothing.parquet", "judgements.parquet", "duplicates.parquet",
+                      "tasks.parquet",
                       *(f"edges/{name}.parquet" for name in relations)],
         }  # fmt: skip
         (draft / MANIFEST).write_text(strict_json.write(manifest, indent=1) + "\n", encoding="utf-8")

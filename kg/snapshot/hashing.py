@@ -1,9 +1,9 @@
 """The content hash: 32 hex characters over what a graph says, the same on every machine and from every file.
 
-Each phrase, edge and judgement is one line of JSON, and the hash is the sum of the lines' 128-bit BLAKE2b, so that the
-order does not matter and one streaming pass is enough. An edge's runs are a set of which only the first stands out,
-its sources a set. What came later than the first format stands at the end of a line, and only where it is known: graphs
-without it keep their hash. What runs, critics and acceptances are is not content: they have times in them.
+Each phrase, edge, judgement and task is one line of JSON, and the hash is the sum of the lines' 128-bit BLAKE2b, so
+that the order does not matter and one streaming pass is enough. An edge's runs are a set of which only the first stands
+out, its sources a set. What came later than the first format stands at the end of a line, and only where it is known:
+graphs without it keep their hash. What runs, critics and acceptances are is not content: they have times in them.
 """
 
 import hashlib
@@ -69,13 +69,19 @@ class ContentHash:
         named = {name: properties[name] for name in ("id", "relation", "run")}
         self._add([row["head"], row["tail"], named, known | {"runs": [first, others]}])
 
+    def add_task(self, row: Row) -> None:
+        """Add a task, with who judged and who skipped it; when they did is not content."""
+        asked = [row[name] for name in ("run", "place", "wanted")]
+        drawn = [_number(row["probability"]), row["control"]]
+        self._add([row["id"], asked, drawn, sorted(row["judged"]), sorted(row["skipped"])])
+
     def _add(self, line: list[Any]) -> None:
         digest = hashlib.blake2b(orjson.dumps(line), digest_size=16).digest()
         self._total += int.from_bytes(digest, "big")
 
 
 def hash_assertions(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> ContentHash:
-    """Return the hash of a graph's phrases and edges, to which its judgements are still to be added."""
+    """Return the hash of a graph's phrases and edges, to which judgements, duplicates and tasks are to be added."""
     content = ContentHash()
     for phrase in graph.phrases(every=True):
         content.add_phrase(phrase)
@@ -98,6 +104,8 @@ def hash_graph(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> st
         content.add_judgement(judgement)
     for duplicate in graph.duplicate_rows():
         content.add_duplicate(duplicate)
+    for task in graph.task_rows():
+        content.add_task(task)
     graph.check_unchanged(watermark)
     return str(content)
 

@@ -128,6 +128,12 @@ def restore_judgements(graph: KnowledgeGraph, batches: Iterable[Sequence[Row]]) 
     return count
 
 
+def restore_tasks(graph: KnowledgeGraph, batches: Iterable[Sequence[Row]]) -> None:
+    """Add tasks (see `graph/restore_tasks`)."""
+    for batch in batches:
+        graph.commit(partial(_counted, name="graph/restore_tasks", rows=list(batch)))
+
+
 def restore_duplicates(graph: KnowledgeGraph, vocabulary: Vocabulary, batches: Iterable[Sequence[Row]]) -> None:
     """Set aside what another graph has set aside."""
     for batch in batches:
@@ -269,6 +275,7 @@ def restore_snapshot(graph: KnowledgeGraph, snapshot: Snapshot, progress: Progre
         restore_edges(graph, snapshot.vocabulary[name], snapshot.edges(name), progress)
     restore_judgements(graph, snapshot.judgements())
     restore_duplicates(graph, snapshot.vocabulary, snapshot.duplicates())
+    restore_tasks(graph, snapshot.tasks())
 
 
 def load_snapshot(graph: KnowledgeGraph, path: Path, progress: Progress = lambda _: None) -> Restored:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kg.checking import check_duplicate, check_edge, check_judgement, check_phrase
+from kg.checking import check_duplicate, check_edge, check_judgement, check_phrase, check_task
 from kg.errors import InputError
 from kg.graph.rows import EdgeRow
 from kg.model import EDGE_FIELDS, NOTHING, Phrase
@@ -41,6 +41,7 @@ def verify(snapshot: Snapshot, progress: Callable[[int], object] = lambda _: Non
         raise InputError(f"{snapshot.folder / 'nothing.parquet'} is not the one row {NOTHING!r}")
     _verify_judgements(snapshot, ends, content)
     _verify_duplicates(snapshot, ends, content)
+    _verify_tasks(snapshot, ends, content)
     if str(content) != (promised := snapshot.manifest["content_hash"]):
         raise InputError(
             f"{snapshot.folder} does not hold what its manifest says: the content hash is {content}, not {promised}"
@@ -142,6 +143,21 @@ def _verify_duplicates(snapshot: Snapshot, ends: _Ends, content: ContentHash) ->
             if (ends.places([row["head"], row["tail"]]) < 0).any():
                 raise InputError("its head or tail is not in phrases.parquet")
         content.add_duplicate(row)
+
+
+def _verify_tasks(snapshot: Snapshot, ends: _Ends, content: ContentHash) -> None:
+    ids: set[str] = set()
+    for number, row, _ in _numbered(snapshot.tasks()):
+        with _named(snapshot, "tasks.parquet", number):
+            check_task(row, snapshot.vocabulary.names)
+            said = (entry.split(" ")[0] for entry in row["log"])
+            _check_known(snapshot, [row["run"], *row["judged"], *row["skipped"], *said])
+            if (ends.places([row["head"], row["tail"]]) < 1).any():
+                raise InputError("its head or tail is not in phrases.parquet")
+            if row["id"] in ids:
+                raise InputError(f"its id {row['id']!r} is that of a row before")
+        ids.add(row["id"])
+        content.add_task(row)
 
 
 def _check_known(snapshot: Snapshot, runs: Sequence[str]) -> None:

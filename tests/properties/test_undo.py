@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kg.errors import NotReady
+from kg.graph import tasks
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import phrase_id, split_of
+from kg.graph.turns import Drawn, judge_run
+from kg.identity import head_id, phrase_id, split_of, tail_id, task_key
 from kg.model import Acceptance, Assertion, Judgement, Phrase, Split, Triple
 from kg.run import Run
 from kg.snapshot.hashing import hash_graph
@@ -72,16 +74,24 @@ CRITIC = [
 ]
 JUDGE = st.tuples(st.just("judgements"), names, judgements)
 DEDUPE = st.tuples(st.just("dedupe"), names, st.sets(st.sampled_from(PHRASES), min_size=1, max_size=2))
+ANNOTATORS = ("ann", "bob")
+SAMPLE = st.tuples(st.just("sample"), names, st.lists(st.sampled_from(PHRASES), min_size=1, max_size=3, unique=True))
+TURN = st.tuples(
+    st.just("turn"),
+    names,
+    st.tuples(st.sampled_from(ANNOTATORS), st.sampled_from(PHRASES), st.sampled_from([2, 1, -1, "skip", "back"])),
+)
 UNDO = st.tuples(st.just("undo"), st.integers(0, 20), nothing)
 BUNDLES = {
     "loads": [LOAD, LOAD, st.tuples(st.just("predict"), names, assertions), UNDO],
     "events": [LOAD, st.tuples(st.just("events"), names, st.sampled_from([None, -1.0, -3.0])), UNDO],
     "judgements": [JUDGE, JUDGE, UNDO],
+    "tasks": [LOAD, SAMPLE, SAMPLE, TURN, TURN, TURN, JUDGE, UNDO, DEDUPE],
     "critics": [LOAD, *CRITIC, CRITIC[2], UNDO],
     "teachers": [LOAD, LOAD, st.tuples(st.just("predict"), names, assertions), *CRITIC[1:3], DEDUPE, UNDO],
     "students": [st.tuples(st.just(kind), names, nothing) for kind in ("train-student", "use-student")] + [UNDO],
     "duplicates": [LOAD, LOAD, DEDUPE, UNDO, CRITIC[2]],
-    "all": [LOAD, *CRITIC, JUDGE, DEDUPE, UNDO],
+    "all": [LOAD, *CRITIC, JUDGE, SAMPLE, TURN, DEDUPE, UNDO],
 }
 READY = [("train-critic", "critic-1", None), ("calibrate", "critic-1", 0.5)]
 """What the bundles with critics begin with, so that something can be scored."""
@@ -99,6 +109,8 @@ class Written:
     verdicts: dict[tuple[Triple, str], int] = field(default_factory=dict)
     scores: dict[Triple, float] = field(default_factory=dict)
     aside: set[Triple] = field(default_factory=set)
+    drawn: list[Triple] = field(default_factory=list)
+    skipped: set[Triple] = field(default_factory=set)
     first: dict[Any, int] = field(default_factory=dict)  # when it first wrote a thing: the order among runs
 
 
@@ -118,6 +130,9 @@ class Fold:
     def standing(self, kind: str) -> list[Written]:
         found = [one for one in self.runs.values() if one.run.kind == kind]
         return sorted(found, key=lambda one: one.turn)
+
+    def judges(self, batch: Written) -> list[Written]:
+        return [one for one in self.standing("judge") if one.run.dataset == batch.run.id]
 
     def about(self, thing: Any) -> list[Written]:
         """Runs that wrote a thing, the first one first."""
@@ -178,7 +193,7 @@ class Fold:
         judged = {
             (triple, annotator): self.about(("verdict", triple, annotator))[-1].verdicts[triple, annotator]
             for triple in PHRASES
-            for annotator in ("ann",)
+            for annotator in ANNOTATORS
             if self.about(("verdict", triple, annotator))
         }
         making = [*self.standing("train-critic"), *self.standing("use-critic")]
@@ -187,11 +202,20 @@ class Fold:
         teaching = [*self.standing("train-student"), *self.standing("use-student")]
         taught = {one.run.model for one in self.standing("train-student")}
         teaching = sorted((one for one in teaching if one.run.model in taught), key=lambda one: one.turn)
+        asked = {
+            (one.run.id, triple): (
+                {judge.run.id for judge in self.judges(one) if triple in {judged for judged, _ in judge.verdicts}},
+                {judge.run.id for judge in self.judges(one) if triple in judge.skipped},
+            )
+            for one in self.standing("sample")
+            for triple in one.drawn
+        }
         return {
             "edges": edges, "splits": splits, "logprobs": logprobs, "judged": judged,
             "aside": {triple for triple in triples if self.is_aside(triple)},
             "critic": making[-1].run.model if making else None,
             "student": teaching[-1].run.model if teaching else None,
+            "tasks": asked,
             "acceptances": {critic: rules[-1].run.parameters["recall"] for critic in CRITICS
                             if (rules := [one for one in self.standing("calibrate") if one.run.model == critic])},
         }  # fmt: skip
@@ -218,6 +242,13 @@ def picture(graph: KnowledgeGraph) -> dict[str, Any]:
         },
         "critic": next((row["id"] for row in graph.critics() if row["current"]), None),
         "student": next((row["id"] for row in graph.students() if row["current"]), None),
+        "tasks": {
+            (row["run"], Triple(texts[row["head"]], row["relation"], texts[row["tail"]])): (
+                set(row["judged"]),
+                set(row["skipped"]),
+            )
+            for row in graph.task_rows()
+        },
         "acceptances": {row["critic"]: row["recall"] for row in described["acceptances"] if row["current"]},
     }
 
@@ -237,6 +268,9 @@ class World:
                 self.undo(list(self.fold.runs)[name % len(self.fold.runs)])
                 self.check()
             return
+        if action == "turn":
+            self.turn(name, content)
+            return
         run = self.run(action, name, content)
         act: Callable[..., bool] = getattr(self, action.replace("-", "_"))
         act(run, content)
@@ -247,6 +281,8 @@ class World:
             return Run(action, model=name)
         if action == "calibrate":
             return Run(action, model=name, parameters={"recall": content})
+        if action == "sample":
+            return Run(action, dataset=str(name))
         if action in ("train-student", "use-student"):
             return Run(action, model=f"student-{name}")
         return Run(action, model=f"teacher-{name}", dataset=str(name))
@@ -284,6 +320,44 @@ class World:
         for one in content:
             written.verdicts[one.triple, one.annotator] = one.value
             written.first.setdefault(("verdict", one.triple, one.annotator), self.fold.turns)
+
+    def sample(self, run: Run, content: Sequence[Triple]) -> None:
+        here = {phrase.id for phrase in self.graph.phrases(every=True)}
+        some = [one for one in content if {head_id(one), tail_id(one)} <= here]
+        if not some or run.id in self.fold.runs:
+            return
+        drawn = [Drawn(head_id(one), one.relation, tail_id(one), 0.5) for one in some]
+        assert tasks.put_tasks(self.graph, run, drawn, wanted=2)
+        self.fold.written(run).drawn = some
+
+    def turn(self, name: int, content: tuple[str, Triple, int | str]) -> None:
+        """Give a verdict, skip, or take back what was said last."""
+        batch = Run("sample", dataset=str(name)).id
+        annotator, triple, what = content
+        if batch not in self.fold.runs or triple not in self.fold.runs[batch].drawn:
+            return
+        task = task_key(batch, head_id(triple), triple.relation, tail_id(triple))
+        run = judge_run(batch, annotator)
+        if what == "back":
+            known = self.fold.runs.get(run.id)
+            had = known is not None and triple in {one for one, _ in known.verdicts} | known.skipped
+            assert (tasks.take_back(self.graph, batch, annotator, task) is not None) == had
+            if not had:
+                return
+        elif what == "skip":
+            tasks.skip(self.graph, task, annotator)
+        else:
+            tasks.give_verdict(self.graph, task, annotator, int(what))
+        written = self.fold.written(run)
+        key = ("verdict", triple, annotator)
+        written.skipped -= {triple}
+        written.verdicts.pop((triple, annotator), None)
+        written.first.pop(key, None)
+        if what == "skip":
+            written.skipped.add(triple)
+        elif what != "back":
+            written.verdicts[triple, annotator] = int(what)
+            written.first[key] = self.fold.turns  # the last word, whatever the run said before
 
     def train_critic(self, run: Run, _: None) -> None:
         self.graph.begin(run)
@@ -365,6 +439,9 @@ class World:
         others = [one.run for one in self.fold.runs.values() if one.run.model == run.model and one.run.id != run.id]
         if run.kind == "train-critic":
             return {other.id for other in others if other.kind in ("calibrate", "score", "use-critic")}
+        if run.kind == "sample":
+            every = [one.run for one in self.fold.runs.values()]
+            return {other.id for other in every if other.kind == "judge" and other.dataset == run.id}
         if run.kind == "train-student":
             return {other.id for other in others if other.kind == "use-student"}
         if run.kind == "calibrate" and not any(other.kind == "calibrate" for other in others):
@@ -375,7 +452,7 @@ class World:
         assert picture(self.graph) == self.fold.picture()
 
 
-_EXAMPLES = {"judgements": 20, "students": 20, "critics": 10, "duplicates": 10}
+_EXAMPLES = {"judgements": 20, "tasks": 30, "students": 20, "critics": 10, "duplicates": 10}
 _PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
 
 
