@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from critic import evidence_cli, tasks_cli
 from critic.kinds import BLEND, KINDS
-from critic.ways import DEFAULT_SPLIT, WAYS
-from kg.model import OVERALL, Acceptance, Split
+from kg.model import OVERALL, Acceptance
 from kg.terminal import say
 from kg.workspace import Workspace, is_stream
 
@@ -16,10 +16,6 @@ app = typer.Typer(
     help="Learn from judgements which triples are acceptable, and score all of them.", no_args_is_help=True
 )
 
-annotators_app = typer.Typer(help="Name who may judge on the page, each by a secret token.", no_args_is_help=True)
-app.add_typer(annotators_app, name="annotators")
-
-AnnotatorName = Annotated[str, typer.Argument(metavar="NAME", help="The annotator.", show_default=False)]
 EncoderName = Annotated[
     str | None,
     typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
@@ -27,8 +23,6 @@ EncoderName = Annotated[
 Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")]
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
 _DEFAULT = KindName(BLEND)
-WayName = StrEnum("WayName", list(WAYS))  # type: ignore[misc] # the choices are those of the table
-_RANDOM = WayName("random")
 
 
 @app.command("import-judgements")
@@ -191,87 +185,8 @@ def compare(
         say(*format_comparison(compare_critics(graph, one, other)).split("\n"))
 
 
-@app.command()
-def sample(
-    size: Annotated[int, typer.Option(min=1, max=100_000, help="How many triples.")] = 100,
-    way: Annotated[
-        WayName, typer.Option("--from", help=f"{'; '.join(f'{name}: {way.does}' for name, way in WAYS.items())}.")
-    ] = _RANDOM,
-    split: Annotated[Split, typer.Option(help="Whose events.")] = DEFAULT_SPLIT,
-    where: Annotated[
-        str | None, typer.Option(metavar="CYPHER", help="A condition over head, r and tail, e.g. 'r.predicted'.")
-    ] = None,
-    per_triple: Annotated[int, typer.Option(min=1, max=1000, help="By how many annotators each is judged.")] = 1,
-    controls: Annotated[
-        bool, typer.Option("--controls", help="Plant a tenth as many: judged good, and tails of other events.")
-    ] = False,
-    between: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="ID ID", help="From critics: which two; without it, those that were current last."),
-    ] = None,
-    seed: Seed = 0,
-    name: Annotated[str | None, typer.Option(help="A name for the batch.", show_default=False)] = None,
-) -> None:
-    """Draw triples to be judged, as tasks that annotators share; kg runs undo takes them back."""
-    from critic.batches import describe, draw_batch
-    from kg.commands.query import print_notes
-    from kg.graph.connection import open_graph
-    from kg.progress import Bar
-
-    with open_graph(Workspace.default()) as graph, Bar(unit="edges", desc="sample") as bar:
-        batch = draw_batch(
-            graph, size=size, way=way.value, split=split, where=where, per_triple=per_triple, controls=controls,
-            critics=between, seed=seed, name=name, progress=bar.update,
-        )  # fmt: skip
-    print_notes(list(batch.notes))
-    say(*describe(batch), f"Next: kg critic judge --batch {batch.run}")
-
-
-@app.command()
-def judge(
-    annotator: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who judges; without it, the name of this user.")
-    ] = None,
-    batch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN", help="Which batch, by its run or its name; without it, the newest with something left."
-        ),
-    ] = None,
-) -> None:
-    """Judge triples one at a time, a key a verdict. Each is kept at once; Ctrl-C loses nothing."""
-    from critic.annotators import check_name, user_name
-    from critic.session import Keys
-    from critic.session import judge as judge_batch
-    from kg.graph.connection import open_graph
-    from kg.graph.tasks import find_batch
-
-    name = check_name(annotator) if annotator else user_name()
-    with open_graph(Workspace.default()) as graph:
-        judge_batch(graph, find_batch(graph, batch, name)["id"], name, Keys())
-
-
-@annotators_app.command("add")
-def add(name: AnnotatorName) -> None:
-    """Add an annotator, and print their token; it is shown this once."""
-    from critic.annotators import add_annotator
-
-    say(f"The token of {name}, shown this once: {add_annotator(Workspace.default(), name)}")
-
-
-@annotators_app.command("list")
-def list_annotators() -> None:
-    """List the annotators; of their tokens only hashes are kept."""
-    from critic.annotators import annotators
-    from kg.commands.query import print_table
-
-    print_table(["name", "added"], [[one.name, one.added] for one in annotators(Workspace.default())])
-
-
-@annotators_app.command("remove")
-def remove(name: AnnotatorName) -> None:
-    """Remove an annotator, whose token ends; their verdicts stay."""
-    from critic.annotators import remove_annotator
-
-    remove_annotator(Workspace.default(), name)
-    say(f"{name} is removed; what they judged stays")
+app.command()(tasks_cli.sample)
+app.command()(tasks_cli.judge)
+app.add_typer(tasks_cli.annotators_app, name="annotators")
+app.command()(evidence_cli.agreement)
+app.command()(evidence_cli.estimate)

@@ -15,12 +15,12 @@ from pathlib import Path
 from kg.server import home
 
 HEAVY = (
-    "neo4j", "openai", "sklearn.linear_model", "torch", "transformers", "pyarrow", "rdflib", "networkx", "kg.cli", "kg.distill",
-    "student.generator.training",
+    "neo4j", "openai", "sklearn.linear_model", "torch", "transformers", "pyarrow", "rdflib", "networkx", "kg.cli",
+    "kg.distill", "student.generator.training",
 )  # fmt: skip
 How = Callable[[list[str], dict[str, str], str, str], None]
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([*HEAVY, "tests.command"])
+CONTEXT.set_forkserver_preload([*HEAVY])  # not this module: there the path does not begin with our folder yet
 
 home._JVM_FLAGS = (*home._JVM_FLAGS, "-XX:TieredStopAtLevel=1")  # noqa: SLF001
 

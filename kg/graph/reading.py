@@ -202,6 +202,18 @@ class GraphReading:
             for row in self._read("graph/judgements")
         ]
 
+    def annotators(self) -> dict[str, list[str]]:
+        """Return each annotator's name with the ids of the runs that recorded judgements of this name."""
+        return {row["annotator"]: row["runs"] for row in self._read("graph/annotators")}
+
+    def drawn(self) -> dict[str, dict[Triple, float]]:
+        """Return the runs that drew triples to be judged, each with the probability in (0, 1] of each triple."""
+        found: dict[str, dict[Triple, float]] = {}
+        for row in self._read("graph/drawn"):
+            run, *triple, probability = row.values()
+            found.setdefault(run, {})[Triple(*triple)] = probability
+        return found
+
     def judgement_rows(self) -> list[Row]:
         """Return all judgements as they are kept, in the order of their keys."""
         return self._read("graph/judgement_rows")
