@@ -26,14 +26,14 @@ with interrupts.at_once():
     from kg.commands import export, init, lm, query, runs, server
     from kg.errors import InputError, KGError
     from kg.model import Split
-    from kg.recorded import STRONG, TEACHERS
+    from kg.recorded import LOCAL, NAMES, STRONG
     from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
   kg query review --limit 10
   kg export rdf graph.ttl --accepted"""
-TeacherName = StrEnum("TeacherName", list(TEACHERS))  # type: ignore[misc] # the choices are those of the table
+TeacherName = StrEnum("TeacherName", list(NAMES))  # type: ignore[misc] # the choices are those of the table
 _OF_THE_STARTER = "  kg query why --param 'event=PersonX jams the office photocopier' --limit 10"
 
 app = typer.Typer(
@@ -80,8 +80,10 @@ def distill_all(
     teacher: Annotated[
         list[TeacherName] | None,
         typer.Option(
-            help="Whose recorded texts of the starter corpus: a large model's, or Gemma 3 270M's, of which readers "
-            "accept a quarter; without it, the strong one's. Repeatable: each has students of its own.",
+            help="Whose texts: those of the starter corpus, recorded from a large model (strong) or from Gemma 3 270M "
+            "(weak), of which readers accept a quarter; or what Gemma writes here and now (local: 250 events and 8 "
+            "tails for each relation, in a quarter of an hour). Without it, strong. Repeatable: each has students of "
+            "its own.",
             show_default=False,
         ),
     ] = None,
@@ -96,17 +98,20 @@ def distill_all(
         )
     teachers = {one.value for one in teacher or ()} or {STRONG}
     if folder is None:
-        minutes = "fifteen" if len(teachers) > 1 else "eight"
         say(
-            f"The whole loop: about {minutes} minutes on two idle cores, more at the first start; "
+            f"The whole loop: about {_duration(teachers)} on two idle cores, more at the first start; "
             "what is done is kept.",
             err=True,
         )
+    from ingest.teacher.local import make_ready
     from kg.distill import distill, vocabulary_of
     from kg.encoder import Encoder
     from kg.graph.connection import open_graph
+    from kg.language_model.opening import DEFAULT
     from student.kinds import KINDS
 
+    if LOCAL in teachers:
+        make_ready(DEFAULT)
     vocabulary = vocabulary_of(folder) if folder else None
     workspace = Workspace.default()
     if force:
@@ -122,6 +127,15 @@ def distill_all(
     say("", f"The report is in {place}", "", *_TRY_NEXT.split("\n"))
     if folder is None:
         say(_OF_THE_STARTER)
+
+
+def _duration(teachers: set[str]) -> str:
+    """Return how long the loop takes with the language model, as `kg.distill` counts it, which is dear to import."""
+    if LOCAL in teachers:
+        return "three quarters of an hour" if STRONG in teachers else "half an hour"
+    if len(teachers) > 1:
+        return "half an hour"
+    return "eight minutes" if STRONG in teachers else "fifteen minutes"
 
 
 @runs.app.command("show")

@@ -13,10 +13,11 @@ from critic.interface import ABOUT
 from critic.kinds import BLEND, KINDS
 from kg.errors import InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph
+from kg.language_model.opening import DEFAULT
 from kg.language_model.weights import find_package
 from kg.lines import file_hash
 from kg.model import Edge, Split, Triple
-from kg.recorded import TEACHERS
+from kg.recorded import LOCAL, TEACHERS
 from kg.run import STUDENT_KIND
 from kg.store.queries import Query
 from kg.workspace import Workspace
@@ -104,13 +105,16 @@ class Group:
 
 
 def names_of_teachers(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return id to name of whose texts a run is: of a recorded teacher, else its model, else "data" of no model."""
+    """Return id to name of whose texts a run is: of a shipped teacher, else its model, else "data" of no model."""
     shipped = {file_hash(teacher.completions): f"{name} teacher" for name, teacher in TEACHERS.items()}
-    return {
-        run["id"]: shipped.get(json.loads(run["parameters"]).get("sha256")) or run.get("model") or "data"
-        for run in runs
-        if run["kind"] in ("load", "events", "inferences")
-    }
+    names: dict[str, str] = {}
+    for run in runs:
+        if run["kind"] in ("load", "events", "inferences"):
+            parameters = json.loads(run["parameters"])
+            is_local = run.get("model") == DEFAULT and parameters.get("interface") == "local"
+            recorded = f"{LOCAL} teacher" if is_local else shipped.get(parameters.get("sha256"))
+            names[run["id"]] = recorded or run.get("model") or "data"
+    return names
 
 
 def groups_of(entrants: Sequence[Entrant], taught: Sequence[Edge], teachers: Mapping[str, str]) -> list[Group]:

@@ -80,7 +80,8 @@ def evaluate(
     readings = load_readings()
     read = _read(graph, readings, verdicts)
     good = {judgement.triple for judgement in graph.judgements() if judgement.is_good}
-    sets = _Sets({name: judge.critic.score for name, judge in judges.items()}, read, readings, seed)
+    asked = {name: evaluation.remembering(judge.critic.score) for name, judge in judges.items()}
+    sets = _Sets(asked, read, readings, seed)
     details: dict[str, Any] = {}
     for group in groups:
         details |= _measure(group, sets, good, verdicts, encoder, alone=len(groups) == 1)

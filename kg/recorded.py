@@ -1,7 +1,7 @@
 """Recorded teachers: what a language model wrote and readers judged, as two files.
 
 Two come with the software, in the starter corpus (`starter/README.md` says who wrote and who judged); the folder of a
-user's domain is a third.
+user's domain is a third. Beside them stands one that has no file yet: the language model of this machine.
 """
 
 from pathlib import Path
@@ -40,6 +40,13 @@ TEACHERS: dict[str, RecordedTeacher] = {
     ),
 }
 """The teachers of the starter corpus, in the order in which they are loaded: a large model, and a small base model."""
+
+
+LOCAL = "local"
+"""The name of the teacher that writes events and tails itself, on this machine: the language model from pip."""
+
+NAMES = (*TEACHERS, LOCAL)
+"""Names of the teachers to choose from, in the order in which they come into the graph."""
 
 
 def teacher_in(folder: Path) -> RecordedTeacher:

@@ -70,6 +70,18 @@ def controls(
     return found
 
 
+def remembering(judge: Judge) -> Judge:
+    """Return a judge that says of a triple what the judge said of it first: sets and comparisons share most triples."""
+    known: dict[Triple, float] = {}
+
+    def remembered(triples: Sequence[Triple]) -> Floats:
+        if new := [triple for triple in dict.fromkeys(triples) if triple not in known]:
+            known.update(zip(new, judge(new).tolist(), strict=True))
+        return np.array([known[triple] for triple in triples], dtype=np.float64)
+
+    return remembered
+
+
 def measure(
     sets: Mapping[str, Sequence[Triple]], judge: Judge, readers: Readers, training: Sequence[Triple] | None, seed: int
 ) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ that a run which was interrupted, or goes by batch, finds its rounds again from 
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ingest.cleaning import Cleaned, Completion, clean_events, least_likely
 from ingest.teacher.lesson import Lesson
@@ -110,7 +111,8 @@ def generate_events(graph: KnowledgeGraph, teaching: Teaching) -> Taught:
         added = graph.add_events(
             ((Phrase(text, plan.lang, ("Event",)), one.logprob) for text, one in chosen), lesson.run
         )
-        return teaching.finish(graph, added.offered, added.added, whole=True, found=len(events))
+        taught = teaching.finish(graph, added.offered, added.added, whole=True, found=len(events))
+        return replace(taught, events=tuple(text for text, _ in chosen))
 
 
 def due_requests(

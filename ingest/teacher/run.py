@@ -34,6 +34,7 @@ class Taught:
         account: what the run has cost so far.
         folder: where `dropped.jsonl` and `failures.jsonl` are.
         found: different events that came so far; for inferences 0.
+        events: those that were written into the graph, in the order of the requests; for inferences none.
     """
 
     run: str
@@ -44,6 +45,7 @@ class Taught:
     account: Account
     folder: Path
     found: int = 0
+    events: tuple[str, ...] = ()
 
 
 class Teaching:

@@ -20,6 +20,7 @@ from student.evaluation import (
     perplexity,
     preference,
     read_share,
+    remembering,
 )
 from student.interface import Encode, Student
 from student.report import format_report, paid_sentences
@@ -130,6 +131,20 @@ def test_an_interval_is_as_wide_as_the_events_differ() -> None:
     (wide,) = measure({"mine": clustered}, oracle, unread, [], seed=1)
     low, high = wide["interval"]
     assert high - low == pytest.approx(2 * 1.96 * 0.5 / np.sqrt(40), rel=0.2)  # 40 events, not 400 rows
+
+
+def test_a_judge_is_asked_about_each_triple_once() -> None:
+    asked: list[Triple] = []
+
+    def judge(triples: Sequence[Triple]) -> NDArray[np.float64]:
+        asked.extend(triples)
+        return oracle(triples)
+
+    rows = tails(0.5, events=4)
+    remembered = remembering(judge)
+    for some in (rows[:7], [], rows[::-1], [rows[3], rows[3]], rows[2:9]):
+        assert remembered(some).tolist() == oracle(some).tolist()
+    assert sorted(asked) == sorted(rows)
 
 
 def test_an_empty_set_has_no_figures() -> None:
