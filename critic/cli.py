@@ -30,7 +30,8 @@ def import_judgements(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A TSV with head, relation, tail, annotator, value; or CKBP's CSV, or Li et al.'s TSV of labels.",
+            help="A TSV with head, relation, tail, annotator, value; Label Studio's or Argilla's JSON; SKD's lines; "
+            "CKBP's CSV, or Li et al.'s TSV of labels.",
             show_default=False,
         ),
     ],
@@ -54,14 +55,20 @@ def import_judgements(
 @app.command("export-judgements")
 def export_judgements(
     file: Annotated[Path, typer.Argument(help="The file to write.", show_default=False)],
-    format_name: Annotated[Literal["ckbp", "ckbc"], typer.Option("--format", help="CKBP's CSV, or Li et al.'s TSV.")],
+    format_name: Annotated[
+        Literal["tsv", "label-studio", "argilla", "skd", "ckbp", "ckbc"],
+        typer.Option(
+            "--format",
+            help="Our TSV; Label Studio's or Argilla's JSON; SKD's lines with valid; CKBP's CSV, Li et al.'s TSV.",
+        ),
+    ] = "tsv",
 ) -> None:
-    """Write verdicts as labels 0 and 1, in the form of a published data set."""
-    from critic.published import write_published
+    """Write verdicts for another graph, for an annotation tool, or in the form of a published data set."""
+    from critic.judgements import export_judgements as write
     from kg.graph.connection import open_graph
 
     with open_graph(Workspace.default()) as graph:
-        count = write_published(graph.judgements(), file, format_name)
+        count = write(graph, file, format_name)
     say(f"{count:,} judgements written to {file}", err=is_stream(file))
 
 

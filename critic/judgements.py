@@ -1,16 +1,21 @@
 """Judgements in a file: the verdicts of annotators on triples.
 
-A TSV with a header that names head, relation, tail, value and annotator (or rater); other columns are not read. Or a
-published format (`critic.published`).
+A TSV with a header that names head, relation, tail, value and annotator (or rater), and, where the texts are not of one
+language, lang, tail_lang, head_uri and tail_uri; other columns are not read. Or a
+published format (`critic.published`), or an annotation tool's file (`critic.labelling`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from critic.published import VOCABULARIES, guess_format, read_published
+from critic.labelling import FORMATS as LABELLING
+from critic.labelling import LANGUAGES, guess_labelling, read_labelling, write_labelling
+from critic.published import VOCABULARIES, guess_format, read_published, write_published
 from kg.errors import InputError
 from kg.exchange.rows import cells_of, read_header, tab_cells
+from kg.exchange.target import export_file, open_text
+from kg.exchange.tsv import BREAK
 from kg.graph.knowledge import KnowledgeGraph
 from kg.lines import Line, Rejected, RejectedFile, file_hash, read_lines
 from kg.model import JUDGEMENT_VALUES, NOTHING, Judgement, Triple, clean_text
@@ -35,21 +40,26 @@ class Imported:
 def import_judgements(graph: KnowledgeGraph, workspace: Workspace, path: Path, lang: str = "en") -> Imported:
     """Bring a file of judgements into the graph as one run; doing it again changes nothing.
 
-    Published formats (`critic.published`) are told by their first line, and bring their relations.
+    Other formats are told by their first line; published ones (`critic.published`) bring their relations.
 
     Raises:
         InputError: the file cannot be read, or not one of its rows can.
         NotReady: the graph knows no relation yet.
     """
     first = next((line.text for line in read_lines(path) if isinstance(line, Line)), "")
+    labelling = guess_labelling(first)
     if (format_name := guess_format(first)) in VOCABULARIES:
         graph.add_vocabulary(Vocabulary.load(VOCABULARIES[format_name]))
     vocabulary = graph.vocabulary()
     run = Run("judgements", dataset=path.name, parameters={"sha256": file_hash(path), "lang": lang})
     folder = workspace.folder("runs", run.id)
     with RejectedFile(folder / "rejected.jsonl") as rejected:
-        if format_name in VOCABULARIES:
-            rows = list(read_published(read_lines(path), format_name, vocabulary, lang))
+        if format_name in VOCABULARIES or labelling:
+            rows = list(
+                read_labelling(path, labelling, vocabulary, lang)
+                if labelling
+                else read_published(read_lines(path), format_name, vocabulary, lang)
+            )
             judgements = [row for row in rows if isinstance(row, Judgement)]
             for row in rows:
                 if isinstance(row, Rejected):
@@ -64,6 +74,25 @@ def import_judgements(graph: KnowledgeGraph, workspace: Workspace, path: Path, l
         graph.finish(run, **numbers)
     write_record(folder, run, numbers)
     return Imported(run.id, offered, added, rejected.count, rejected.path)
+
+
+def export_judgements(graph: KnowledgeGraph, path: Path, format_name: str) -> int:
+    """Write all judgements of a graph into a file; return how many were written, of SKD's and CKBP's form rows.
+
+    Args:
+        graph: where they are.
+        path: file to make, packed if it ends in `.gz`; an older one is replaced.
+        format_name: `tsv`, or one of `critic.labelling` or `critic.published`.
+
+    Raises:
+        InputError: the file cannot be written, or the format has no place for a text.
+    """
+    judgements = graph.judgements()
+    if format_name in LABELLING:
+        return write_labelling(judgements, path, format_name, graph.vocabulary())
+    if format_name in VOCABULARIES:
+        return write_published(judgements, path, format_name)
+    return write_judgements(judgements, path)
 
 
 def read_judgements(
@@ -100,5 +129,33 @@ def _judgement(row: Mapping[str, str], vocabulary: Vocabulary, lang: str) -> Jud
         raise InputError("the tail 'none' says that there is no effect; only phrases are judged")
     if row["value"] not in map(str, JUDGEMENT_VALUES):
         raise InputError(f"value {row['value'][:40]!r} is not one of {', '.join(map(str, JUDGEMENT_VALUES))}")
-    triple = Triple(clean_text(row["head"]), vocabulary[row["relation"]].name, clean_text(row["tail"]), lang)
+    more = {name: clean_text(row[name]) for name in LANGUAGES if row.get(name)}
+    triple = Triple(
+        clean_text(row["head"]), vocabulary[row["relation"]].name, clean_text(row["tail"]), **{"lang": lang} | more
+    )
     return Judgement(triple, clean_text(row["annotator"]), int(row["value"]))
+
+
+def write_judgements(judgements: Iterable[Judgement], path: Path) -> int:
+    """Write judgements as `read_judgements` reads them; return how many.
+
+    Columns for languages and URIs are there if any triple has more than English texts.
+
+    Args:
+        judgements: what to write, in the order of the file.
+        path: file to make, packed if it ends in `.gz`; an older one is replaced.
+
+    Raises:
+        InputError: the file cannot be written, or a text has a tab or line break.
+    """
+    rows = list(judgements)
+    plain = all(one.triple == Triple(one.triple.head, one.triple.relation, one.triple.tail) for one in rows)
+    columns = ("head", "relation", "tail", *(() if plain else LANGUAGES))
+    with export_file(path) as draft, open_text(draft, path) as file:
+        file.write("\t".join([*columns, "annotator", "value"]) + "\n")
+        for one in rows:
+            cells = [*(getattr(one.triple, name) for name in columns), one.annotator, str(one.value)]
+            if broken := next((cell for cell in cells if BREAK.search(cell)), None):
+                raise InputError(f"{broken[:80]!r} has a tab or line break")
+            file.write("\t".join(cells) + "\n")
+    return len(rows)

@@ -117,6 +117,19 @@ def _line_end(chunk: bytes) -> bytes:
     return b"\n" if b"\n" in chunk else b"\r" if b"\r" in chunk.rstrip(b"\r") else b""
 
 
+def read_document(path: Path) -> str:
+    """Return the text of a UTF-8 file, plain or gzip, that is read as a whole, without a byte-order mark.
+
+    Raises:
+        InputError: the file cannot be opened or read, or is no UTF-8.
+    """
+    with _opened(path) as file:
+        try:
+            return file.read().removeprefix(_BOM).decode()
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read {path}: {error}") from error
+
+
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file's content.
 
