@@ -79,7 +79,7 @@ SAMPLE = st.tuples(st.just("sample"), names, st.lists(st.sampled_from(PHRASES), 
 TURN = st.tuples(
     st.just("turn"),
     names,
-    st.tuples(st.sampled_from(ANNOTATORS), st.sampled_from(PHRASES), st.sampled_from([2, 1, -1, "skip", "back"])),
+    st.tuples(st.sampled_from(ANNOTATORS), st.integers(0, 2), st.sampled_from([2, 1, -1, "skip", "back"])),
 )
 UNDO = st.tuples(st.just("undo"), st.integers(0, 20), nothing)
 BUNDLES = {
@@ -95,6 +95,8 @@ BUNDLES = {
 }
 READY = [("train-critic", "critic-1", None), ("calibrate", "critic-1", 0.5)]
 """What the bundles with critics begin with, so that something can be scored."""
+DRAWN = [("load", 0, [Assertion(triple) for triple in PHRASES]), ("sample", 0, PHRASES)]
+"""What the bundle with tasks begins with, so that something can be judged."""
 
 
 @dataclass
@@ -330,12 +332,13 @@ class World:
         assert tasks.put_tasks(self.graph, run, drawn, wanted=2)
         self.fold.written(run).drawn = some
 
-    def turn(self, name: int, content: tuple[str, Triple, int | str]) -> None:
-        """Give a verdict, skip, or take back what was said last."""
-        batch = Run("sample", dataset=str(name)).id
-        annotator, triple, what = content
-        if batch not in self.fold.runs or triple not in self.fold.runs[batch].drawn:
+    def turn(self, name: int, content: tuple[str, int, int | str]) -> None:
+        """Give a verdict, skip, or take back what was said, of a triple of one of the batches."""
+        annotator, place, what = content
+        if not (drawn := self.fold.standing("sample")):
             return
+        batch, some = drawn[name % len(drawn)].run.id, drawn[name % len(drawn)].drawn
+        triple = some[place % len(some)]
         task = task_key(batch, head_id(triple), triple.relation, tail_id(triple))
         run = judge_run(batch, annotator)
         if what == "back":
@@ -423,6 +426,7 @@ class World:
             self.check_refusal(named, rests, before)
             for other in named:
                 self.undo(other)
+                self.check()
             self.undo(run_id)
             return
         assert not rests
@@ -465,7 +469,8 @@ def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundl
     def check(sequence: list[Any], *, backwards: bool) -> None:
         world = World(store)
         empty_hash = hash_graph(world.graph)
-        for action in [*(READY if bundle in ("critics", "teachers", "duplicates", "all") else []), *sequence]:
+        ready = READY if bundle in ("critics", "teachers", "duplicates", "all") else DRAWN if bundle == "tasks" else []
+        for action in [*ready, *sequence]:
             world.do(*action)
         world.check()
         for run_id in list(world.fold.runs)[:: -1 if backwards else 1]:
@@ -487,6 +492,17 @@ def test_a_duplicate_that_two_runs_wrote_is_there_as_long_as_one_of_them(store: 
         *READY, ("load", 0, one), ("load", 1, one), ("dedupe", 0, {TRIPLES[0]}), ("undo", undone, None),
         ("undo", 4, None),
     ):  # fmt: skip
+        world.do(*action)
+        world.check()
+
+
+@pytest.mark.parametrize("undone", range(5))
+def test_a_task_stands_as_those_who_are_left_have_left_it(store: Store, undone: int) -> None:
+    world = World(store)
+    said = [("ann", 0, "skip"), ("ann", 1, 2), ("bob", 0, 1), ("bob", 1, -1), ("ann", 2, 1), ("ann", 2, "back")]
+    imported = ("judgements", 0, [Judgement(PHRASES[1], "bob", 2)])
+    for action in (*DRAWN, *(("turn", 0, one) for one in said), imported, ("turn", 0, ("bob", 1, -1)),
+                   ("undo", undone, None), ("undo", 0, None)):  # fmt: skip
         world.do(*action)
         world.check()
 
