@@ -14,9 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kg.errors import InputError, KGError
+from kg.graph import tasks
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import phrase_id
-from kg.snapshot.folder import Snapshot, open_snapshot
+from kg.graph.turns import Drawn
+from kg.identity import head_id, phrase_id, tail_id
+from kg.model import Assertion, Triple
+from kg.run import Run
+from kg.snapshot.folder import Snapshot, open_snapshot, write_snapshot
 from kg.snapshot.hashing import hash_graph
 from kg.snapshot.restoring import restore_snapshot
 from kg.snapshot.verifying import verify
@@ -155,6 +159,40 @@ def test_a_row_that_is_wrong_is_refused_by_file_and_number(folder: Path, message
         checked(folder)
     assert "\n" not in str(error.value)
     assert re.search(r"row \d|content hash|one row", str(error.value))
+
+
+TASKS: dict[str, tuple[str, Callable[[list[Any]], list[Any]]]] = {
+    "id 'x' is not the key": ("id", lambda _: ["x"]),
+    "relation 'x' is none": ("relation", lambda _: ["x"]),
+    "is no id": ("run", lambda _: ["../.."]),
+    "id .* is not the key": ("run", lambda _: ["sample-0"]),
+    "wanted 0": ("wanted", lambda _: [0]),
+    "place -1": ("place", lambda _: [-1]),
+    "probability 1.5": ("probability", lambda _: [1.5]),
+    "probability 0 is": ("probability", lambda _: [0.0]),
+    "probability nan": ("probability", lambda _: [float("nan")]),
+    "control 'x'": ("control", lambda _: ["x"]),
+    "run 'judge-0' is not described": ("judged", lambda _: [["judge-0"]]),
+    "no list of ids, each once": ("skipped", lambda _: [["judge-0", "judge-0"]]),
+    "log has .* no run, time and verdict": ("log", lambda values: [[f"{values[0][0]}7"]]),
+    "run 'judge-1' is not described": ("log", lambda _: [["judge-1 2026-11-27T16:00:00+00:00 2"]]),
+    "log has 'judge-1'": ("log", lambda _: [["judge-1"]]),
+    "the content hash is": ("probability", lambda _: [0.75]),
+}
+
+
+@pytest.mark.parametrize("message", TASKS)
+def test_a_task_that_is_wrong_is_refused(graph: KnowledgeGraph, begun: Run, tmp_path: Path, message: str) -> None:
+    triple = Triple("PersonX naps", "xWant", "to rest")
+    graph.add([Assertion(triple)], begun)
+    tasks.put_tasks(graph, Run("sample"), [Drawn(head_id(triple), "xWant", tail_id(triple), 0.5)], wanted=1)
+    tasks.give_verdict(graph, graph.task_rows()[0]["id"], "ann", 2)
+    folder = write_snapshot(graph, tmp_path / "snapshot").folder
+    checked(folder)
+    change_column(folder, "tasks.parquet", *TASKS[message])
+    with pytest.raises(InputError, match=message) as error:
+        checked(folder)
+    assert "\n" not in str(error.value)
 
 
 def test_texts_that_were_changed_with_their_keys_do_not_pass_for_the_old_ones(folder: Path) -> None:
@@ -298,6 +336,7 @@ def test_a_snapshot_with_a_change_is_refused_whole_or_valid(
     assert graph.watermark() == before
 
 
+@pytest.mark.usefixtures("graph")
 def test_the_command_line_stays_in_the_workspace_and_in_one_line(kg: Kg, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "evil").mkdir()
     for arguments in (

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kg.errors import InputError
+from kg.graph import tasks
 from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.turns import Drawn, judge_run
+from kg.identity import head_id, tail_id
 from kg.model import Acceptance, Assertion, Edge, Judgement, Phrase, Triple
 from kg.run import Run
 from kg.snapshot.folder import open_snapshot, write_snapshot
@@ -27,7 +30,7 @@ def everything(graph: KnowledgeGraph) -> tuple:
     described = {
         name: sorted(json.dumps(row, sort_keys=True) for row in rows) for name, rows in graph.descriptions().items()
     }
-    return set(graph.edges()), set(graph.phrases(every=True)), graph.judgement_rows(), described
+    return set(graph.edges()), set(graph.phrases(every=True)), graph.judgement_rows(), graph.task_rows(), described
 
 
 @pytest.fixture
@@ -45,6 +48,19 @@ def full(graph: KnowledgeGraph, begun: Run) -> KnowledgeGraph:
     return graph
 
 
+def drawn(graph: KnowledgeGraph) -> str:
+    """Draw a batch of two tasks, one of them a control, of which ann judges one twice and skips the other."""
+    run = Run("sample", dataset="batch")
+    other = Triple("PersonX naps", "xNeed", "to rest")
+    both = [Drawn(head_id(one), one.relation, tail_id(one), 0.25) for one in (NAP, other)]
+    tasks.put_tasks(graph, run, [both[0], both[1]._replace(probability=None, control="other")], wanted=2)
+    first, second = sorted(graph.task_rows(run.id), key=lambda row: row["place"])
+    for value in (2, -1):
+        tasks.give_verdict(graph, first["id"], "ann", value, "a note, with a comma")
+    tasks.skip(graph, second["id"], "ann")
+    return run.id
+
+
 def test_everything_comes_back(full: KnowledgeGraph, store: Store, tmp_path: Path) -> None:
     before = everything(full)
     snapshot = write_snapshot(full, tmp_path / "snapshot")
@@ -54,6 +70,52 @@ def test_everything_comes_back(full: KnowledgeGraph, store: Store, tmp_path: Pat
     for _ in range(2):
         restore_snapshot(full, open_snapshot(tmp_path / "snapshot"))
         assert everything(full) == before
+
+
+def test_tasks_come_back_with_all_that_was_said_and_can_be_gone_on_with(
+    full: KnowledgeGraph, store: Store, tmp_path: Path
+) -> None:
+    without = hash_graph(full)
+    batch = drawn(full)
+    before, whole = everything(full), hash_graph(full)
+    assert tasks.next_task(full, batch, "bob") is not None
+    assert hash_graph(full) == whole != without, "for whom a task is held is not content"
+    snapshot = write_snapshot(full, tmp_path / "snapshot")
+    assert snapshot.manifest["content_hash"] == whole
+    empty(store)
+    for _ in range(2):
+        restore_snapshot(full, open_snapshot(tmp_path / "snapshot"))
+        assert everything(full) == before
+    assert tasks.next_task(full, batch, "ann") is None
+    tasks.give_verdict(full, full.task_rows()[0]["id"], "bob", 1)
+    after = everything(full)
+    restore_snapshot(full, snapshot)
+    assert everything(full) == after, "what was said meanwhile stays"
+    for run in (judge_run(batch, "ann").id, judge_run(batch, "bob").id, batch):
+        full.undo(run)
+    assert hash_graph(full) == without
+
+
+def test_the_hash_tells_every_change_of_a_task(full: KnowledgeGraph, store: Store) -> None:
+    drawn(full)
+    hashes = {hash_graph(full)}
+    changes = ("place = 7", "wanted = 9", "probability = 0.5", "control = 'gold'", "judged = []", "skipped = []")
+    for change in changes:
+        store.run(f"MATCH (t:Task) SET t.{change}")
+        hashes.add(hash_graph(full))
+    assert len(hashes) == 1 + len(changes)
+
+
+def test_a_snapshot_from_before_there_were_tasks_has_none(full: KnowledgeGraph, store: Store, tmp_path: Path) -> None:
+    folder = write_snapshot(full, tmp_path / "snapshot").folder
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest |= {"format": 2, "files": [name for name in manifest["files"] if name != "tasks.parquet"]}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "tasks.parquet").unlink()
+    empty(store)
+    restore_snapshot(full, open_snapshot(folder))
+    assert full.statistics()["tasks"] == 0
+    assert hash_graph(full) == manifest["content_hash"]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
