@@ -82,7 +82,7 @@ def next_task(graph: KnowledgeGraph, batch: str, annotator: str, *, seconds: flo
     Raises:
         NotReady: the batch was undone.
     """
-    return graph.commit(partial(turns.hold_next, batch=batch, run=judge_run(batch, annotator).id, seconds=seconds))
+    return graph.store.write(partial(turns.hold_next, batch=batch, run=judge_run(batch, annotator).id, seconds=seconds))
 
 
 def give_verdict(graph: KnowledgeGraph, task: str, annotator: str, value: int, note: str = "") -> None:
@@ -139,7 +139,7 @@ def release(graph: KnowledgeGraph, task: str, annotator: str) -> None:
     Raises:
         NotFound: there is no such task.
     """
-    graph.commit(partial(turns.release, task=task, annotator=annotator))
+    graph.store.write(partial(turns.release, task=task, annotator=annotator))
 
 
 def progress(graph: KnowledgeGraph, batch: str, annotator: str | None = None) -> Progress:

@@ -109,64 +109,77 @@ def put(transaction: Transaction, run: str, drawn: Sequence[Drawn], wanted: int)
 
 def hold_next(transaction: Transaction, batch: str, run: str, seconds: float) -> Task | None:
     """Hold the next task for the annotator who judges in a run, and return it; None where nothing is left."""
-    _check_batch(transaction, batch)
     now = time.time()
     found = transaction.run(queries.load("graph/reserve_task").text, batch=batch, run=run, now=now, until=now + seconds)
-    return _task(_row(transaction, found[0]["id"])) if found else None
+    if found:
+        return _task(found[0])
+    rows = transaction.run(queries.load("graph/status_of_run").text, run=batch)
+    _check_batch(batch, rows[0]["status"] if rows else None)
+    return None
 
 
 def answer(transaction: Transaction, task: str, annotator: str, value: int, note: str) -> None:
     """Record a verdict as the annotator's last word on the triple; the log has it once, however often it comes."""
-    row = _row(transaction, task)
-    run = _begin(transaction, row["run"], annotator)
-    last = _last_turn(row, run.id)
-    known = run.id in row["judged"] and last is not None and (last.value, last.note) == (value, note)
+    row = _opened(transaction, task)
+    run = _begin(transaction, row, annotator)
+    last = next((turn for turn in reversed(read_turns(row["log"])) if turn.run == run), None)
+    judged = run in row["judged"]
+    known = judged and last is not None and (last.value, last.note) == (value, note)
     found = transaction.run(
         queries.load("graph/put_verdict").text, id=task, judgement=_judgement(row, annotator), annotator=annotator,
-        run=run.id, value=value, at=writing.now(),
+        run=run, value=value, at=writing.now(),
     )  # fmt: skip
-    _turn(transaction, row, run.id, "judged", [], [] if known else [_entry(run.id, str(value), note)])
-    _end(transaction, row["run"], run, added=int(found[0]["added"]))
+    entry = None if known else _entry(run, str(value), note)
+    _turn(transaction, task, run, "judged", entry, judged=int(not judged), added=int(found[0]["added"]))
 
 
 def skip(transaction: Transaction, task: str, annotator: str) -> None:
     """Record that the annotator gives no verdict; one that they gave before goes."""
-    row = _row(transaction, task)
-    if judge_run(row["run"], annotator).id in row["skipped"]:
-        return
-    run = _begin(transaction, row["run"], annotator)
-    gone = _withdraw(transaction, row, annotator, run.id)
-    _turn(transaction, row, run.id, "skipped", [], [_entry(run.id, _SKIPPED)])
-    _end(transaction, row["run"], run, added=-gone)
+    row = _opened(transaction, task)
+    run = _begin(transaction, row, annotator)
+    if run not in row["skipped"]:
+        gone = _withdraw(transaction, row, annotator, run)
+        _turn(transaction, task, run, "skipped", _entry(run, _SKIPPED), judged=-(run in row["judged"]), added=-gone)
 
 
 def take_back(transaction: Transaction, batch: str, annotator: str, task: str | None, seconds: float) -> Task | None:
     """Take back a verdict or a skip, the last one where none is named; return its task, which is held again."""
-    _check_batch(transaction, batch)
-    run = judge_run(batch, annotator)
+    run = judge_run(batch, annotator).id
     if task is None:
-        last = transaction.run(queries.load("graph/last_turn").text, batch=batch, run=run.id)
+        last = transaction.run(queries.load("graph/last_turn").text, batch=batch, run=run)
         if not last:
             return None
         task = str(last[0]["id"])
-    row = _row(transaction, task)
-    if row["run"] != batch or run.id not in row["judged"] + row["skipped"]:
+    row = _opened(transaction, task)
+    if row["run"] != batch or run not in row["judged"] + row["skipped"]:
         return None
-    _begin(transaction, batch, annotator)
-    gone = _withdraw(transaction, row, annotator, run.id)
-    transaction.run(queries.load("graph/release_tasks").text, batch=batch, run=run.id)
-    held = f"{run.id} {time.time() + seconds}"
-    _turn(transaction, row, run.id, None, [held], [_entry(run.id, _BACK)])
-    _end(transaction, batch, run, added=-gone)
+    _begin(transaction, row, annotator)
+    gone = _withdraw(transaction, row, annotator, run)
+    transaction.run(queries.load("graph/release_tasks").text, batch=batch, run=run)
+    held = f"{run} {time.time() + seconds}"
+    _turn(transaction, task, run, None, _entry(run, _BACK), held, judged=-(run in row["judged"]), added=-gone)
     return _task(row)
 
 
 def release(transaction: Transaction, task: str, annotator: str) -> None:
-    """Hold a task no longer for an annotator; what they said of it stays."""
-    row = _row(transaction, task)
-    run = judge_run(row["run"], annotator).id
-    state = "judged" if run in row["judged"] else "skipped" if run in row["skipped"] else None
-    _turn(transaction, row, run, state, [], [])
+    """Hold nothing of the batch of a task for an annotator any more; what they said stays."""
+    batch = _opened(transaction, task)["run"]
+    transaction.run(queries.load("graph/release_tasks").text, batch=batch, run=judge_run(batch, annotator).id)
+
+
+def _begin(transaction: Transaction, row: Row, annotator: str) -> str:
+    """Begin the run in which an annotator judges a batch, and return its id; each turn ends it, and it may go on.
+
+    Raises:
+        NotReady: the batch, or the run, is being undone.
+    """
+    _check_batch(row["run"], row["status"])
+    run = judge_run(row["run"], annotator)
+    text = queries.load("graph/begin_run").text
+    status = transaction.run(text, id=run.id, properties=run.properties(), process={}, at=writing.now())[0]["status"]
+    if status == "undoing":
+        raise NotReady(f"run {run.id} is being undone; finish that with kg runs undo {run.id}, then judge again")
+    return run.id
 
 
 def _withdraw(transaction: Transaction, row: Row, annotator: str, run: str) -> int:
@@ -176,43 +189,29 @@ def _withdraw(transaction: Transaction, row: Row, annotator: str, run: str) -> i
 
 
 def _turn(
-    transaction: Transaction, row: Row, run: str, state: str | None, held: Sequence[str], entries: Sequence[str]
+    transaction: Transaction,
+    task: str,
+    run: str,
+    state: str | None,
+    entry: str | None,
+    held: str | None = None,
+    *,
+    judged: int,
+    added: int,
 ) -> None:
     transaction.run(
-        queries.load("graph/turn_task").text, id=row["id"], run=run, state=state, held=list(held), entries=list(entries)
-    )
+        queries.load("graph/turn_task").text, id=task, run=run, state=state, held=[held] if held else [], entry=entry,
+        judged=judged, added=added, at=writing.now(),
+    )  # fmt: skip
 
 
-def _begin(transaction: Transaction, batch: str, annotator: str) -> Run:
-    """Begin the run in which an annotator judges a batch; it is finished after each verdict, and may go on for ever.
-
-    Raises:
-        NotReady: the batch, or the run, is being undone.
-    """
-    _check_batch(transaction, batch)
-    run = judge_run(batch, annotator)
-    text = queries.load("graph/begin_run").text
-    status = transaction.run(text, id=run.id, properties=run.properties(), process={}, at=writing.now())[0]["status"]
-    if status == "undoing":
-        raise NotReady(f"run {run.id} is being undone; finish that with kg runs undo {run.id}, then judge again")
-    return run
-
-
-def _end(transaction: Transaction, batch: str, run: Run, *, added: int = 0) -> None:
-    if added:
-        transaction.run(queries.load("graph/count_added").text, id=run.id, added=added)
-    mine = transaction.run(queries.load("graph/task_progress").text, batch=batch, run=run.id)[0]["mine"]
-    transaction.run(queries.load("graph/finish_run").text, id=run.id, properties={"offered": mine}, at=writing.now())
-
-
-def _check_batch(transaction: Transaction, batch: str) -> None:
-    rows = transaction.run(queries.load("graph/status_of_run").text, run=batch)
-    if not rows or rows[0]["status"] != "finished":
+def _check_batch(batch: str, status: str | None) -> None:
+    if status != "finished":
         raise NotReady(f"batch {batch[:80]} was undone, or is not drawn; kg critic sample draws another one")
 
 
-def _row(transaction: Transaction, task: str) -> Row:
-    rows = transaction.run(queries.load("graph/task").text, id=task)
+def _opened(transaction: Transaction, task: str) -> Row:
+    rows = transaction.run(queries.load("graph/open_task").text, id=task)
     if not rows:
         raise NotFound(f"no task {task[:80]!r}; its batch may have been undone")
     return rows[0]
@@ -225,10 +224,6 @@ def _task(row: Row) -> Task:
 
 def _judgement(row: Row, annotator: str) -> str:
     return judgement_key(row["head_id"], row["relation"], row["tail_id"], annotator)
-
-
-def _last_turn(row: Row, run: str) -> Turn | None:
-    return next((turn for turn in reversed(read_turns(row["log"])) if turn.run == run), None)
 
 
 def _entry(run: str, what: str, note: str = "") -> str:

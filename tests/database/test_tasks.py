@@ -179,6 +179,34 @@ def test_verdicts_are_taken_back_one_by_one_the_last_first(graph: KnowledgeGraph
     assert tasks.take_back(graph, batch, "bob") is None
 
 
+def test_asking_for_a_task_changes_nothing_that_an_export_reads(graph: KnowledgeGraph, begun: Run) -> None:
+    batch = batch_of(graph, begun, triples(2))
+    before = hash_graph(graph), graph.watermark(), graph.task_rows(), graph.runs()
+    task = taken(graph, batch, "ann")
+    tasks.release(graph, task.id, "ann")
+    taken(graph, batch, "bob")
+    assert (hash_graph(graph), graph.watermark(), graph.task_rows(), graph.runs()) == before
+
+
+def test_a_run_counts_the_verdicts_that_stand(graph: KnowledgeGraph, begun: Run) -> None:
+    batch = batch_of(graph, begun, triples(3))
+    run = judge_run(batch, "ann").id
+    counts = []
+    for value in (2, 1, None):
+        task = taken(graph, batch, "ann")
+        if value is None:
+            tasks.skip(graph, task.id, "ann")
+        else:
+            tasks.give_verdict(graph, task.id, "ann", value)
+            tasks.give_verdict(graph, task.id, "ann", -value)
+        counts.append((graph.run(run)["offered"], graph.run(run)["added"]))
+    for _ in range(3):
+        tasks.take_back(graph, batch, "ann")
+        counts.append((graph.run(run)["offered"], graph.run(run)["added"]))
+    assert counts == [(1, 1), (2, 2), (2, 2), (2, 2), (1, 1), (0, 0)]
+    assert tasks.take_back(graph, batch, "ann") is None
+
+
 def test_what_is_taken_back_comes_before_what_was_held(graph: KnowledgeGraph, begun: Run) -> None:
     batch = batch_of(graph, begun, triples(3))
     first = taken(graph, batch, "bob")
