@@ -456,7 +456,7 @@ class World:
         assert picture(self.graph) == self.fold.picture()
 
 
-_EXAMPLES = {"judgements": 20, "tasks": 30, "students": 20, "critics": 10, "duplicates": 10}
+_EXAMPLES = {"judgements": 20, "tasks": 10, "students": 20, "critics": 10, "duplicates": 10}
 _PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
 
 
