@@ -138,6 +138,21 @@ def _duration(teachers: set[str]) -> str:
     return "eight minutes" if STRONG in teachers else "fifteen minutes"
 
 
+@app.command("serve")
+def serve_pages(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.")] = 8137,
+    host: Annotated[str, typer.Option(help="Name or address of this machine to serve at.")] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    other_machines: Annotated[
+        bool, typer.Option("--other-machines", help="Serve at a host that other machines reach, unencrypted.")
+    ] = False,
+) -> None:
+    """Look at the graph, judge it and choose thresholds, on pages in a browser, until Ctrl-C."""
+    from kg.serve import serve
+
+    serve(Workspace.default(), host, port, other_machines=other_machines, browser=open_browser)
+
+
 @runs.app.command("show")
 def show_run(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="The run, as kg runs list names it.", show_default=False)],

@@ -34,7 +34,8 @@ def test_the_wheel_has_the_five_folders_and_their_data(wheel: zipfile.ZipFile) -
     for data in ("kg/starter/completions.jsonl", "kg/starter/judgements.tsv", "kg/starter/README.md",
                  "kg/starter/weak-teacher.jsonl", "kg/starter/weak-judgements.tsv",
                  "kg/domains/shop/README.md", "kg/domains/shop/prompts/examples/usedWith.tsv",
-                 "kg/vocabularies/skd.toml", "cypher/neighbourhood.cypher", "cypher/graph/edges.cypher"):  # fmt: skip
+                 "kg/vocabularies/skd.toml", "cypher/neighbourhood.cypher", "cypher/graph/edges.cypher",
+                 "kg/web/templates/base.html", "kg/web/static/style.css", "cypher/web/browse.cypher"):  # fmt: skip
         assert data in names
     shop = {path.relative_to(ROOT).as_posix() for path in (ROOT / "kg" / "domains").rglob("*") if path.is_file()}
     assert shop == {name for name in names if name.startswith("kg/domains/")}

@@ -1,6 +1,6 @@
 """A part of a graph, as one state of it, in every shape that a writer may take (`formats.Writing.takes`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kg.graph.knowledge import KnowledgeGraph, Progress
@@ -29,6 +29,7 @@ class Selection:
         min_score: float | None = None,
         accepted: bool | None = None,
         split: Split | None = None,
+        parameters: Mapping[str, Any] | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
         """Choose edges; nothing is read yet.
@@ -39,6 +40,7 @@ class Selection:
             min_score: the smallest score, in [0, 1].
             accepted: only edges that are accepted, or that are not.
             split: only edges of these events.
+            parameters: values of the condition's own parameters.
             progress: called with numbers of edges as they are read.
 
         Raises:
@@ -49,14 +51,15 @@ class Selection:
         self.graph = graph
         self.filters: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self.progress = progress
-        self.notes = [] if where is None else _checked(graph, where)
+        self._parameters = dict(parameters or {})
+        self.notes = [] if where is None else _checked(graph, where, self._parameters)
         self._watermark = graph.watermark()
 
     @property
     def pages(self) -> Iterator[list[EdgeRow]]:
         """Lists of edges as rows (`kg.graph.rows.EdgeRow`); an error at the end if the graph was written to."""
         parameters = {name: value for name, value in self.filters.items() if name != "where"}
-        pages = self.graph.edge_pages(where=self.filters.get("where"), parameters=parameters)
+        pages = self.graph.edge_pages(where=self.filters.get("where"), parameters=self._parameters | parameters)
         for page in self.graph.unchanged_since(self._watermark, pages):
             yield page
             self.progress(len(page))
@@ -69,13 +72,16 @@ class Selection:
     @property
     def phrases(self) -> Iterator[Phrase]:
         """The phrases of the edges, each once."""
-        return self.graph.unchanged_since(self._watermark, self.graph.phrases(**self.filters))
+        return self.graph.unchanged_since(self._watermark, self._found_phrases())
 
     @property
     def every_phrase(self) -> Iterator[Phrase]:
         """All phrases of the graph, with edges or without; where there are filters, those of the edges."""
-        found = self.graph.phrases(**self.filters) if self.filters else self.graph.phrases(every=True)
+        found = self._found_phrases() if self.filters else self.graph.phrases(every=True)
         return self.graph.unchanged_since(self._watermark, found)
+
+    def _found_phrases(self) -> Iterator[Phrase]:
+        return self.graph.phrases(parameters=self._parameters, **self.filters)
 
     @property
     def relations(self) -> Vocabulary:
@@ -88,10 +94,11 @@ class Selection:
         return self.graph.runs()
 
 
-def _checked(graph: KnowledgeGraph, where: str) -> list[str]:
+def _checked(graph: KnowledgeGraph, where: str, parameters: Mapping[str, Any]) -> list[str]:
     """Check that a condition does nothing but read, in both queries that it goes into; return the notes on it."""
     notes: list[str] = []
     for name in ("graph/edges", "graph/phrases"):
         query = queries.load(name).where(where)
-        notes = adhoc.check(graph.store, query.text, dict.fromkeys(query.parameters))
+        given: dict[str, Any] = dict.fromkeys(query.parameters)
+        notes = adhoc.check(graph.store, query.text, given | dict(parameters))
     return adhoc.of_condition(notes, where)

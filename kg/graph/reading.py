@@ -168,11 +168,12 @@ class GraphReading:
         min_score: float | None = None,
         accepted: bool | None = None,
         where: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
         every: bool = False,
     ) -> Iterator[Phrase]:
         """Yield the phrases that the edges with the same filters use, or `every` phrase, in the order of their keys."""
         text = queries.load("graph/phrases").where(where).text
-        filters = {"split": split, "min_score": min_score, "accepted": accepted, "every": every}
+        filters = {"split": split, "min_score": min_score, "accepted": accepted, "every": every, **(parameters or {})}
 
         def pages() -> Iterator[list[list[Any]]]:
             last = ""

@@ -85,6 +85,15 @@ def next_task(graph: KnowledgeGraph, batch: str, annotator: str, *, seconds: flo
     return graph.store.write(partial(turns.hold_next, batch=batch, run=judge_run(batch, annotator).id, seconds=seconds))
 
 
+def find_task(graph: KnowledgeGraph, task: str) -> Task:
+    """Return a task, whoever it is held for.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    return turns.read_task(graph.store.read(queries.load("graph/task_triple").text, id=task), task)
+
+
 def give_verdict(graph: KnowledgeGraph, task: str, annotator: str, value: int, note: str = "") -> None:
     """Record an annotator's verdict on a task, in place of what that annotator said of it before.
 

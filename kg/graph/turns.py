@@ -95,6 +95,15 @@ def read_turns(log: Sequence[str]) -> list[Turn]:
     return turns
 
 
+def read_task(rows: Sequence[Row], task: str) -> Task:
+    """Return the task that the rows of `graph/task_triple` have.
+
+    Raises:
+        NotFound: there are none.
+    """
+    return _task(_found(rows, task))
+
+
 def put(transaction: Transaction, run: str, drawn: Sequence[Drawn], wanted: int) -> bool:
     """Write the tasks of a batch; return whether they are new."""
     writing.check_standing(transaction, run)
@@ -211,7 +220,10 @@ def _check_batch(batch: str, status: str | None) -> None:
 
 
 def _opened(transaction: Transaction, task: str) -> Row:
-    rows = transaction.run(queries.load("graph/open_task").text, id=task)
+    return _found(transaction.run(queries.load("graph/open_task").text, id=task), task)
+
+
+def _found(rows: Sequence[Row], task: str) -> Row:
     if not rows:
         raise NotFound(f"no task {task[:80]!r}; its batch may have been undone")
     return rows[0]

@@ -1,0 +1,102 @@
+"""What the pages of an application share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.turns import Task
+from kg.model import Split
+from kg.vocabulary import Vocabulary
+from kg.web.kept import Kept
+from kg.web.link import Link
+from kg.web.reading import Reading
+
+
+class Replies(Protocol):
+    """Finds raw replies of teachers in the workspace."""
+
+    def has(self, run: str) -> bool:
+        """Return whether a run is one of a live teacher in this workspace."""
+
+    def find(self, run: str, head: str, relation: str, tail: str) -> Mapping[str, Any]:
+        """Return `at`, `key`, `request` and `reply` of the request that a triple came from.
+
+        Raises:
+            NotFound: the triple did not come from the run.
+        """
+
+
+class Judging(Protocol):
+    """What judging on a page needs of the critic.
+
+    Attributes:
+        owner: the name by which whoever started the application judges.
+        verdicts: the verdicts in their order, each with `key`, `value` and `words`.
+        ways: how a batch can be drawn: name to what it does.
+    """
+
+    owner: str
+    verdicts: Sequence[Any]
+    ways: Mapping[str, str]
+
+    def ask(self, task: Task, vocabulary: Vocabulary) -> Any:
+        """Return a task as an annotator sees it: `head`, `question`, `tail` and `sentence`."""
+
+    def draw(self, graph: KnowledgeGraph, *, size: int, way: str, split: Split, controls: bool, seed: int) -> str:
+        """Draw a batch of tasks; return the id of its run."""
+
+    def evidence(self, graph: KnowledgeGraph, run: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return what the verdicts on a batch say, as text: of its `edges` and of its annotators' `agreement`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What the pages need of the stages, which this package does not know; `kg.serve` hands it over.
+
+    Attributes:
+        by_recall: a graph to the rows of `critic.filtering.by_recall`.
+        calibrate: chooses and writes the thresholds of the current critic for a recall; returns the acceptance's id.
+        compare: a graph and two critics to a `critic.comparison.Comparison`.
+        curves: a graph and a critic to `critic.curves.curves`.
+        critic_files: the `manifest` and `report` of each critic of this workspace, by id; judges are among them.
+        student_files: the `manifest` and `metrics` of each student of this workspace, by id.
+        replies: raw replies.
+        judging: what judging needs.
+    """
+
+    by_recall: Callable[[KnowledgeGraph], Sequence[Mapping[str, Any]]]
+    calibrate: Callable[[float], str]
+    compare: Callable[[KnowledgeGraph, str, str], Any]
+    curves: Callable[[KnowledgeGraph, str], Mapping[str, Any]]
+    critic_files: Callable[[], Mapping[str, Mapping[str, Any]]]
+    student_files: Callable[[], Mapping[str, Mapping[str, Any]]]
+    replies: Replies
+    judging: Judging
+
+
+@dataclass(slots=True)
+class Site:
+    """What the pages share.
+
+    Attributes:
+        link: the graph.
+        stages: what the stages do.
+        kept: what is counted behind the pages.
+    """
+
+    link: Link
+    stages: Stages
+    kept: Kept = field(default_factory=Kept)
+    _reading: Reading | None = None
+
+    def reading(self) -> Reading:
+        """Return the graph as pages read it.
+
+        Raises:
+            StoreUnavailable, ServerError: the database is gone.
+        """
+        graph = self.link.graph()
+        if self._reading is None or self._reading.graph is not graph:
+            self._reading = Reading(graph)
+        return self._reading
