@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from more_itertools import chunked
 
 from kg import strict_json
-from kg.errors import NotFound, NotReady, StoreError
+from kg.errors import NotFound, NotReady, StoreError, StoreUnavailable
 from kg.graph import scoring, selecting, undoing, writing
 from kg.graph.reading import GraphReading
 from kg.graph.rows import write_behind
@@ -108,7 +108,13 @@ class KnowledgeGraph(GraphReading):
             raise
 
     def end_open_runs(self, error: BaseException) -> None:
-        """Record that the runs that this process has begun ended by an error, or by an interrupt."""
+        """Record that the runs that this process has begun ended by an error, or by an interrupt.
+
+        A server that is gone is not told, which would be tried for as long as the failed statement was; the next
+        command finds that the runs' process is gone.
+        """
+        if isinstance(error, StoreUnavailable):
+            self._open.clear()
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
         reason = (str(error).splitlines() or [""])[0][:_REASON] or type(error).__name__
         status = "interrupted" if interrupted else "failed"

@@ -11,7 +11,7 @@ import pytest
 
 from critic.comparison import compare, format_comparison
 from ingest.load import load_file
-from kg.errors import NotFound, NotReady
+from kg.errors import NotFound, NotReady, StoreUnavailable
 from kg.graph.connection import open_graph
 from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import head_id, phrase_id, split_of
@@ -343,6 +343,17 @@ def test_a_run_that_ends_badly_says_so(graph: KnowledgeGraph, error: BaseExcepti
     graph.begin(run)
     assert graph.run(run.id)["status"] == "running"
     assert "reason" not in graph.run(run.id)
+
+
+def test_a_server_that_is_gone_is_not_told_how_the_run_ended(
+    graph: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver would try for as long again as it tried the statement that failed."""
+    run = begun_as(graph, "load", "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", lambda *_: pytest.fail("it is told"))
+        graph.end_open_runs(StoreUnavailable("the server is gone"))
+    assert graph.run(run.id)["status"] == "running", "until the next command finds that its process is gone"
 
 
 def test_a_run_that_no_code_ends_is_ended_by_the_command(
