@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from kg import interrupts
+from kg.store.bolt import Store
 from tests import command as commands
+from tests.conftest import empty
 from tests.teacher.provider import Provider
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("graph")]
@@ -67,26 +70,25 @@ def test_an_interrupt_while_a_teacher_is_asked_is_a_line_with_the_command_that_g
 
 
 def test_an_interrupt_while_a_batch_is_collected_is_a_line_with_the_command_that_goes_on(
-    provider: Provider, environment: dict[str, str], tmp_path: Path
+    provider: Provider, environment: dict[str, str], tmp_path: Path, store: Store
 ) -> None:
     (tmp_path / "events.txt").write_text("\n".join(provider.events[:300]), encoding="utf-8")
+
+    def kg(*arguments: str) -> str:
+        done = commands.run(arguments, environment, tmp_path, tmp_path / ".said")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    asked = ("--events", "events.txt", "--model", "m", "--base-url", provider.url, "--samples", "10", "--dry-run")
+    run = kg("ingest", "inferences", *asked).split("Run ", 1)[1].split(":", 1)[0]
+    kg("ingest", "batch", "submit", run, "--yes")
     told = []
-    for place, moment in enumerate(MOMENTS):
-        priced = commands.run(
-            ["ingest", "inferences", "--events", "events.txt", "--model", "m", "--base-url", provider.url,
-             "--samples", str(10 + place), "--dry-run"],
-            environment, tmp_path, tmp_path / ".said",
-        )  # fmt: skip
-        run = priced.stdout.split("Run ", 1)[1].split(":", 1)[0]
-        assert (
-            commands.run(
-                ["ingest", "batch", "submit", run, "--yes"], environment, tmp_path, tmp_path / ".said"
-            ).returncode
-            == 0
-        )
-        line = interrupted(["ingest", "batch", "collect", run], environment, tmp_path, provider, moment)
-        told.append(line)
-        assert line in (None, f"kg: interrupted; kg ingest batch collect {run} goes on where it stopped")
+    for moment in MOMENTS:
+        home = shutil.copytree(environment["KG_HOME"], tmp_path / f"home-{moment}")  # nothing of it is collected
+        empty(store)
+        mine = environment | {"KG_HOME": str(home)}
+        told.append(interrupted(["ingest", "batch", "collect", run], mine, tmp_path, provider, moment))
+    assert set(told) <= {None, f"kg: interrupted; kg ingest batch collect {run} goes on where it stopped"}
     assert sum(line is not None for line in told) >= 5
-    done = commands.run(["ingest", "batch", "collect", run], environment, tmp_path, tmp_path / ".said")
-    assert done.returncode == 0, done.stderr
+    environment["KG_HOME"] = str(home)
+    kg("ingest", "batch", "collect", run)
