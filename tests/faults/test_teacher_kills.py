@@ -20,7 +20,7 @@ ARGUMENTS = ["ingest", "inferences", "--events", "events.txt", "--relations",
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    with Provider(seconds=0.2) as opened:
+    with Provider(seconds=0.1) as opened:
         yield opened
 
 
@@ -66,10 +66,10 @@ def test_twenty_kills_cost_nothing(
         deadline = time.monotonic() + 60
         while len(provider.bodies) == before and process.is_alive() and time.monotonic() < deadline:
             time.sleep(0.01)
-        time.sleep(draw.uniform(0, 0.7))
+        time.sleep(draw.uniform(0, 0.35))
         process.kill()
         process.join()
-        time.sleep(0.25)  # what was in flight is answered
+        time.sleep(0.15)  # what was in flight is answered
         mid_run += before < len(provider.bodies)
         asked = {headers["Idempotency-Key"] for headers in provider.headers[before:]}
         assert not asked & paid, "what was kept is not asked for again"
