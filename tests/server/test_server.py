@@ -38,6 +38,15 @@ def pid_of(server: Server) -> int:
     return pid
 
 
+@pytest.fixture
+def stopped(server: Server) -> Server:
+    """The shared server, which has run and runs no more."""
+    if not server.password_file.exists():
+        server.start()
+    server.stop()
+    return server
+
+
 def starting_process(folder: Path, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", START, str(folder)],
@@ -73,12 +82,16 @@ def test_only_the_owner_reads_the_password_and_no_process_list_shows_it(server: 
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
-def test_a_stop_keeps_the_graph_the_password_and_the_port(server: Server) -> None:
+def test_a_stop_keeps_the_graph_the_password_and_the_port_and_is_no_surprise_to_the_next_start(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = server.start()
     query(first, "CREATE (:Kept)")
     assert server.stop()
     assert server.status().state == "stopped"
+    capsys.readouterr()
     second = server.start()
+    assert capsys.readouterr().err == ""
     assert second.started
     assert (second.uri, second.password) == (first.uri, first.password)
     assert query(second, "MATCH (n:Kept) DELETE n RETURN count(*)") == [1]
@@ -124,14 +137,6 @@ def test_a_server_that_a_statement_killed_comes_back_and_says_so(
         store.ask(greedy, {}, limit_rows=1, timeout_seconds=120)
     assert query(server.start(), "RETURN 1") == [1]
     assert "ended without kg server stop (it ran out of memory); it is started again" in capsys.readouterr().err
-
-
-def test_a_stop_is_no_surprise_to_the_next_start(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    server.start()
-    server.stop()
-    capsys.readouterr()
-    server.start()
-    assert capsys.readouterr().err == ""
 
 
 def test_a_server_that_runs_with_an_older_configuration_is_named(
@@ -191,9 +196,8 @@ def gone(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process of another user")
-def test_a_process_of_another_user_is_not_the_server_whatever_it_says(server: Server) -> None:
-    server.start()
-    server.stop()
+def test_a_process_of_another_user_is_not_the_server_whatever_it_says(stopped: Server) -> None:
+    server = stopped
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fake = impostor(server.folder, listener.getsockname()[1], listener=listener, user=65534)
         try:
@@ -208,6 +212,15 @@ def test_a_process_of_another_user_is_not_the_server_whatever_it_says(server: Se
             assert fake.poll() is None
         finally:
             gone(fake)
+
+
+def test_a_taken_port_makes_it_choose_another(stopped: Server) -> None:
+    port = json.loads((stopped.folder / "server.json").read_bytes())["port"]
+    with socket.create_server(("127.0.0.1", port)):
+        address = stopped.start()
+        assert address.uri != f"bolt://127.0.0.1:{port}"
+        assert query(address, "RETURN 1") == [1]
+    assert stopped.stop()
 
 
 @pytest.mark.parametrize("is_its_own", [True, False])
@@ -253,16 +266,6 @@ def test_an_odd_port_of_the_last_start_is_not_taken(server: Server, port: object
     (server.folder / "server.json").parent.mkdir(parents=True, exist_ok=True)
     (server.folder / "server.json").write_text(json.dumps({"port": port}), encoding="utf-8")
     assert 20_000 <= server._choose_port() < 30_000  # noqa: SLF001 - a start of each takes minutes
-
-
-def test_a_taken_port_makes_it_choose_another(server: Server) -> None:
-    server.start()
-    server.stop()
-    port = json.loads((server.folder / "server.json").read_bytes())["port"]
-    with socket.create_server(("127.0.0.1", port)):
-        address = server.start()
-        assert address.uri != f"bolt://127.0.0.1:{port}"
-        assert query(address, "RETURN 1") == [1]
 
 
 def test_data_in_use_by_another_server_are_left_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
