@@ -2,7 +2,8 @@
 
 It is the real command with its own environment, folder and output; only the seconds that importing takes are saved.
 Servers that tests and these commands start live for seconds or minutes, so Java compiles for them once and fast, and
-not a second time and well. Commands that tests start as new processes have the flags of the product.
+not a second time and well. A private server that died comes back with the next command only, so these commands try it
+for seconds. Commands that tests start as new processes have the flags and seconds of the product.
 """
 
 import multiprocessing
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kg.graph import connection
 from kg.server import home
 
 HEAVY = (
@@ -23,6 +25,7 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([*HEAVY])  # not this module: there the path does not begin with our folder yet
 
 home._JVM_FLAGS = (*home._JVM_FLAGS, "-XX:TieredStopAtLevel=1")  # noqa: SLF001
+connection._PRIVATE_RETRY_SECONDS = 3  # noqa: SLF001
 
 
 def run_here(arguments: list[str], environment: dict[str, str], folder: str, output: str) -> None:
