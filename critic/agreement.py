@@ -131,6 +131,25 @@ def agreement(judgements: Iterable[Judgement], machines: Mapping[str, str], *, s
     return Agreement(_group(by_people, seed), _group(by_machines, seed), between, why)
 
 
+def beside_people(graph: KnowledgeGraph, annotator: str, *, seed: int = 0) -> WithPeople | None:
+    """Return how far a machine agrees with people; None where no triple has its verdict and a majority of people.
+
+    Args:
+        graph: whose judgements.
+        annotator: the machine's name.
+        seed: of the bootstrap.
+    """
+    machines = machines_among(graph)
+    said: dict[Triple, dict[str, int]] = {}
+    by_people: dict[Triple, dict[str, int]] = {}
+    for one in graph.judgements():
+        if one.annotator == annotator:
+            said[one.triple] = {annotator: one.value}
+        elif one.annotator not in machines:
+            by_people.setdefault(one.triple, {})[one.annotator] = one.value
+    return next(iter(_with_people(said, by_people, seed)), None)
+
+
 def _group(judged: Judged, seed: int) -> Group:
     counts = Counter(name for by in judged.values() for name in by)
     unfamiliar = Counter(name for by in judged.values() for name, value in by.items() if value == UNFAMILIAR)

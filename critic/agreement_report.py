@@ -61,7 +61,7 @@ def format_agreement(found: Agreement) -> str:
             f"{why}: {', '.join(name for name, said in found.why.items() if said == why)}"
             for why in sorted({*found.why.values()})
         ]
-        lines += ["", *_between(found.with_people)]
+        lines += ["", *format_with_people(found.with_people)]
     return "\n".join(lines)
 
 
@@ -116,7 +116,8 @@ def _agreed(group: Group) -> list[str]:
     return lines + _rest(len(worst), "annotators")
 
 
-def _between(rows: Sequence[WithPeople]) -> list[str]:
+def format_with_people(rows: Sequence[WithPeople]) -> list[str]:
+    """Return machines beside people as lines."""
     if not rows:
         return ["Machines beside people: no triple has a verdict of a machine and a majority of people"]
     lines = ["Machines beside the majority of people: share alike, Cohen's kappa, share accepted minus people's"]

@@ -193,7 +193,6 @@ def compare(
 
 
 app.command()(tasks_cli.sample)
-app.command()(tasks_cli.judge)
 app.add_typer(tasks_cli.annotators_app, name="annotators")
 app.command()(evidence_cli.agreement)
 app.command()(evidence_cli.estimate)

@@ -1,4 +1,4 @@
-"""`kg critic sample`, `judge` and `annotators`: tasks to be judged, and who judges them."""
+"""`kg critic sample` and `annotators`: tasks to be judged, and who judges them. `kg.judge_cli` has `judge`."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -51,29 +51,6 @@ def sample(
         )  # fmt: skip
     print_notes(list(batch.notes))
     say(*describe(batch), f"Next: kg critic judge --batch {batch.run}")
-
-
-def judge(
-    annotator: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Who judges; without it, the name of this user.")
-    ] = None,
-    batch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN", help="Which batch, by its run or its name; without it, the newest with something left."
-        ),
-    ] = None,
-) -> None:
-    """Judge triples one at a time, a key a verdict. Each is kept at once; Ctrl-C loses nothing."""
-    from critic.annotators import check_name, user_name
-    from critic.session import Keys
-    from critic.session import judge as judge_batch
-    from kg.graph.connection import open_graph
-    from kg.graph.tasks import find_batch
-
-    name = check_name(annotator) if annotator else user_name()
-    with open_graph(Workspace.default()) as graph:
-        judge_batch(graph, find_batch(graph, batch, name)["id"], name, Keys())
 
 
 @annotators_app.command("add")

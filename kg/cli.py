@@ -22,7 +22,7 @@ with interrupts.at_once():
     import critic.cli
     import ingest.cli
     import student.cli
-    from kg import __version__
+    from kg import __version__, judge_cli
     from kg.commands import export, init, lm, query, runs, server
     from kg.errors import InputError, KGError
     from kg.model import Split
@@ -45,6 +45,7 @@ app = typer.Typer(
 app.add_typer(server.app, name="server")
 app.add_typer(ingest.cli.app, name="ingest")
 app.add_typer(critic.cli.app, name="critic")
+critic.cli.app.command()(judge_cli.judge)
 app.add_typer(student.cli.app, name="student")
 app.command()(init.init)
 app.command()(query.query)

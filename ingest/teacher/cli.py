@@ -75,7 +75,7 @@ def generate_events(
 
     relations = tuple(Relations.load(vocabulary)) if vocabulary else ()
     texts = tuple(read_events(seeds) if seeds else Folder(prompts).seeds)
-    chosen = _interface(interface)
+    chosen = interface_of(interface)
     plan = Plan(
         "events", model, chosen, resolve(base_url), prompts, lang,
         samples or (100 if chosen == "completions" else 20), texts,
@@ -113,7 +113,7 @@ def generate_inferences(
 
     asked = relations_of(Relations.load(vocabulary), relations)
     plan = Plan(
-        "inferences", model, _interface(interface), resolve(base_url), prompts, lang, samples,
+        "inferences", model, interface_of(interface), resolve(base_url), prompts, lang, samples,
         _events(events, lang), seed=seed, relations=asked,
     )  # fmt: skip
     _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
@@ -160,7 +160,7 @@ def _teach(
         say(f"{plan.prompts} has no prompt for {', '.join(offer.borrowed)}: shipped ones are used.", err=not dry_run)
     if show_prompt:
         for request in offer.prompts:
-            _show(request)
+            show_request(request)
     if dry_run:
         say(f"Nothing was asked. To go on: kg ingest resume {offer.run}, or kg ingest batch submit {offer.run}")
         return
@@ -170,7 +170,7 @@ def _teach(
         ask("Ask the teacher?")
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
     with resumable(_resume(offer.run, budget)):
-        with open_graph(workspace) as graph, _bar(offer.estimate.requests + offer.cached) as tell:
+        with open_graph(workspace) as graph, requests_bar(offer.estimate.requests + offer.cached) as tell:
             teaching = Teaching(
                 workspace, plan, budget_usd=budget, in_flight=in_flight, timeout_seconds=timeout, progress=tell
             )
@@ -189,7 +189,7 @@ def resumable(command: str) -> Iterator[None]:
         raise
 
 
-def _show(request: "Request") -> None:
+def show_request(request: "Request") -> None:
     """Show a request as it is sent: its prompt as lines, and its body as JSON, without keys."""
     from ingest.teacher.blotting import blot
 
@@ -252,7 +252,7 @@ def _resume(run: str, budget: float | None) -> str:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[..., Any]]:
+def requests_bar(total: int) -> Iterator[Callable[..., Any]]:
     """Yield what keeps the live line: requests, rate, time left, tokens, money, failures."""
     from kg.progress import Bar
 
@@ -272,7 +272,12 @@ def _bar(total: int) -> Iterator[Callable[..., Any]]:
         yield tell
 
 
-def _interface(name: str) -> "Interface":
+def interface_of(name: str) -> "Interface":
+    """Return an interface by its name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
     if name not in ("chat", "completions", "local"):
         raise InputError(f"interface {name!r} is not one of chat, completions, local")
     return name  # type: ignore[return-value]

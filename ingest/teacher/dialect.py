@@ -19,6 +19,7 @@ _PARAMETERS: dict[str, frozenset[str]] = {
     "max-completion-tokens": frozenset({"max_tokens"}),
     "no-sampling": frozenset({"temperature", "top_p", "presence_penalty", "frequency_penalty", "stop"}),
     "no-logprobs": frozenset({"logprobs", "top_logprobs"}),
+    "no-seed": frozenset({"seed"}),
 }
 """The words that may be learnt of a server, and the parameters that it names when it refuses them."""
 _CODES = frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "unrecognized_parameter"})
@@ -36,6 +37,8 @@ def reword(request: Request, words: AbstractSet[str]) -> Request:
         body = {name: value for name, value in body.items() if name not in _PARAMETERS["no-sampling"]}
     if "no-logprobs" in words:
         body.pop("logprobs", None)
+    if "no-seed" in words:
+        body.pop("seed", None)
     return replace(request, body=body)
 
 

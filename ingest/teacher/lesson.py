@@ -8,7 +8,7 @@ from typing import Any
 from more_itertools import chunked
 
 from ingest.teacher.cache import ReplyCache
-from ingest.teacher.messages import Prompt, Reply, Request, Teacher
+from ingest.teacher.messages import Interface, Prompt, Reply, Request, Teacher
 from ingest.teacher.openai import OpenAITeacher
 from ingest.teacher.plan import Plan, save_plan
 from ingest.teacher.prompts import Prompts
@@ -59,7 +59,10 @@ class Lesson:
             TeacherError: the teacher's address or key is wrong.
             InputError: the prompts are not as described.
         """
-        teacher = _teacher(plan, timeout_seconds, in_flight)
+        teacher = teacher_of(
+            plan.model, plan.interface, plan.base_url, seed=plan.seed, older=plan.older,
+            timeout_seconds=timeout_seconds, in_flight=in_flight,
+        )  # fmt: skip
         with ReplyCache.open(workspace.folder("replies")) as cache:
             teacher.dialect = cache.dialect(teacher.server)
             yield cls(workspace, plan, teacher, cache)
@@ -122,11 +125,32 @@ class Lesson:
         return Run(plan.kind, model=plan.model, parameters=parameters)
 
 
-def _teacher(plan: Plan, timeout_seconds: float, in_flight: int) -> Teacher:
-    if plan.interface == "local":
+def teacher_of(
+    model: str,
+    interface: Interface,
+    base_url: str | None,
+    *,
+    seed: int = 0,
+    older: bool = False,
+    timeout_seconds: float = 120,
+    in_flight: int = 64,
+) -> Teacher:
+    """Return the teacher that goes by a model's name, an interface and an address; nothing is sent yet.
+
+    Args:
+        model: its name at the provider; of a local teacher a folder, a hub's name, or `gemma`.
+        interface: completions, chat or local.
+        base_url: of the provider; None takes `OPENAI_BASE_URL`, else OpenAI's own.
+        seed: of a local teacher.
+        older: whether a local teacher is known as version 0.1.0 knew it.
+        timeout_seconds: of one request.
+        in_flight: most connections.
+
+    Raises:
+        TeacherError: the teacher's address or key is wrong.
+    """
+    if interface == "local":
         from ingest.teacher.local import LocalTeacher  # noqa: PLC0415 - imports torch
 
-        return LocalTeacher(plan.model, seed=plan.seed, older=plan.older)
-    return OpenAITeacher(
-        plan.model, plan.interface, base_url=plan.base_url, timeout_seconds=timeout_seconds, in_flight=in_flight
-    )
+        return LocalTeacher(model, seed=seed, older=older)
+    return OpenAITeacher(model, interface, base_url=base_url, timeout_seconds=timeout_seconds, in_flight=in_flight)

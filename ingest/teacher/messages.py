@@ -13,6 +13,8 @@ from ingest.cleaning import Completion
 
 Interface = Literal["completions", "chat", "local"]
 RunKind = Literal["events", "inferences"]
+TextKind = RunKind | Literal["verdicts"]
+"""The kinds of text that are asked for; a verdict is the whole text of a message, for others to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Request:
         url: where the request goes.
         body: the JSON that is sent.
         count: how many texts are asked for.
-        kind: whether these texts are events or inferences.
+        kind: whether these texts are events, inferences or verdicts.
         prompt: from which the body was made; empty where only the body is known, as in a batch's file.
         event: about which inferences are asked for.
         relation: of which inferences are asked for.
@@ -43,7 +45,7 @@ class Request:
     url: str
     body: Mapping[str, Any]
     count: int
-    kind: RunKind = "inferences"
+    kind: TextKind = "inferences"
     prompt: Prompt = field(default_factory=lambda: Prompt(""))
     event: str = ""
     relation: str = ""

@@ -14,7 +14,7 @@ import msgspec
 from ingest.cleaning import Completion
 from ingest.teacher.blotting import one_line
 from ingest.teacher.items import read_items
-from ingest.teacher.messages import Reply, RunKind, Usage
+from ingest.teacher.messages import Reply, TextKind, Usage
 from ingest.thinking import without_thinking
 from kg.errors import MalformedReply, RefusedReply
 
@@ -66,14 +66,14 @@ class _Choice(msgspec.Struct):
     logprobs: Any = None
 
 
-def read_reply(content: bytes | str, count: int, *, chat: bool, kind: RunKind = "inferences") -> Reply:
+def read_reply(content: bytes | str, count: int, *, chat: bool, kind: TextKind = "inferences") -> Reply:
     """Return the completions in the body of an answer.
 
     Args:
         content: the body.
         count: how many texts were asked for; more are cut off, fewer are taken as they are.
         chat: whether it comes from the chat interface, where one message carries all the texts.
-        kind: whether the texts are events or inferences.
+        kind: whether the texts are events, inferences or verdicts.
 
     Raises:
         MalformedReply: the body cannot be read, or holds no text; asking again may help.
@@ -124,7 +124,7 @@ def _from_completions(choices: Sequence[Any]) -> list[Completion]:
     return found
 
 
-def _from_chat(first: Any, count: int, kind: RunKind) -> list[Completion]:
+def _from_chat(first: Any, count: int, kind: TextKind) -> list[Completion]:
     choice = _as(_Choice, first) or _Choice()
     message = _as(_Message, choice.message) or _Message()
     if message.refusal:
@@ -140,7 +140,10 @@ def _from_chat(first: Any, count: int, kind: RunKind) -> list[Completion]:
         raise MalformedReply(f"the message is empty{' (it ended at its length)' if finish == 'length' else ''}")
     if len(content) > _MAX_TEXT_CHARACTERS:
         raise MalformedReply(f"the message has {len(content):,} characters: {_begin(content)}")
-    texts = read_items(content, cut=finish == "length", kind=kind)
+    if kind == "verdicts":
+        texts = [text] if (text := without_thinking(content).strip()) else []
+    else:
+        texts = read_items(content, cut=finish == "length", kind=kind)
     if not texts or (len(texts) == 1 and _REFUSAL.match(texts[0])):
         plain = without_thinking(content).strip()
         if texts or _REFUSAL.match(plain):

@@ -99,9 +99,9 @@ class Teaching:
             self._folder = self._workspace.folder("runs", self.lesson.run.id)
             self._price = price_of(self._plan.model, self._workspace.root)
             self._budget = Budget(self._limit, self._price, self.lesson.cache.paid(self.lesson.run.id))
-            self._note_dropped = stack.enter_context(_listing(self._folder / "dropped.jsonl", "w"))
+            self._note_dropped = stack.enter_context(listing(self._folder / "dropped.jsonl", "w"))
             mode = "a" if self._cached_only else "w"  # the failures of the batches are in it
-            self._note_failure = stack.enter_context(_listing(self._folder / "failures.jsonl", mode))
+            self._note_failure = stack.enter_context(listing(self._folder / "failures.jsonl", mode))
             self._stack = stack.pop_all()
         return self
 
@@ -166,7 +166,7 @@ class Teaching:
 
 
 @contextmanager
-def _listing(path: Path, mode: str) -> Iterator[Callable[..., None]]:
+def listing(path: Path, mode: str) -> Iterator[Callable[..., None]]:
     """Yield what adds a JSON object, given by its fields, to a file of lines."""
     with naming(path):
         file = private_file(path).open(mode, encoding="utf-8", errors="backslashreplace")

@@ -157,6 +157,11 @@ def progress(graph: KnowledgeGraph, batch: str, annotator: str | None = None) ->
     return Progress(**graph.store.read(queries.load("graph/task_progress").text, batch=batch, run=run)[0])
 
 
+def tasks_of(graph: KnowledgeGraph, batch: str) -> list[Task]:
+    """Return all tasks of a batch, in the order in which they are judged, whoever judged them."""
+    return [turns.task_in(row) for row in graph.store.read(queries.load("graph/tasks_of").text, batch=batch)]
+
+
 def batches(graph: KnowledgeGraph) -> list[Row]:
     """Return the runs that drew tasks and were not undone, as maps, the newest first."""
     return [run for run in graph.runs() if run.get("kind") == SAMPLE_KIND and run.get("status") == "finished"]

@@ -101,7 +101,13 @@ def read_task(rows: Sequence[Row], task: str) -> Task:
     Raises:
         NotFound: there are none.
     """
-    return _task(_found(rows, task))
+    return task_in(_found(rows, task))
+
+
+def task_in(row: Row) -> Task:
+    """Return a task from a row that has its id, its run and its triple."""
+    triple = Triple(*(row[name] for name in Triple.__slots__))
+    return Task(row["id"], row["run"], triple)
 
 
 def put(transaction: Transaction, run: str, drawn: Sequence[Drawn], wanted: int) -> bool:
@@ -121,7 +127,7 @@ def hold_next(transaction: Transaction, batch: str, run: str, seconds: float) ->
     now = time.time()
     found = transaction.run(queries.load("graph/reserve_task").text, batch=batch, run=run, now=now, until=now + seconds)
     if found:
-        return _task(found[0])
+        return task_in(found[0])
     rows = transaction.run(queries.load("graph/status_of_run").text, run=batch)
     _check_batch(batch, rows[0]["status"] if rows else None)
     return None
@@ -167,7 +173,7 @@ def take_back(transaction: Transaction, batch: str, annotator: str, task: str | 
     transaction.run(queries.load("graph/release_tasks").text, batch=batch, run=run)
     held = f"{run} {time.time() + seconds}"
     _turn(transaction, task, run, None, _entry(run, _BACK), held, judged=-(run in row["judged"]), added=-gone)
-    return _task(row)
+    return task_in(row)
 
 
 def release(transaction: Transaction, task: str, annotator: str) -> None:
@@ -227,11 +233,6 @@ def _found(rows: Sequence[Row], task: str) -> Row:
     if not rows:
         raise NotFound(f"no task {task[:80]!r}; its batch may have been undone")
     return rows[0]
-
-
-def _task(row: Row) -> Task:
-    triple = Triple(*(row[name] for name in Triple.__slots__))
-    return Task(row["id"], row["run"], triple)
 
 
 def _judgement(row: Row, annotator: str) -> str:
