@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg.errors import InputError, KGError
+from kg.errors import InputError, KGError, NotReady
 from kg.graph.connection import open_graph
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.turns import Task
@@ -193,13 +193,8 @@ class _Judging:
         about = json.loads(run.get("parameters") or "{}")
         conditions = [f"head.split = '{about['split']}'", *filter(None, [about.get("where")])]
         where = " AND ".join(f"({condition})" for condition in conditions)
-        found: dict[str, str] = {}
-        for name, say_it in (
-            ("edges", lambda: format_estimate(estimate_in(graph, where=where)[0])),
-            ("agreement", lambda: format_agreement(agreement_in(graph, where=where)[0])),
-        ):
-            try:
-                found[name] = say_it()
-            except KGError as error:  # nobody has judged, say
-                found[name] = f"{error}."
-        return found
+        try:
+            agreement = format_agreement(agreement_in(graph, where=where)[0])
+        except NotReady as error:  # nobody has judged
+            agreement = f"{error}."
+        return {"edges": format_estimate(estimate_in(graph, where=where)[0]), "agreement": agreement}

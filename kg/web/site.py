@@ -28,17 +28,19 @@ class Replies(Protocol):
 
 
 class Judging(Protocol):
-    """What judging on a page needs of the critic.
+    """What judging on a page needs of the critic."""
 
-    Attributes:
-        owner: the name by which whoever started the application judges.
-        verdicts: the verdicts in their order, each with `key`, `value` and `words`.
-        ways: how a batch can be drawn: name to what it does.
-    """
+    @property
+    def owner(self) -> str:
+        """The name by which whoever started the application judges."""
 
-    owner: str
-    verdicts: Sequence[Any]
-    ways: Mapping[str, str]
+    @property
+    def verdicts(self) -> Sequence[Any]:
+        """The verdicts in their order, each with `key`, `value` and `words`."""
+
+    @property
+    def ways(self) -> Mapping[str, str]:
+        """How a batch can be drawn: name to what it does."""
 
     def ask(self, task: Task, vocabulary: Vocabulary) -> Any:
         """Return a task as an annotator sees it: `head`, `question`, `tail` and `sentence`."""
