@@ -42,6 +42,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.graph
 	$(BIN)/python -m tests.benchmarks.busy
 	$(BIN)/python -m tests.benchmarks.language_model
+	$(BIN)/python -m tests.benchmarks.judging
 
 # graph.svg and report.svg of the README, from what make distill left in .kg/
 pictures: .venv/installed
