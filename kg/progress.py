@@ -28,6 +28,9 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
         options: of tqdm.
     """
 
+    _lines = False
+    _said: tuple[Any, ...] | None = None  # by the last line, its times left out
+
     def __init__(self, *arguments: Any, unit: str = "steps", **options: Any) -> None:
         if options.get("desc"):
             options["desc"] = visible(options["desc"])
@@ -35,6 +38,7 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
         if sys.stderr.isatty():
             options["unit"] = f" {unit}"
         else:
+            self._lines = True
             counts = bool(arguments or options.get("total"))
             options |= {
                 "file": _Lines(),
@@ -50,6 +54,20 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
                 + "{postfix}",
             }
         super().__init__(*arguments, **options)
+
+    def display(self, *arguments: Any, **options: Any) -> Any:
+        """Draw the bar, or say the line."""
+        self._said = self._state()
+        return super().display(*arguments, **options)
+
+    def close(self) -> None:
+        """End the bar; what the last line said is not said again."""
+        if self._lines and self._said == self._state():
+            self.leave = False
+        super().close()
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.n, self.total, self.desc, self.postfix
 
 
 @contextmanager

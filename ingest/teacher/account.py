@@ -5,7 +5,6 @@ from typing import Any
 
 from ingest.teacher.batch_files import known_batches
 from ingest.teacher.lesson import Lesson
-from ingest.teacher.money import price_of
 from ingest.teacher.plan import has_plan, open_plan
 from kg.workspace import Workspace
 
@@ -45,7 +44,7 @@ class Account:
 def account_of(lesson: Lesson) -> Account:
     """Return the account of a run."""
     run, cache = lesson.run.id, lesson.cache
-    price = price_of(lesson.plan.model, lesson.workspace.root)
+    price = lesson.price()
     losses = [
         (loss.certain, Lost(loss.reason, loss.requests, round(price.of(loss.usage), 6) if price else None))
         for loss in cache.losses(run)
@@ -69,13 +68,14 @@ def describe_run(workspace: Workspace, run_id: str) -> dict[str, Any]:
     with Lesson.open(workspace, plan) as lesson:
         account = account_of(lesson)
     begun = account.replies or account.perhaps_paid or known_batches(workspace.place("runs", run_id))
+    hidden = {"kind", "model", "frozen"} | ({"base_url"} if plan.interface == "local" else set())
     shown = asdict(plan) | {"texts": len(plan.texts), "relations": [relation.name for relation in plan.relations]}
     described = {
         "id": run_id,
         "kind": plan.kind,
         "status": "asked, nothing written yet" if begun else "planned, nothing asked yet",
         "model": plan.model,
-        "plan": {name: shown[name] for name in shown if name not in ("kind", "model", "frozen")},
+        "plan": {name: shown[name] for name in shown if name not in hidden},
         "replies": account.replies,
         "unusable": [asdict(lost) for lost in account.unusable],
         "perhaps_paid": [asdict(lost) for lost in account.perhaps_paid],

@@ -22,7 +22,7 @@ from ingest.teacher.dialect import refused_word
 from ingest.teacher.events import Rounds, due_requests
 from ingest.teacher.lesson import Lesson
 from ingest.teacher.messages import Request, Usage
-from ingest.teacher.money import Estimate, estimate, price_of
+from ingest.teacher.money import Estimate, estimate
 from ingest.teacher.openai import OpenAITeacher
 from ingest.teacher.replies import read_reply
 from ingest.teacher.transport import MOST_REPLY_BYTES
@@ -88,7 +88,7 @@ class Batches:
     def offer(self) -> Offer:
         """Return the requests that `submit` would send now, as counts and costs."""
         self._recover()
-        price = price_of(self._plan.model, self._lesson.workspace.root, batch=True)
+        price = self._lesson.price(batch=True)
         rounds = Rounds(self._plan)
         needed = estimate(self._missing(rounds), price)
         return Offer(needed, rounds.number, len(rounds.events()))

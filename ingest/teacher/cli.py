@@ -77,7 +77,7 @@ def generate_events(
     texts = tuple(read_events(seeds) if seeds else Folder(prompts).seeds)
     chosen = interface_of(interface)
     plan = Plan(
-        "events", model, chosen, resolve(base_url), prompts, lang,
+        "events", model, chosen, None if chosen == "local" else resolve(base_url), prompts, lang,
         samples or (100 if chosen == "completions" else 20), texts,
         seed=seed, count=count, relations=relations,
     )  # fmt: skip
@@ -112,8 +112,9 @@ def generate_inferences(
     from kg.vocabulary import Vocabulary as Relations
 
     asked = relations_of(Relations.load(vocabulary), relations)
+    chosen = interface_of(interface)
     plan = Plan(
-        "inferences", model, interface_of(interface), resolve(base_url), prompts, lang, samples,
+        "inferences", model, chosen, None if chosen == "local" else resolve(base_url), prompts, lang, samples,
         _events(events, lang), seed=seed, relations=asked,
     )  # fmt: skip
     _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
@@ -203,18 +204,19 @@ def report(plan: "Plan", taught: "Taught", max_failures: float, budget: float | 
     """Say what a run did; exit with 1 if it stopped early, or too many requests failed."""
     tally, account = taught.tally, taught.account
     answered = tally.asked + tally.cached
+    local = plan.interface == "local"
     say(
         f"Run {taught.run}: {answered:,} replies ({tally.cached:,} of them kept from before), {taught.offered:,} texts "
         f"kept after cleaning, {taught.added:,} new in the graph"
     )
     say(
         f"{tally.tokens.prompt_tokens:,.0f} prompt and {tally.tokens.completion_tokens:,.0f} completion tokens"
-        + ("" if account.cost_usd is None else f", ${account.cost_usd:,.4f} spent by this run in all")
+        + ("" if local or account.cost_usd is None else f", ${account.cost_usd:,.4f} spent by this run in all")
     )
     for rule, number in taught.rules.most_common():
         say(f"{number:,} dropped in cleaning: {rule}")
     perhaps = sum(lost.requests for lost in account.perhaps_paid)
-    if perhaps and plan.interface != "local":
+    if perhaps and not local:
         most = sum(lost.cost_usd or 0 for lost in account.perhaps_paid)
         say(
             f"{perhaps:,} requests without an answer may have been paid for"

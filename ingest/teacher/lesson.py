@@ -9,6 +9,7 @@ from more_itertools import chunked
 
 from ingest.teacher.cache import ReplyCache
 from ingest.teacher.messages import Interface, Prompt, Reply, Request, Teacher
+from ingest.teacher.money import FREE, Price, price_of
 from ingest.teacher.openai import OpenAITeacher
 from ingest.teacher.plan import Plan, save_plan
 from ingest.teacher.prompts import Prompts
@@ -71,6 +72,19 @@ class Lesson:
         """Keep the plan in the folder of its run, with all files of prompts that it needs."""
         folder = self.workspace.folder("runs", self.run.id)
         save_plan(self.plan, folder, self.prompts.files(self.plan.names))
+
+    def price(self, *, batch: bool = False) -> Price | None:
+        """Return the price of the model, `FREE` for a local teacher, or None if it is not known.
+
+        Args:
+            batch: whether by the batch interface.
+
+        Raises:
+            InputError: the price file is not as described.
+        """
+        if self.plan.interface == "local":
+            return FREE
+        return price_of(self.plan.model, self.workspace.root, batch=batch)
 
     def requests(self) -> Iterator[Request]:
         """Yield the requests for inferences, event by event; for a local teacher a relation of many events at once."""

@@ -43,6 +43,10 @@ class Price:
         return (self.input * usage.prompt_tokens + self.output * usage.completion_tokens) / _MILLION
 
 
+FREE = Price(0.0, 0.0, "a model of this machine")
+"""The price of a local teacher, whatever its name is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Tokens and money that requests will need.
@@ -70,6 +74,8 @@ class Estimate:
         )
         if self.price is None:
             return f"{tokens}; the model's price is not known, so tokens only"
+        if self.price == FREE:
+            return f"{tokens}; it costs nothing, as the model runs on this machine"
         about, most = (
             self.price.of(Usage(self.prompt_tokens, written))
             for written in (self.completion_tokens, self.most_completion_tokens)

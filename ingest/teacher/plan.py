@@ -26,7 +26,7 @@ class Plan:
         kind: events, or inferences about events.
         model: asked for by this name.
         interface: completions, chat or local.
-        base_url: of the provider; resuming asks there, whatever the environment says by then.
+        base_url: of the provider, None for a local teacher; resuming asks there, whatever the environment says by then.
         prompts: a shipped name, or a folder.
         lang: BCP 47 tag of the texts.
         samples: texts asked for in one request.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ingest.teacher.events import Rounds, due_requests
 from ingest.teacher.lesson import Lesson
 from ingest.teacher.messages import Request
-from ingest.teacher.money import Estimate, estimate, price_of
+from ingest.teacher.money import Estimate, estimate
 from ingest.teacher.plan import Plan
 from kg.workspace import Workspace
 
@@ -53,7 +53,7 @@ def quote(workspace: Workspace, plan: Plan) -> Quote:
 
         rounds = Rounds(plan)
         requests = due_requests(lesson, rounds) if plan.kind == "events" else due()
-        needed = estimate(requests, price_of(plan.model, workspace.root))
+        needed = estimate(requests, lesson.price())
         cached = (rounds.asked if plan.kind == "events" else number) - needed.requests
         borrowed = () if plan.frozen else tuple(lesson.prompts.borrowed(plan.names))
         return Quote(lesson.run.id, needed, cached, borrowed, tuple(lesson.first_requests()))

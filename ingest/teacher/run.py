@@ -13,7 +13,7 @@ from ingest.teacher.account import Account, account_of
 from ingest.teacher.asking import Outcome, Tally, ask_all
 from ingest.teacher.lesson import Lesson
 from ingest.teacher.messages import Request
-from ingest.teacher.money import Budget, price_of
+from ingest.teacher.money import FREE, Budget
 from ingest.teacher.plan import Plan
 from kg import strict_json
 from kg.graph.knowledge import KnowledgeGraph
@@ -76,7 +76,8 @@ class Teaching:
             in_flight: most requests at once.
             timeout_seconds: of one request.
             cached_only: whether nothing is asked, because the replies came by batch.
-            progress: called after each outcome with the numbers and the US dollars spent, None without a price.
+            progress: called after each outcome with the numbers and the US dollars spent, None without a price
+                and for a local teacher.
         """
         self.tally = Tally()
         self._workspace = workspace
@@ -97,7 +98,7 @@ class Teaching:
             )
             self.lesson.save()
             self._folder = self._workspace.folder("runs", self.lesson.run.id)
-            self._price = price_of(self._plan.model, self._workspace.root)
+            self._price = self.lesson.price()
             self._budget = Budget(self._limit, self._price, self.lesson.cache.paid(self.lesson.run.id))
             self._note_dropped = stack.enter_context(listing(self._folder / "dropped.jsonl", "w"))
             mode = "a" if self._cached_only else "w"  # the failures of the batches are in it
@@ -162,7 +163,7 @@ class Teaching:
         return Taught(run.id, offered, added, self.tally, self._rules, account, self._folder, found)
 
     def _tell(self, tally: Tally) -> None:
-        self._progress(tally, self._budget.spent if self._price else None)
+        self._progress(tally, None if self._price in (None, FREE) else self._budget.spent)
 
 
 @contextmanager

@@ -59,6 +59,27 @@ def test_a_count_without_an_end_has_no_time_left(
     assert re.fullmatch(r"score: 1500 edges, \d\d:\d\d passed", last)
 
 
+def test_a_pipe_gets_the_last_state_once(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    with progress.Bar(total=2, unit="requests") as bar:
+        for _ in range(2):
+            bar.update()
+    for _ in progress.Bar(range(2), unit="requests"):
+        pass
+    said = capfd.readouterr().err
+    assert said.count("2 of 2 requests") == 2, said  # once for each bar
+
+
+def test_what_changed_since_the_last_line_is_said_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.0)
+    with progress.Bar(total=2, unit="requests") as bar:
+        bar.update(2)
+        bar.set_postfix_str("1 failed", refresh=False)
+    assert capfd.readouterr().err.splitlines()[-1].endswith(", 1 failed")
+
+
 WAIT = """
 import time
 from kg import progress

@@ -30,7 +30,8 @@ from transformers import (
 )
 
 from ingest.cleaning import Completion
-from ingest.teacher import local
+from ingest.teacher import cli, local
+from ingest.teacher.account import describe_run
 from ingest.teacher.asking import Tally, ask_all
 from ingest.teacher.cache import ReplyCache
 from ingest.teacher.cli import report
@@ -42,6 +43,7 @@ from ingest.teacher.messages import Usage
 from ingest.teacher.money import Budget
 from ingest.teacher.plan import Plan, open_plan
 from ingest.teacher.provenance import find_reply
+from ingest.teacher.quote import quote
 from ingest.teacher.run import Teaching
 from kg.errors import InputError, NotReady, TeacherError
 from kg.graph.knowledge import KnowledgeGraph
@@ -143,6 +145,61 @@ def test_a_run_of_a_model_that_costs_nothing_speaks_of_no_payment(
     said = capsys.readouterr()
     assert "1 replies" in said.out
     assert "paid" not in said.out + said.err
+
+
+def test_a_local_run_costs_nothing_whatever_the_model_is_called(
+    folder: Path, graph: KnowledgeGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "gpt-4o").symlink_to(folder)  # a provider's model of this name has a price
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path / "home")
+    relations = (Vocabulary.load("skd")["xWant"],)
+    plan = Plan("inferences", "gpt-4o", "local", None, "paper", "en", 8, ("PersonX naps",), relations=relations)
+    estimate = str(quote(workspace, plan).estimate)
+    assert "costs nothing" in estimate
+    assert "$" not in estimate
+    told: list[float | None] = []
+    teaching = Teaching(workspace, plan, budget_usd=0, progress=lambda _, spent: told.append(spent))
+    taught = generate_inferences(graph, teaching)
+    report(plan, taught, 0.05)
+    assert "$" not in capsys.readouterr().out
+    assert (taught.tally.asked, set(told)) == (1, {None})
+    assert graph.run(taught.run)["cost_usd"] == describe_run(workspace, taught.run)["cost_usd"] == 0
+
+
+def test_a_local_run_has_no_provider(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OPENAI_BASE_URL", "no address")
+    (tmp_path / "events.txt").write_text("PersonX naps\n")
+    cli.generate_inferences(
+        str(folder), str(tmp_path / "events.txt"), relations="xWant", interface="local", dry_run=True
+    )
+    cli.generate_events(1, str(folder), tmp_path / "events.txt", interface="local", dry_run=True)
+    workspace = Workspace(tmp_path / "home")
+    runs = [line.split()[1].rstrip(":") for line in capsys.readouterr().out.splitlines() if line.startswith("Run ")]
+    assert len(runs) == 2
+    for run in runs:
+        assert open_plan(workspace, run).base_url is None
+        assert "base_url" not in describe_run(workspace, run)["plan"]
+
+
+def test_the_provider_that_an_older_version_wrote_into_a_local_plan_is_not_shown_and_the_run_is_the_same(
+    folder: Path, workspace: Workspace
+) -> None:
+    relations = (Vocabulary.load("skd")["xWant"],)
+    plan = Plan("inferences", str(folder), "local", None, "paper", "en", 8, ("PersonX naps",), relations=relations)
+    found = []
+    for address in ("https://api.openai.com/v1", None):
+        with Lesson.open(workspace, replace(plan, base_url=address)) as lesson:
+            lesson.save()
+            found.append((lesson.run.id, lesson.inference_request("PersonX naps", "xWant").key))
+    assert found[0] == found[1]
+    run = found[0][0]
+    assert open_plan(workspace, run).base_url
+    assert "base_url" not in describe_run(workspace, run)["plan"]
 
 
 def test_no_model_is_one_line(tmp_path: Path) -> None:
