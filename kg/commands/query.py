@@ -56,11 +56,11 @@ def query(
         answer = adhoc.run(graph.store, chosen.text, parameters, limit_rows=limit or _ROWS, timeout_seconds=timeout)
     if as_json:
         for row in answer.rows:
-            say_json(plain(dict(zip(answer.columns, row, strict=True))))
+            say_json(_plain(dict(zip(answer.columns, row, strict=True))))
     elif as_csv or as_tsv:
         writer = csv.writer(data(), delimiter="\t" if as_tsv else ",", lineterminator="\n")
         writer.writerow(answer.columns)
-        writer.writerows([cell(value) for value in row] for row in answer.rows)
+        writer.writerows([cell_text(value) for value in row] for row in answer.rows)
     else:
         print_table(answer.columns, answer.rows)
     if cypher not in queries.named():  # a shipped query names what a young graph does not have yet
@@ -87,7 +87,7 @@ def stats(
             with Bar(total=counts["edges"], unit="edges", desc="hash") as bar:
                 counts["content_hash"] = hash_graph(graph, bar.update)
     if as_json:
-        say_json(counts, default=plain)
+        say_json(counts, default=_plain)
         return
     relations = counts.pop("relations")
     print_table(
@@ -170,10 +170,10 @@ def _described(name: str) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    return strict_json.write(plain(value))
+    return strict_json.write(_plain(value))
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Return what JSON can say: nodes as their properties, NaN and infinity as null, times and all else as text."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -182,9 +182,9 @@ def plain(value: Any) -> Any:
     if hasattr(value, "iso_format"):  # dates, times and durations; a duration is a tuple besides
         return value.iso_format()
     if hasattr(value, "items"):
-        return {str(name): plain(item) for name, item in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [_plain(item) for item in value]
     return str(value)
 
 
@@ -215,7 +215,7 @@ def print_table(columns: list[str], rows: list[list[Any]]) -> None:
 
     console = Console(highlight=False)
     names = [visible(column) for column in columns]
-    cells = [[visible(cell(value)) for value in row] for row in rows]
+    cells = [[visible(cell_text(value)) for value in row] for row in rows]
     widths = [max(map(_longest_word, column)) for column in zip(names, *cells, strict=True)]
     if sum(widths) + 2 * (len(widths) - 1) <= console.width:
         table = Table(box=None, header_style="bold", pad_edge=False)
@@ -241,11 +241,11 @@ def _longest_word(text: str) -> int:
     return max(map(cell_len, text.split()), default=0)
 
 
-def cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Return a value of an answer as the text of a table's cell; nothing for null."""
     if value is None:
         return ""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
-    shown = plain(value)
+    shown = _plain(value)
     return shown if isinstance(shown, str) else _json(shown)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from kg.commands.query import cell, parse_parameter
+from kg.commands.query import cell_text, parse_parameter
 from kg.errors import InputError, NotFound, QueryError, StoreUnavailable
 from kg.store import adhoc, queries
 from kg.store.adhoc import Answer
@@ -44,7 +44,7 @@ def routes(site: Site) -> APIRouter:
                 triples = list(triples_in(answer))
                 shown |= {
                     "answer": answer,
-                    "cells": [[cell(value) for value in row] for row in answer.rows],
+                    "cells": [[cell_text(value) for value in row] for row in answer.rows],
                     "notes": [] if shipped else list(dict.fromkeys(answer.notes)),
                     "drawn": picture.draw_edges(triples) if triples else None,
                 }
