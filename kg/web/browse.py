@@ -31,7 +31,7 @@ DOWNLOADS = {"jsonl": "edges.jsonl", "tsv": "edges.tsv", "rdf": "edges.ttl"}
 
 _ROWS = 50  # of a page
 _EVENTS = 400  # events looked at at once
-_SECONDS = 0.06  # after which a page with an edge on it looks no further
+_SECONDS = 0.04  # after which a page with an edge on it looks no further
 _EMPTY_SECONDS = 3.0  # after which an empty page looks no further
 
 
@@ -154,7 +154,8 @@ def _relations(reading: Reading, chosen: str) -> list[str]:
 def _heads(reading: Reading, ids: Sequence[str] | None, head: str, split: Any, judged: Any) -> list[str]:
     """Return the keys of the events that are looked at next, and of one more."""
     if ids is None:
-        found = reading.rows("web/heads", head=head, split=split, judged=judged, count=_EVENTS + 1)
+        name = "web/judged_heads" if judged else "web/heads"
+        found = reading.rows(name, head=head, split=split, count=_EVENTS + 1)
     else:
         found = reading.rows("web/heads_of", ids=ids, head=head, split=split, count=_EVENTS + 1)
     return [row["id"] for row in found]

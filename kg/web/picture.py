@@ -170,8 +170,7 @@ def draw_edges(edges: Sequence[tuple[str, str, str]]) -> Picture:
             graph.add_edge(head, tail, names=[*names, *([relation] if relation not in names else [])])
     heads = [text for text in graph if graph.out_degree(text)]
     tails = [text for text in graph if not graph.out_degree(text)]
-    layout = nx.bipartite_layout(graph, heads) if tails else nx.circular_layout(graph)
-    order = [sorted(texts, key=lambda text: float(layout[text][1])) for texts in (heads, tails)]
+    order = (heads, tails)
     most = max(map(len, order), default=1)
     places: dict[str, Place] = {}
     for column, texts in enumerate(order):
