@@ -45,7 +45,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.language_model
 	$(BIN)/python -m tests.benchmarks.judging
 
-# graph.svg and report.svg of the README, from what make distill left in .kg/
+# The pictures of the README, from what make distill left in .kg/
 pictures: .venv/installed
 	$(BIN)/python -m tests.pictures
 

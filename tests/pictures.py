@@ -1,10 +1,13 @@
 """The pictures beside the README, drawn anew by `make pictures` after `make distill`.
 
 `graph.svg` is what `kg export svg` draws of one event; `report.svg` is how the newest report begins, as a terminal
-shows it, in fonts that the reader has.
+shows it, in fonts that the reader has. `tradeoff.png` and `judge.png` are two pages of `kg serve` in Debian's Chromium;
+for the second, some predictions are drawn to be judged.
 """
 
 import io
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,7 +42,34 @@ def main() -> None:
     console.print(Markdown(begin))
     console.print()
     console.save_svg(str(ROOT / "report.svg"), title="", code_format=PAGE, unique_id="report")
-    print("graph.svg and report.svg are drawn")
+    _pages()
+    print("graph.svg, report.svg, tradeoff.png and judge.png are drawn")
+
+
+def _pages() -> None:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - of the development group
+
+    kg = Path(sys.executable).with_name("kg")
+    subprocess.run([kg, "critic", "sample", "--where", "r.predicted", "--seed", "1"], cwd=ROOT, check=True)
+    serving = subprocess.Popen([kg, "serve", "--port", "0"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert serving.stdout
+        address = re.findall(r"http\S+", serving.stdout.readline())[0]
+        with sync_playwright() as play:
+            browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1000, "height": 520})
+            page.goto(address)
+            page.goto(f"{address.partition('/?')[0]}/tradeoff?recall=0.5")
+            page.get_by_text("edges more would be accepted").wait_for(timeout=120_000)
+            page.screenshot(path=ROOT / "tradeoff.png")
+            page.click("text=Judge")
+            page.click("button.main")
+            page.wait_for_url("**/judge/ask/**")
+            page.screenshot(path=ROOT / "judge.png")
+            browser.close()
+    finally:
+        serving.terminate()
+        serving.wait(60)
 
 
 if __name__ == "__main__":
