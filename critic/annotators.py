@@ -5,13 +5,13 @@ they judged. Of a token only a hash is kept, so it is shown once, when it is mad
 removing the annotator and adding them again, which touches no verdict.
 """
 
-import getpass
 import hashlib
 import hmac
 import json
 import secrets
 from typing import Any, NamedTuple
 
+import psutil
 from filelock import FileLock
 
 from kg import strict_json
@@ -87,8 +87,8 @@ def user_name() -> str:
         InputError: the system has none.
     """
     try:
-        return check_name(getpass.getuser())
-    except (OSError, KeyError, InputError) as error:
+        return check_name(psutil.Process().username())
+    except (OSError, KeyError, psutil.Error, InputError) as error:
         raise InputError("this user has no name that can be used; say who judges: --annotator NAME") from error
 
 
