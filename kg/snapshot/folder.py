@@ -132,7 +132,7 @@ class Snapshot:
         """Yield batches of judgements as rows."""
         for batch in self._batches("judgements.parquet"):
             for row in batch:
-                row["values"] = row.get("values") or [row["value"]] * len(row["runs"])
+                row["values"] = row.get("values") or [row["value"]] * len(row["runs"] or ())
             yield batch
 
     def duplicates(self) -> Iterator[list[dict[str, Any]]]:

@@ -1,12 +1,12 @@
 """The Cypher page: what `kg query` answers, as a table and as a picture."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from kg import strict_json
 from kg.commands.query import cell_text, parse_parameter
 from kg.errors import InputError, NotFound, QueryError, StoreUnavailable
 from kg.store import adhoc, queries
@@ -52,7 +52,7 @@ def routes(site: Site) -> APIRouter:
                 raise
             except (InputError, QueryError) as error:
                 shown["failed"] = str(error)
-        defaults = {key: json.dumps(value) for key, value in shipped.defaults.items()} if shipped else {}
+        defaults = {key: strict_json.write(value) for key, value in shipped.defaults.items()} if shipped else {}
         return render(
             request, "cypher", cypher=text, shipped=shipped, given=given, defaults=defaults, prefix=_PREFIX, most=_ROWS,
             all=[queries.load(one) for one in queries.named()], **shown,
