@@ -219,9 +219,9 @@ def main() -> None:
 
 def _run() -> None:
     guard()
-    sys.unraisablehook = interrupts.unraisable
     try:
-        app()
+        with interrupts.none_lost():
+            app()
     except SystemExit as stop:
         if stop.code == interrupts.STATUS:  # typer has turned the interrupt into this
             say(_interrupted(stop.__context__ and stop.__context__.__cause__), err=True)

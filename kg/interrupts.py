@@ -55,8 +55,27 @@ def is_interrupt(error: BaseException) -> bool:
     return False
 
 
-def unraisable(found: "sys.UnraisableHookArgs") -> None:
-    """End on an interrupt that Python would only print: it came while an object was tidied up, or at the very end."""
+@contextmanager
+def none_lost() -> Iterator[None]:
+    """Interrupt once more where Python would only print an interrupt, as it came while an object was tidied up.
+
+    Afterwards, at the very end of the process, such an interrupt ends it at once.
+    """
+    sys.unraisablehook = _again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = _end
+
+
+def _again(found: "sys.UnraisableHookArgs") -> None:
+    if isinstance(found.exc_value, KeyboardInterrupt):  # a moment later, or this hook itself would be interrupted
+        threading.Timer(0.01, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(found)
+
+
+def _end(found: "sys.UnraisableHookArgs") -> None:
     if isinstance(found.exc_value, KeyboardInterrupt):
         leave()
     sys.__unraisablehook__(found)

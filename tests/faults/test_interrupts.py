@@ -93,6 +93,28 @@ def test_an_error_that_a_library_made_of_an_interrupt_is_an_interrupt(
     assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
 
 
+def test_an_interrupt_in_a_destructor_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Tidied:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def works() -> None:
+        Tidied()
+        time.sleep(20)
+
+    monkeypatch.setattr(cli, "guard", lambda: None)  # these streams are pytest's
+    monkeypatch.setattr(cli, "app", works)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    begun = time.monotonic()
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == interrupts.STATUS
+    assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
+    assert time.monotonic() - begun < 10
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
