@@ -21,6 +21,7 @@ from kg.snapshot.restoring import load_snapshot, restore_snapshot
 from kg.store.bolt import Store
 from tests.conftest import Kg, empty
 from tests.exchange.records import edge_lists, fill
+from tests.repeats import often
 
 FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
 NAP = Triple("PersonX naps", "xWant", "to rest")
@@ -118,7 +119,7 @@ def test_a_snapshot_from_before_there_were_tasks_has_none(full: KnowledgeGraph, 
     assert hash_graph(full) == manifest["content_hash"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=often(10, 25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=edge_lists)
 def test_any_graph_comes_back_with_the_same_hash(store: Store, tmp_path: Path, edges: list[Edge]) -> None:
     graph = fill(store, edges)

@@ -24,6 +24,7 @@ from kg.store.bolt import Store
 from kg.workspace import Workspace
 from tests.conftest import empty
 from tests.exchange.records import edge_lists, fill
+from tests.repeats import often
 
 VOCABULARY = """
 [xWant]
@@ -126,7 +127,7 @@ def brought(graph: KnowledgeGraph, row: Format, path: Path, workspace: Workspace
 
 
 @pytest.mark.parametrize("name", BOTH_WAYS)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=often(6, 15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=edge_lists)
 def test_a_format_brings_back_what_it_can_hold(store: Store, tmp_path: Path, name: str, edges: list[Edge]) -> None:
     row, (fit, keep) = BOTH_WAYS[name], EXPECTED[name]
@@ -150,7 +151,7 @@ def test_a_format_brings_back_what_it_can_hold(store: Store, tmp_path: Path, nam
     assert len(found) == len(before)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=often(6, 15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=edge_lists)
 def test_drawings_hold_everything(store: Store, tmp_path: Path, edges: list[Edge]) -> None:
     graph = fill(store, edges)

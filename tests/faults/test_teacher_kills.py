@@ -1,4 +1,4 @@
-"""Killing a run of a live teacher twenty times ends with the graph of an undisturbed one, and nothing is paid twice."""
+"""Killing a run of a live teacher many times ends with the graph of an undisturbed one, and nothing is paid twice."""
 
 import random
 import sqlite3
@@ -10,10 +10,11 @@ import pytest
 
 from kg.graph.knowledge import KnowledgeGraph
 from tests import command
+from tests.repeats import often
 from tests.teacher.provider import Provider
 
 pytestmark = pytest.mark.timeout(600)
-KILLS = 20
+KILLS = often(6, 20)
 ARGUMENTS = ["ingest", "inferences", "--events", "events.txt", "--relations",
            "xWant,xNeed,xReact", "--model", "gpt-4o-mini", "--yes", "--in-flight", "8"]  # fmt: skip
 
@@ -50,7 +51,7 @@ def lost(home: Path) -> int:
     return int(number)
 
 
-def test_twenty_kills_cost_nothing(
+def test_many_kills_cost_nothing(
     provider: Provider, environment: dict[str, str], tmp_path: Path, graph: KnowledgeGraph
 ) -> None:
     events = [event.removeprefix("\ufeff") for event in provider.events[:160]]
@@ -73,7 +74,7 @@ def test_twenty_kills_cost_nothing(
         mid_run += before < len(provider.bodies)
         asked = {headers["Idempotency-Key"] for headers in provider.headers[before:]}
         assert not asked & paid, "what was kept is not asked for again"
-    assert mid_run >= 15
+    assert mid_run >= 0.75 * KILLS
     assert lost(home) > 0, "what was on its way at a kill counts for the budget"
     provider.seconds = 0
     done = command.run(arguments, environment, tmp_path, tmp_path / ".said")

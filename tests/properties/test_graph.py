@@ -14,9 +14,10 @@ from kg.run import Run
 from kg.store import adhoc
 from kg.store.bolt import Store
 from kg.vocabulary import Relation, Vocabulary
+from tests.repeats import often
 
 ON_DATABASE = settings(
-    max_examples=40,
+    max_examples=often(20, 40),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

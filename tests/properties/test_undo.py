@@ -24,6 +24,7 @@ from kg.snapshot.hashing import hash_graph
 from kg.store.bolt import Store
 from kg.vocabulary import Vocabulary
 from tests.conftest import empty
+from tests.repeats import often
 
 TRIPLES = [
     Triple("PersonX naps", "xWant", "to rest"),
@@ -456,14 +457,23 @@ class World:
         assert picture(self.graph) == self.fold.picture()
 
 
-_EXAMPLES = {"judgements": 20, "tasks": 10, "students": 20, "critics": 10, "duplicates": 10}
+_EXAMPLES = {
+    "judgements": often(8, 20),
+    "tasks": often(4, 10),
+    "students": often(8, 20),
+    "critics": often(4, 10),
+    "duplicates": often(4, 10),
+}
 _PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundle: str) -> None:
     @settings(
-        max_examples=_EXAMPLES.get(bundle, 6), deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES
+        max_examples=_EXAMPLES.get(bundle, often(3, 6)),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=_PHASES,
     )
     @given(sequence=st.lists(st.one_of(BUNDLES[bundle]), min_size=5, max_size=14), backwards=st.booleans())
     def check(sequence: list[Any], *, backwards: bool) -> None:
