@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:  # noqa: ARG001
-    """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot run as root or lacks big data.
+    """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot be root, or lacks big data or time.
 
     With KG_TEST_WITHOUT_LM set, too, it may also lack the language model that comes with pip; with
     KG_TEST_WITHOUT_BROWSER, a browser.
@@ -56,7 +56,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     reason = str(report.longrepr)
     absent = {"KG_TEST_WITHOUT_LM": HOW_TO_GET, "KG_TEST_WITHOUT_BROWSER": "no Chromium"}
-    allowed = ["root", PUBLISHED, *(word for name, word in absent.items() if os.environ.get(name))]
+    allowed = ["root", PUBLISHED, "KG_TEST_THOROUGH", *(word for name, word in absent.items() if os.environ.get(name))]
     if report.skipped and os.environ.get("KG_TEST_REQUIRE_ALL") and not any(word in reason for word in allowed):
         report.outcome = "failed"
     return report

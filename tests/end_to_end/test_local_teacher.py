@@ -36,6 +36,7 @@ from student.files import read_manifest
 from tests import command
 from tests.conftest import empty
 from tests.end_to_end.test_teachers import GEMMA, FakeEncoder, write
+from tests.repeats import only_thorough
 
 WROTE, ASKED = 60, 4
 VERBS = ("paints", "sells", "breaks", "finds", "washes", "hides", "lends", "draws")
@@ -225,6 +226,7 @@ def replies(home: Path) -> int:
 
 
 @pytest.mark.timeout(600)
+@only_thorough
 def test_a_loop_that_is_killed_while_it_writes_and_while_it_learns_ends_as_an_undisturbed_one(
     graph: KnowledgeGraph, store: Store, environment: dict[str, str], tmp_path: Path, model: Path, recorded: Path
 ) -> None:

@@ -21,6 +21,7 @@ from kg.snapshot.folder import Snapshot, open_snapshot
 from kg.workspace import Workspace
 from tests import command
 from tests.conftest import Kg
+from tests.repeats import only_thorough
 
 FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
 
@@ -93,6 +94,7 @@ def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_gr
     assert open_snapshot(new).manifest["content_hash"] == expected
 
 
+@only_thorough
 def test_an_import_that_holds_something_else_in_the_end_leaves_an_empty_graph(private: dict[str, str]) -> None:
     """As if the files had changed after they were checked."""
     home, snapshot = Workspace(Path(private["KG_HOME"])), open_snapshot(FIXTURE)

@@ -27,6 +27,7 @@ from kg.snapshot.verifying import verify
 from kg.store.bolt import Store
 from kg.workspace import Workspace, check_id
 from tests.conftest import Kg, empty
+from tests.repeats import often
 
 FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
 BAD_IDS = ["../../../../../etc", "..", ".hidden", "a/b", "", "a\n", "x" * 129, "é", "a\0", "/etc", "a b", 3, None]
@@ -313,7 +314,7 @@ def use(graph: KnowledgeGraph, workspace: Workspace) -> None:
             continue
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=often(50, 150), deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_snapshot_with_a_change_is_refused_whole_or_valid(
     store: Store, graph: KnowledgeGraph, tmp_path: Path, data: st.DataObject

@@ -108,9 +108,13 @@ def test_an_interrupt_in_a_destructor_is_not_lost(
     monkeypatch.setattr(cli, "guard", lambda: None)  # these streams are pytest's
     monkeypatch.setattr(cli, "app", works)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process of pytest-xdist ignores
     begun = time.monotonic()
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
+    try:
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stop.value.code == interrupts.STATUS
     assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
     assert time.monotonic() - begun < 10

@@ -13,7 +13,7 @@ from kg.server.server import Address
 from kg.store.bolt import Store
 from tests.conftest import empty
 from tests.faults.conftest import Loop
-from tests.repeats import often, spread
+from tests.repeats import only_thorough, spread
 
 pytestmark = pytest.mark.timeout(1800)  # a dozen runs of the loop
 
@@ -84,8 +84,9 @@ def test_a_client_that_is_killed_again_and_again_ends_with_the_same_graph(
     assert loop.picture() == undisturbed.picture
 
 
+@only_thorough
 def test_a_server_that_is_killed_is_one_line_and_costs_nothing(private: Loop, undisturbed: Undisturbed) -> None:
-    for step in ("1/7", "3/7")[-often(1, 2) :]:
+    for step in ("1/7", "3/7"):
         assert kill_in(private, step, 0.2 * undisturbed.seconds[step], "server")
         errors = private.errors.strip().splitlines()
         assert errors[-1].startswith("kg: ")

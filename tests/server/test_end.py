@@ -13,6 +13,7 @@ import pytest
 
 from kg.server.server import Server
 from tests import command
+from tests.repeats import only_thorough
 
 pytestmark = pytest.mark.timeout(900)
 DISK_MB = 1150
@@ -72,6 +73,7 @@ def test_a_server_that_dies_in_the_middle_of_a_command_is_one_sentence_and_the_n
     assert "Started the private Neo4j" in err
 
 
+@only_thorough
 def test_a_server_that_ran_out_of_memory_says_so_and_comes_back(home: Path) -> None:
     kg(home, "stats")
     hungry = "RETURN size(reduce(s = 'xxxxxxxx', i IN range(1, 28) | s + s)) AS n"
@@ -104,6 +106,7 @@ def fill(disk: Path, left_mb: int) -> Path:
     return ballast
 
 
+@only_thorough
 def test_a_full_disk_is_said_and_with_room_again_nothing_acknowledged_is_lost(disk: Path, tmp_path: Path) -> None:
     home = disk / "home"
     kg(home, "ingest", "load", str(rows(tmp_path / "few.tsv", 1_000)), "--format", "atomic2020")

@@ -21,6 +21,7 @@ from kg.server import home as neo4j_home
 from kg.server import server as server_module
 from kg.server.server import Address, Server
 from kg.store.bolt import Store
+from tests.repeats import only_thorough
 
 START = (
     "import sys; import pathlib as p; from kg.server.server import Server; print(Server(p.Path(sys.argv[1])).start())"
@@ -343,6 +344,7 @@ def test_a_lost_password_is_said_and_the_graph_stays(server: Server) -> None:
         hidden.rename(server.password_file)
 
 
+@only_thorough
 def test_a_first_start_that_was_killed_is_completed_by_the_next_one(tmp_path: Path) -> None:
     server = Server(tmp_path)
     starter = starting_process(tmp_path)

@@ -17,6 +17,7 @@ import pytest
 from kg.server.server import Server
 from kg.web.running import hosts_of
 from tests.conftest import Kg
+from tests.repeats import only_thorough
 
 pytestmark = pytest.mark.timeout(900)
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]
@@ -130,6 +131,7 @@ def test_a_missing_extra_is_a_sentence_that_says_how_to_get_it(environment: dict
         assert done.stderr == "kg: the web application is not installed: pip install 'skd-graph[web]'\n"
 
 
+@only_thorough
 def test_neo4j_that_goes_away_is_a_sentence_on_the_page_and_comes_back(jars: None, tmp_path: Path) -> None:  # noqa: ARG001
     environment = os.environ | {"KG_HOME": str(tmp_path / "home")}
     server = Server(tmp_path / "home" / "server")
