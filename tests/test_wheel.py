@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kg import __version__
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -117,3 +119,9 @@ def test_the_loop_runs_with_the_language_model_and_without(
     assert all(f"pip {asked} --quiet --python .venv" in call for call in calls)
     assert len(calls) == (1 if asked == "install" and not status else 2)
     assert (tmp_path / ".venv" / "lm").exists() == (asked == "install" and not status)
+
+
+def test_the_citation_and_the_images_name_this_version() -> None:
+    found = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    found += re.findall(r"image: skd-graph:(\S+)", (ROOT / "kubernetes.yaml").read_text(encoding="utf-8"))
+    assert found == [__version__] * 3
