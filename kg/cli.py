@@ -22,6 +22,7 @@ with interrupts.at_once():
     import critic.cli
     import ingest.cli
     import student.cli
+    import student.metrics.cli
     from kg import __version__, judge_cli
     from kg.commands import export, init, lm, query, runs, server
     from kg.errors import InputError, KGError
@@ -188,8 +189,34 @@ def evaluate_student(
     ] = None,
     encoder: student.cli.EncoderName = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Measure these outputs instead, in COMET-ATOMIC-2020's form, as its paper did. Repeatable: systems "
+            "are measured on the prefixes that all of them answer.",
+        ),
+    ] = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Their references, 'head @@ relation<TAB>tail| tail'; without it, their own."
+        ),
+    ] = None,
+    bertscore: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The model that BERTScore takes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each file of outputs.")] = False,
 ) -> None:
-    """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said."""
+    """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said.
+
+    With --outputs, measure files by BLEU, ROUGE-L, CIDEr, METEOR and BERTScore.
+    """
+    if outputs:
+        if judgements or student_id:
+            raise InputError("--outputs measures files: leave out --judgements and --student")
+        student.metrics.cli.evaluate_files(outputs, references, bert=bertscore, as_json=as_json)
+        return
+    if references or bertscore or as_json:
+        raise InputError("--references, --bertscore and --json are for --outputs FILE")
     from critic.judgements import read_judgements
     from kg.encoder import Encoder
     from kg.evaluate import evaluate
