@@ -131,9 +131,18 @@ def open_student(graph: KnowledgeGraph, workspace: Workspace, student_id: str | 
     """
     if student_id is None:
         student_id = str(graph.current_student()["id"])
+    return student_id, student_in(workspace, student_id)
+
+
+def student_in(workspace: Workspace, student_id: str) -> Student:
+    """Return a student of this workspace; no graph is needed.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
     folder = workspace.place("students", student_id)
     encoder = Encoder.described(read_manifest(folder)["encoder"], workspace.folder("embeddings"))
-    return student_id, load(folder, encoder.encode)
+    return load(folder, encoder.encode)
 
 
 def predict(

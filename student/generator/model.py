@@ -124,6 +124,24 @@ class Generator:
             best[pair] = [Prediction(tails[place], float(means[own][place])) for place in chosen]
         return [list(best[pair]) for pair in pairs]
 
+    def search(self, pairs: Sequence[tuple[str, str]], beams: int) -> list[tuple[str, list[str]]]:
+        """Return the greedy tail for each (event, relation), and up to `beams` of a beam search, best first.
+
+        These are the tails of plain searches, as published systems are measured by, and not chosen as `predict` does;
+        one may be empty, or cut at `MAX_TAIL_TOKENS`.
+
+        Raises:
+            InputError: a relation that the student was not trained on, or `beams` below 1.
+        """
+        check_request(self, [relation for _, relation in pairs], beams)
+        prompts = [self.codec.given(*pair) for pair in pairs]
+        writer, most = self._writer()
+        found = writer.beams(prompts, min(beams, most))
+        return [
+            (greedy.text, [tail.text for tail in tails])
+            for greedy, tails in zip(writer.greedy(prompts), found, strict=True)
+        ]
+
     def logprobs(self, triples: Sequence[Triple]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return the summed log-probability of each tail and its tokens with the end, both (n,); 0 tokens if too long.
 
@@ -139,12 +157,8 @@ class Generator:
 
     def _write(self, prompts: Sequence[tuple[int, ...]], count: int) -> list[list[str]]:
         """Return the candidates behind each prompt: beams, then samples, each text once."""
-        rows = self.model.get_input_embeddings().num_embeddings
-        barred = {*self.codec.special, *range(len(self.codec), rows)}  # some models have rows without a token
-        writer = Writer(
-            self.model, self.codec.tokenizer, ends=[self.codec.end], max_tokens=MAX_TAIL_TOKENS, suppressed=barred
-        )
-        width = max(1, min(count + SPARE_BEAMS, (rows - len(barred)) // 2))
+        writer, most = self._writer()
+        width = min(count + SPARE_BEAMS, most)
         found = [self._phrases(tails) for tails in writer.beams(prompts, width)]
         for number, (nucleus, temperature) in enumerate(DRAWS):
             wanting = [place for place, tails in enumerate(found) if len(tails) < count or number == 0]
@@ -154,6 +168,15 @@ class Generator:
             for place, tails in zip(wanting, drawn, strict=True):
                 found[place] |= self._phrases(tails)
         return [list(tails) for tails in found]
+
+    def _writer(self) -> tuple[Writer, int]:
+        """Return what writes tails, and the most beams that its tokens are enough for."""
+        rows = self.model.get_input_embeddings().num_embeddings
+        barred = {*self.codec.special, *range(len(self.codec), rows)}  # some models have rows without a token
+        writer = Writer(
+            self.model, self.codec.tokenizer, ends=[self.codec.end], max_tokens=MAX_TAIL_TOKENS, suppressed=barred
+        )
+        return writer, max(1, (rows - len(barred)) // 2)
 
     def _phrases(self, tails: Iterable[Tail]) -> dict[str, None]:
         """Return the texts of tails that can be given, as they will be stored, each once."""

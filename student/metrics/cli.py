@@ -1,11 +1,60 @@
-"""`kg student evaluate --outputs` on files in the published form. `kg.cli` has the command itself."""
+"""`kg student answer`, and `kg student evaluate --outputs`, of which `kg.cli` has the command itself."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from kg.errors import InputError
-from kg.terminal import say, say_json
+from kg.terminal import data, say, say_json
+from kg.workspace import Workspace
+
+_SHOWN_RELATIONS = 10
+
+
+def answer(
+    prefixes: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Lines of 'head @@ relation', a tab and references behind it or not."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the outputs go; without it, to stdout.")
+    ] = None,
+    beams: Annotated[int, typer.Option(min=1, help="Candidates for each prefix, beside the greedy tail.")] = 10,
+    student: Annotated[
+        str | None, typer.Option(metavar="ID", help="Which student; without it, the current one.")
+    ] = None,
+) -> None:
+    """Write what a student says to prefixes in COMET-ATOMIC-2020's form, which kg student evaluate --outputs reads."""
+    from kg.exchange.target import export_file
+    from kg.progress import Bar
+    from student.metrics import answering
+    from student.metrics.files import format_output, read_prefixes
+    from student.runs import open_student, student_in
+
+    asked = read_prefixes(prefixes)
+    workspace = Workspace.default()
+    if student is None:
+        from kg.graph.connection import open_graph
+
+        with open_graph(workspace) as graph:
+            _, model = open_student(graph, workspace)
+    else:
+        model = student_in(workspace, student)
+    unknown = answering.unknown_relations(model, asked)
+    total = len(asked) - sum(unknown.values())
+    with Bar(total=total, unit="prefixes", desc="answer") as bar:
+        outputs = answering.answer(model, asked, beams, bar.update)
+        lines = (format_output(output) + "\n" for output in outputs)
+        if out is None:
+            data().writelines(lines)
+        else:
+            with export_file(out) as draft, draft.open("w", encoding="utf-8") as file:
+                file.writelines(lines)
+    if unknown:
+        names = ", ".join(list(unknown)[:_SHOWN_RELATIONS])
+        say(f"{sum(unknown.values()):,} prefixes left out, of relations that it was not trained on: {names}", err=True)
 
 
 def evaluate_files(
