@@ -33,6 +33,7 @@ def train_role(
     role: str,
     kind: str = BLEND,
     splits: Splits | None = None,
+    language_model: str | None = None,
 ) -> Critic:
     """Train a critic on its role's share of the judgements; the order of judgements and triples does not matter.
 
@@ -49,13 +50,19 @@ def train_role(
         role: a name in `critic.roles`.
         kind: a name in `KINDS`.
         splits: splits of events that do not follow from their key.
+        language_model: a folder or a name on a hub, for a kind that goes by any.
 
     Raises:
+        InputError: a language model for a kind that goes by none, or one that cannot be asked.
         NotReady: too few judgements or triples; the message says which there are, and how to get others.
     """
-    verdicts = training_verdicts(judgements, role, splits, in_folds=KINDS[kind].in_folds)
+    if language_model is not None and not KINDS[kind].any_model:
+        others = " or ".join(name for name, row in KINDS.items() if row.any_model)
+        raise InputError(f"a critic of the kind {kind} asks no language model that is named; --kind {others} does")
+    known = judgements if KINDS[kind].needs_verdicts else []
+    verdicts = training_verdicts(known, role, splits, in_folds=KINDS[kind].in_folds)
     good = int(verdicts.good.sum())
-    if min(good, len(verdicts) - good) < _MIN_VERDICTS:
+    if KINDS[kind].needs_verdicts and min(good, len(verdicts) - good) < _MIN_VERDICTS:
         raise NotReady(
             f"the {role} critic needs at least {_MIN_VERDICTS} good and {_MIN_VERDICTS} bad judged triples of its half "
             f"of the training events; there are {good} and {len(verdicts) - good}; "
@@ -68,7 +75,7 @@ def train_role(
         and split_in(triple, splits) != "test"
         and (ROLES[role].all_triples or half_of(head_id(triple)) == ROLES[role].half)
     ]
-    return KINDS[kind].train(TrainingSet(verdicts, usable, vocabulary, encode, role, seed))
+    return KINDS[kind].train(TrainingSet(verdicts, usable, vocabulary, encode, role, seed, language_model))
 
 
 def load_critic(folder: Path, encode: Encode) -> Critic:

@@ -78,6 +78,13 @@ def train(
         KindName, typer.Option(help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}.")
     ] = _DEFAULT,
     encoder: EncoderName = None,
+    language_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Language model of a critic without judgements, causal or masked; without it, the one from pip.",
+        ),
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
@@ -89,8 +96,9 @@ def train(
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
         trained = train_critic(
-            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value
-        )
+            graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value,
+            language_model=language_model,
+        )  # fmt: skip
     say(*format_report(trained.report).split("\n"))
     say(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
 

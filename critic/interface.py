@@ -55,12 +55,13 @@ class TrainingSet:
     """The data that a critic is trained on, with encoder, role and seed.
 
     Attributes:
-        verdicts: judged triples, at least ten of them good and ten bad.
+        verdicts: judged triples, at least ten of them good and ten bad; none for a kind that needs none.
         corpus: the teacher's triples, whatever their quality.
         vocabulary: the relations that there may be.
         encode: the sentence encoder.
         role: a name in `critic.roles`.
         seed: same seed, same critic on the same machine.
+        language_model: the one to ask, for kinds that go by any; None is the one that comes with pip.
     """
 
     verdicts: Verdicts
@@ -69,3 +70,4 @@ class TrainingSet:
     encode: Encode
     role: str
     seed: int
+    language_model: str | None = None

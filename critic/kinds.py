@@ -30,6 +30,8 @@ class CriticKind:
         on_language_model: whether it goes by the language model that comes with pip, and so needs that installed.
         in_folds: whether no score depends on a verdict about its own event, so that the verdicts from which thresholds
             are chosen may teach, too.
+        needs_verdicts: whether it learns from verdicts at all.
+        any_model: whether it goes by any language model that is named, and by the one from pip where none is.
     """
 
     does: str
@@ -37,6 +39,8 @@ class CriticKind:
     loading: str
     on_language_model: bool = False
     in_folds: bool = False
+    needs_verdicts: bool = True
+    any_model: bool = False
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.
@@ -58,6 +62,7 @@ class CriticKind:
 
 
 BLEND, LIKELIHOOD = "blend", "likelihood"
+UNSUPERVISED, NLL, MEAN_NLL = "unsupervised", "nll", "mean-nll"
 
 KINDS: dict[str, CriticKind] = {
     BLEND: CriticKind(
@@ -71,6 +76,27 @@ KINDS: dict[str, CriticKind] = {
         "critic.likelihood.model:Likelihood.load",
         on_language_model=True,
         in_folds=True,
+    ),
+    UNSUPERVISED: CriticKind(
+        "no judgement: how much likelier head and tail make each other, by any language model",
+        "critic.unsupervised.training:train_unsupervised",
+        "critic.unsupervised.model:Unsupervised.load",
+        needs_verdicts=False,
+        any_model=True,
+    ),
+    NLL: CriticKind(
+        "no judgement: how likely its sentence is; a baseline",
+        "critic.unsupervised.training:train_nll",
+        "critic.unsupervised.model:Unsupervised.load",
+        needs_verdicts=False,
+        any_model=True,
+    ),
+    MEAN_NLL: CriticKind(
+        "no judgement: how likely a token of it is; a baseline",
+        "critic.unsupervised.training:train_mean_nll",
+        "critic.unsupervised.model:Unsupervised.load",
+        needs_verdicts=False,
+        any_model=True,
     ),
 }
 """Name to kind."""

@@ -15,6 +15,7 @@ from critic.interface import Critic, FastCritic
 from critic.kinds import BLEND, KINDS
 from critic.metrics import report
 from critic.roles import FILTER, ROLES
+from critic.unsupervised.training import models_of
 from critic.verdicts import missing, split_in, split_verdicts
 from kg import __version__, strict_json
 from kg.encoder import Encoder
@@ -22,7 +23,8 @@ from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.origins import origin_of_triples
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
-from kg.language_model.terms import GEMMA, derived, derived_field, origin_of_name, write_notice
+from kg.language_model.opening import DEFAULT, fingerprint, origin_of_model
+from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
 from kg.model import Acceptance, Judgement, Split, Triple
 from kg.run import Run, teachers_of, write_record
 from kg.workspace import Workspace, new_file, new_folder
@@ -46,6 +48,7 @@ def train_critic(
     seed: int = 0,
     role: str = FILTER,
     kind: str = BLEND,
+    language_model: str | None = None,
 ) -> TrainedCritic:
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
 
@@ -62,12 +65,14 @@ def train_critic(
         seed: of everything random.
         role: a name in `critic.roles`.
         kind: a name in `critic.kinds`.
+        language_model: a folder or a name on a hub, for a kind that goes by any.
 
     Raises:
+        InputError: a language model for a kind that goes by none, or one that cannot be asked.
         NotReady: there are no judgements or triples to learn from, too few, or only good or only bad ones.
     """
     judgements = graph.judgements()
-    if not judgements:
+    if not judgements and KINDS[kind].needs_verdicts:
         raise NotReady("there are no judgements to learn from; run kg critic import-judgements FILE")
     splits = _splits(graph, judgements)
     corpus = [
@@ -75,10 +80,14 @@ def train_critic(
     ]
     if not corpus:
         raise NotReady(_no_training_triples(graph))
-    known = [judgement for judgement in judgements if split_in(judgement.triple, splits) != "test"]
+    known = [
+        judgement
+        for judgement in judgements
+        if KINDS[kind].needs_verdicts and split_in(judgement.triple, splits) != "test"
+    ]
     annotators = sorted({judgement.annotator for judgement in known})
-    model = GEMMA if KINDS[kind].on_language_model else None
-    origin = derived(model, origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
+    models = models_of(language_model) if KINDS[kind].any_model else (DEFAULT,) if KINDS[kind].on_language_model else ()
+    origin = derived(*map(origin_of_model, models), origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
     parameters = {
         "role": role,
         "kind": kind,
@@ -87,6 +96,7 @@ def train_critic(
         "version": __version__,
         "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in known),
         "corpus": unordered_hash(map(triple_id, corpus)),
+        **({"language_models": list(map(fingerprint, models))} if KINDS[kind].any_model else {}),
         **derived_field(origin),
     }
     run = Run("train-critic", model=role, parameters=parameters)
@@ -95,8 +105,9 @@ def train_critic(
     with graph.running(run):
         if not (folder / "manifest.json").is_file():
             critic = train_role(
-                judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits
-            )
+                judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits,
+                language_model=language_model,
+            )  # fmt: skip
             with new_folder(folder) as draft:
                 critic.save(draft)
                 write_notice(draft, origin)

@@ -210,7 +210,7 @@ def _check_thresholds(thresholds: Any, recall: str) -> None:
 
 
 def check_relation(row: Row) -> None:
-    """Check the properties of a relation but for its name, which `Relation` checks."""
+    """Check the properties of a relation but for its name and its templates, which `Relation` checks."""
     for name in ("phrase", "question", "source"):
         if not isinstance(row.get(name, ""), str):
             raise InputError(f"{name} {_shown(row[name])} is not a text")

@@ -13,6 +13,7 @@ A vocabulary is a TOML file with one table a relation. Eight are shipped: `atomi
     symmetric = false               # optional
     about_person = false            # optional: the tail is a predicate of PersonX ("to rest", "tired")
     source = "our shop"             # optional
+    templates = ["{head} makes people buy {tail}"]   # optional: other sentences of a triple, for critics to ask about
 """
 
 import difflib
@@ -27,6 +28,7 @@ from typing import Any
 from kg.errors import InputError, UnknownRelation
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_SLOT = re.compile(r"\{.*?\}")
 _RESERVED = frozenset({"HEAD", "TAIL", "RELATION"})  # the graph's own relationship types
 _FILES = frozenset({"events", "chat", "seeds"})  # files of a folder of prompts, where a relation's prompt is NAME.txt
 _DEEPEST = 20  # vocabularies, each of which extends the next one
@@ -43,6 +45,7 @@ class Relation:
         symmetric: whether the triple may be read in both directions.
         about_person: whether the tail is a predicate of PersonX rather than an event of its own.
         source: where the relation was published.
+        templates: other sentences that a triple makes, with `{head}` and `{tail}` in them, each once; sorted.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Relation:
     symmetric: bool = False
     about_person: bool = False
     source: str = ""
+    templates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -63,6 +67,13 @@ class Relation:
             raise InputError(
                 f"relation name {self.name!r} is that of a file of prompts, {self.name}.txt; choose another"
             )
+        if not isinstance(self.templates, list | tuple) or not all(isinstance(one, str) for one in self.templates):
+            raise InputError(f"the templates of relation {self.name!r} are not a list of texts")
+        if bad := [one for one in self.templates if sorted(_SLOT.findall(one)) != ["{head}", "{tail}"]]:
+            raise InputError(
+                f"template {bad[0][:80]!r} of relation {self.name!r} does not have {{head}} and {{tail}}, each once"
+            )
+        object.__setattr__(self, "templates", tuple(sorted(set(self.templates))))
 
 
 class Vocabulary:

@@ -37,7 +37,9 @@ HOSTILE = [
 RELATIONS = Vocabulary(
     [
         Relation("xWant", "and then PersonX wants", "What does PersonX want?", about_person=True),
-        Relation("IsA", "is a", symmetric=True, source="ConceptNet"),
+        Relation(
+            "IsA", "is a", symmetric=True, source="ConceptNet", templates=("{head} is {tail}", "{tail}, as {head}")
+        ),
         Relation("oEffect", "so others"),
     ]
 )

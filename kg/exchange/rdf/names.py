@@ -88,6 +88,8 @@ def describe_relation(names: Names, relation: Relation) -> Iterator[Triple]:
     for field in RELATION_FIELDS:
         if (value := getattr(relation, field)) != "":
             yield Triple(node, names.node("property", field), Literal(value))
+    for template in relation.templates:
+        yield Triple(node, names.node("property", "templates"), Literal(template))
 
 
 def describe_nothing(names: Names) -> Iterator[Triple]:

@@ -204,6 +204,7 @@ class RdfGraph:
     def _relations(self) -> Iterator[Relation]:
         for node in sorted(self._subjects("rdf:Property"), key=str):
             fields = {name: value for name in RELATION_FIELDS if (value := self._property(node, name)) is not None}
+            fields["templates"] = list(self._texts(node, "templates"))
             symmetric = bool(self._one(node, term("rdf:type"), term("owl:SymmetricProperty")))
             name, phrase = self._value(node, term("skos:notation")), self._value(node, term("skos:prefLabel"))
             if name is not None and phrase is not None:

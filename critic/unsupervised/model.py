@@ -1,0 +1,103 @@
+"""The unsupervised critic: what language models say of a triple in words, made a probability by a mixture.
+
+| kind | value of a triple | source |
+|---|---|---|
+| `unsupervised` | weighted pointwise mutual information of head and tail | Davison et al. 2019 |
+| `nll` | summed log-probability of its sentence | a baseline of West et al. 2021 |
+| `mean-nll` | mean log-probability of a token of it | the other one |
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from critic.features import Floats
+from critic.interface import ABOUT, Encode
+from critic.kinds import MEAN_NLL, NLL, UNSUPERVISED
+from critic.unsupervised.likelihoods import Likelihoods
+from critic.unsupervised.mixture import Mixture
+from kg import strict_json
+from kg.errors import InputError
+from kg.model import NOTHING, Triple
+
+_FORMAT = 1  # of the saved file
+_DECIMALS = 6  # of a score
+_UNKNOWN = 0.5  # of a triple whose relation the critic does not know
+
+
+class Unsupervised:
+    """A critic that learnt from no verdict.
+
+    Attributes:
+        role: a name in `critic.roles`.
+        kind: a name in the table above.
+        weight: of the conditional log-probability, in `critic.unsupervised.mixture.WEIGHTS`; 1 for the baselines.
+    """
+
+    def __init__(self, role: str, kind: str, likelihoods: Likelihoods, weight: float, mixture: Mixture) -> None:
+        """Put a critic together; `critic.unsupervised.training` and `load` do."""
+        self.role = role
+        self.kind = kind
+        self.weight = weight
+        self._likelihoods = likelihoods
+        self._mixture = mixture
+
+    def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        """Return the probability that each triple is acceptable: (len(triples),), in [0, 1].
+
+        Raises:
+            InputError: a tail is `NOTHING`, which is a fact and no phrase; or a language model is another one.
+            NotReady: the language model is not installed.
+        """
+        if any(triple.says_nothing for triple in triples):
+            raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
+        values = values_of(self.kind, self._likelihoods.measure(triples), self.weight)
+        found = self._mixture.probabilities(values, [triple.relation for triple in triples])
+        return np.where(np.isnan(found), _UNKNOWN, found).round(_DECIMALS)
+
+    def save(self, folder: Path) -> None:
+        """Write the critic into an existing folder: one file, numbers and names only."""
+        about = {
+            "kind": self.kind, "role": self.role, "format": _FORMAT, "templates": self._likelihoods.templates,
+            "models": self._likelihoods.models, "digests": self._likelihoods.digests, "weight": self.weight,
+            "scales": self._mixture.scales, "slope": self._mixture.slope, "intercept": self._mixture.intercept,
+            "aic": self._mixture.aic,
+        }  # fmt: skip
+        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Unsupervised":  # noqa: ARG003 - the seam
+        """Open a folder that `save` wrote.
+
+        Raises:
+            InputError: the critic is damaged or of another version.
+        """
+        if about.get("format") != _FORMAT:
+            raise InputError(f"{folder} has a critic of another version; train it again")
+        try:
+            model, ranker = map(str, about["models"])
+            digest, other = map(str, about["digests"])
+            likelihoods = Likelihoods(about["templates"], (model, ranker), (digest, other))
+            scales = {str(name): (float(mean), float(spread)) for name, (mean, spread) in about["scales"].items()}
+            mixture = Mixture(scales, float(about["slope"]), float(about["intercept"]), float(about["aic"]))
+            return cls(str(about["role"]), str(about["kind"]), likelihoods, float(about["weight"]), mixture)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+
+
+def values_of(kind: str, measured: Floats, weight: float = 1.0) -> Floats:
+    """Return the value of each triple by what models said of it, as the module's table has it.
+
+    Args:
+        kind: a name in the table.
+        measured: (n, `critic.unsupervised.likelihoods.COLUMNS`).
+        weight: of the conditional log-probability.
+    """
+    conditional, marginal, _, whole, length = measured.T
+    by_kind: dict[str, Floats] = {
+        UNSUPERVISED: weight * conditional - marginal, NLL: whole, MEAN_NLL: whole / length
+    }  # fmt: skip
+    return by_kind[kind]
