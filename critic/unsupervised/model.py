@@ -1,8 +1,9 @@
 """The unsupervised critic: what language models say of a triple in words, made a probability by a mixture.
 
-| kind | value of a triple | source |
+| kind | values of a triple | source |
 |---|---|---|
 | `unsupervised` | weighted pointwise mutual information of head and tail | Davison et al. 2019 |
+| | mean log-probability of a token of one phrase with the other; cosine of both for the sentence encoder | our own |
 | `nll` | summed log-probability of its sentence | a baseline of West et al. 2021 |
 | `mean-nll` | mean log-probability of a token of it | the other one |
 """
@@ -37,13 +38,16 @@ class Unsupervised:
         weight: of the conditional log-probability, in `critic.unsupervised.mixture.WEIGHTS`; 1 for the baselines.
     """
 
-    def __init__(self, role: str, kind: str, likelihoods: Likelihoods, weight: float, mixture: Mixture) -> None:
+    def __init__(
+        self, role: str, kind: str, likelihoods: Likelihoods, weight: float, mixture: Mixture, encode: Encode
+    ) -> None:
         """Put a critic together; `critic.unsupervised.training` and `load` do."""
         self.role = role
         self.kind = kind
         self.weight = weight
         self._likelihoods = likelihoods
         self._mixture = mixture
+        self._encode = encode
 
     def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
         """Return the probability that each triple is acceptable: (len(triples),), in [0, 1].
@@ -54,7 +58,8 @@ class Unsupervised:
         """
         if any(triple.says_nothing for triple in triples):
             raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
-        values = values_of(self.kind, self._likelihoods.measure(triples), self.weight)
+        measured, like = self._likelihoods.measure(triples), similarity(self.kind, triples, self._encode)
+        values = values_of(self.kind, measured, like, self.weight)
         found = self._mixture.probabilities(values, [triple.relation for triple in triples])
         return np.where(np.isnan(found), _UNKNOWN, found).round(_DECIMALS)
 
@@ -69,8 +74,8 @@ class Unsupervised:
         (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Unsupervised":  # noqa: ARG003 - the seam
-        """Open a folder that `save` wrote.
+    def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Unsupervised":
+        """Open a folder that `save` wrote; `encode` has to be the encoder of the training.
 
         Raises:
             InputError: the critic is damaged or of another version.
@@ -81,23 +86,37 @@ class Unsupervised:
             model, ranker = map(str, about["models"])
             digest, other = map(str, about["digests"])
             likelihoods = Likelihoods(about["templates"], (model, ranker), (digest, other))
-            scales = {str(name): (float(mean), float(spread)) for name, (mean, spread) in about["scales"].items()}
+            scales = {
+                str(name): [(float(mean), float(spread)) for mean, spread in some]
+                for name, some in about["scales"].items()
+            }
             mixture = Mixture(scales, float(about["slope"]), float(about["intercept"]), float(about["aic"]))
-            return cls(str(about["role"]), str(about["kind"]), likelihoods, float(about["weight"]), mixture)
+            return cls(str(about["role"]), str(about["kind"]), likelihoods, float(about["weight"]), mixture, encode)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
 
 
-def values_of(kind: str, measured: Floats, weight: float = 1.0) -> Floats:
-    """Return the value of each triple by what models said of it, as the module's table has it.
+def values_of(kind: str, measured: Floats, like: Floats, weight: float = 1.0) -> Floats:
+    """Return the values of each triple, as the module's table has them: (n, 3) or (n, 1).
 
     Args:
         kind: a name in the table.
         measured: (n, `critic.unsupervised.likelihoods.COLUMNS`).
+        like: (n,) as `similarity` has it.
         weight: of the conditional log-probability.
     """
-    conditional, marginal, _, whole, length = measured.T
-    by_kind: dict[str, Floats] = {
-        UNSUPERVISED: weight * conditional - marginal, NLL: whole, MEAN_NLL: whole / length
-    }  # fmt: skip
-    return by_kind[kind]
+    conditional, marginal, tokens, whole, length = measured.T
+    by_kind: dict[str, Sequence[Floats]] = {
+        UNSUPERVISED: (weight * conditional - marginal, conditional / tokens, like),
+        NLL: (whole,),
+        MEAN_NLL: (whole / length,),
+    }
+    return np.column_stack(by_kind[kind])
+
+
+def similarity(kind: str, triples: Sequence[Triple], encode: Encode) -> Floats:
+    """Return the cosine of head and tail of each triple: (n,); zeros for the baselines, which do not look at it."""
+    if kind != UNSUPERVISED or not triples:
+        return np.zeros(len(triples))
+    heads, tails = (encode([getattr(triple, part) for triple in triples]) for part in ("head", "tail"))
+    return np.asarray((heads * tails).sum(axis=1), dtype=np.float64)

@@ -6,7 +6,7 @@ from critic.interface import TrainingSet
 from critic.kinds import MEAN_NLL, NLL, UNSUPERVISED
 from critic.unsupervised.likelihoods import Likelihoods
 from critic.unsupervised.mixture import Mixture, choose_weight
-from critic.unsupervised.model import Unsupervised, values_of
+from critic.unsupervised.model import Unsupervised, similarity, values_of
 from critic.unsupervised.wording import templates_of
 from kg.errors import NotReady
 from kg.language_model.masked import is_masked
@@ -51,11 +51,10 @@ def _train(given: TrainingSet, kind: str) -> Unsupervised:
         {name: templates_of(given.vocabulary[name]) for name in given.vocabulary.names}, models_of(given.language_model)
     )
     measured = likelihoods.measure(triples)
-    if kind == UNSUPERVISED:
-        weight, mixture = choose_weight(measured[:, 0], measured[:, 1], relations, given.seed)
-    else:
-        weight, mixture = 1.0, Mixture.fit(values_of(kind, measured), relations, given.seed)
-    return Unsupervised(given.role, kind, likelihoods, weight, mixture)
+    weight = choose_weight(measured[:, 0], measured[:, 1], relations, given.seed) if kind == UNSUPERVISED else 1.0
+    values = values_of(kind, measured, similarity(kind, triples, given.encode), weight)
+    mixture = Mixture.fit(values, relations, given.seed)
+    return Unsupervised(given.role, kind, likelihoods, weight, mixture, given.encode)
 
 
 def models_of(name: str | None) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
@@ -15,8 +16,8 @@ from critic.kinds import BLEND, MEAN_NLL, NLL, UNSUPERVISED
 from critic.runs import train_critic
 from critic.unsupervised import likelihoods, training
 from critic.unsupervised.likelihoods import Likelihoods, foretold, guessed, rank
-from critic.unsupervised.mixture import Mixture, choose_weight
-from critic.unsupervised.model import Unsupervised
+from critic.unsupervised.mixture import WEIGHTS, Mixture, choose_weight
+from critic.unsupervised.model import Unsupervised, values_of
 from critic.unsupervised.wording import Wording, templates_of, variants, wordings
 from kg.encoder import Encoder
 from kg.errors import InputError, NotReady
@@ -39,6 +40,12 @@ TRIPLES = [
     Triple("ferret", "AtLocation", "pet store"), Triple("the shop", "UsedFor", "a ferret"),
     Triple("old ferret", "AtLocation", "the old pet shop"), Triple("pet", "UsedFor", "the"),
 ]  # fmt: skip
+
+
+def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Embed a text by its letters."""
+    vectors = np.array([[text.count(letter) + 0.1 for letter in "aeioust"] for text in texts], dtype=np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 class Models(NamedTuple):
@@ -191,11 +198,18 @@ def test_the_most_coherent_sentence_is_the_one_that_a_direct_computation_finds(c
         assert (one.logprob, one.tokens) == (pytest.approx(totals[best], rel=1e-4), lengths[best])
 
 
+def test_a_triple_has_weighted_information_likelihood_of_a_token_and_similarity() -> None:
+    measured = np.array([[-4.0, -6.5, 2.0, -30.0, 10.0]])
+    assert values_of(UNSUPERVISED, measured, np.array([0.3]), 1.5).tolist() == [[0.5, -2.0, 0.3]]
+    assert values_of(NLL, measured, np.array([0.3])).tolist() == [[-30.0]]
+    assert values_of(MEAN_NLL, measured, np.array([0.3])).tolist() == [[-3.0]]
+
+
 def test_a_mixture_parts_two_heaps_and_a_higher_value_is_never_less_probable() -> None:
     random = np.random.default_rng(0)
     values = np.concatenate([random.normal(-2, 0.5, 300), random.normal(2, 0.5, 100)])
-    found = Mixture.fit(values, ["xWant"] * 400)
-    given = found.probabilities(values, ["xWant"] * 400)
+    found = Mixture.fit(values[:, None], ["xWant"] * 400)
+    given = found.probabilities(values[:, None], ["xWant"] * 400)
     assert ((given > 0.5) == (np.arange(400) >= 300)).all()
     assert (np.diff(given[np.argsort(values)]) >= 0).all()
 
@@ -203,35 +217,48 @@ def test_a_mixture_parts_two_heaps_and_a_higher_value_is_never_less_probable() -
 def test_values_of_each_relation_are_on_one_scale_and_a_rare_relation_is_on_that_of_all() -> None:
     values = np.concatenate([np.linspace(-1, 1, 50), np.linspace(99, 101, 50), [50.0]])
     names = ["xWant"] * 50 + ["xNeed"] * 50 + ["xAttr"]
-    found = Mixture.fit(values, names)
-    given = found.probabilities(values, names)
+    found = Mixture.fit(values[:, None], names)
+    given = found.probabilities(values[:, None], names)
     assert given[:50] == pytest.approx(given[50:100])
     assert set(found.scales) == {"xWant", "xNeed", OVERALL}
 
 
-def test_the_weight_is_the_one_whose_mixture_fits_best() -> None:
+def test_several_values_of_a_triple_are_summed_on_one_scale() -> None:
     random = np.random.default_rng(0)
-    good, noise = np.arange(400) < 200, random.normal(0, 3, 400)
-    conditional = np.where(good, 2.0, -2.0) + random.normal(0, 0.3, 400) + noise
-    weight, mixture = choose_weight(conditional, 2 * noise, ["xWant"] * 400)  # at 2 the noise cancels
-    assert weight == pytest.approx(2.0, abs=0.2)
-    given = mixture.probabilities(weight * conditional - 2 * noise, ["xWant"] * 400)
-    assert ((given > 0.5) == good).mean() > 0.98
+    good = np.arange(400) < 200
+    weak = np.where(good, 1.0, -1.0) + random.normal(0, 0.9, 400)
+    other = 1_000 * (np.where(good, 1.0, -1.0) + random.normal(0, 0.9, 400)) + 7
+    relations = ["xWant"] * 400
+
+    def found(values: Any) -> float:
+        return float(((Mixture.fit(values, relations).probabilities(values, relations) > 0.5) == good).mean())
+
+    assert found(np.column_stack([weak, other])) > 0.03 + max(found(weak[:, None]), found(other[:, None]))
+
+
+def test_the_weight_has_the_largest_criterion_of_all() -> None:
+    random = np.random.default_rng(0)
+    marginal = -random.gamma(2.0, 4.0, 400)  # lengths make it skewed
+    conditional = marginal + np.where(np.arange(400) < 200, 1.0, -1.0) + random.normal(0, 1.0, 400)
+    relations = ["xWant"] * 400
+    criteria = [Mixture.fit((one * conditional - marginal)[:, None], relations).aic for one in WEIGHTS]
+    assert choose_weight(conditional, marginal, relations) == WEIGHTS[int(np.argmax(criteria))]
+    assert min(WEIGHTS) < choose_weight(conditional, marginal, relations) < max(WEIGHTS)
 
 
 @pytest.mark.parametrize("kind", [UNSUPERVISED, NLL, MEAN_NLL])
 def test_a_critic_is_trained_saved_and_opened_without_any_verdict(kind: str, tmp_path: Path) -> None:
     corpus = [Triple(f"thing {n}", "AtLocation", f"shop {n * n}") for n in range(40)]
-    critic = train_role([], corpus, RELATIONS, None, seed=0, role="filter", kind=kind)  # type: ignore[arg-type]
+    critic = train_role([], corpus, RELATIONS, encode, seed=0, role="filter", kind=kind)
     same = train_role(
-        [Judgement(corpus[0], "me", 2)], corpus, RELATIONS, None, seed=0, role="filter", kind=kind  # type: ignore[arg-type]
+        [Judgement(corpus[0], "me", 2)], corpus, RELATIONS, encode, seed=0, role="filter", kind=kind
     )  # fmt: skip
     given = critic.score(TRIPLES)
     assert ((given >= 0) & (given <= 1)).all()
     assert len(set(given.tolist())) > 1
     assert (same.score(TRIPLES) == given).all()
     critic.save(tmp_path)
-    opened = load_critic(tmp_path, None)  # type: ignore[arg-type]
+    opened = load_critic(tmp_path, encode)
     assert isinstance(opened, Unsupervised)
     assert (opened.score(TRIPLES) == given).all()
     assert opened.score([Triple("cat", "Unknown", "dog")]) == [0.5]
@@ -242,7 +269,7 @@ def test_a_critic_is_trained_saved_and_opened_without_any_verdict(kind: str, tmp
 def test_the_baselines_are_the_likelihood_of_the_sentence_and_of_its_tokens(causal: LanguageModel) -> None:
     corpus = [Triple(f"thing {n}", "AtLocation", f"shop {n * n}") for n in range(40)]
     for kind, power in ((NLL, 0), (MEAN_NLL, 1)):
-        critic = train_role([], corpus, RELATIONS, None, seed=0, role="filter", kind=kind)  # type: ignore[arg-type]
+        critic = train_role([], corpus, RELATIONS, encode, seed=0, role="filter", kind=kind)
         ranked = rank(causal, [wordings(triple, TEMPLATES["AtLocation"]) for triple in corpus])
         values = [one.logprob / one.tokens**power for one in ranked]
         order = np.argsort(values)
@@ -254,7 +281,7 @@ def test_a_masked_model_is_told_by_its_configuration_and_asked_where_it_is_named
     assert not is_masked(str(made.causal))
     corpus = [Triple(one, "AtLocation", other) for one in WORDS[8:] for other in WORDS[10:13]]
     critic = train_role(
-        [], corpus, RELATIONS, None, seed=0, role="filter", kind=UNSUPERVISED, language_model=str(made.masked)  # type: ignore[arg-type]
+        [], corpus, RELATIONS, encode, seed=0, role="filter", kind=UNSUPERVISED, language_model=str(made.masked)
     )  # fmt: skip
     assert len(set(critic.score(TRIPLES).tolist())) > 1
     critic.save(tmp_path)
@@ -269,12 +296,12 @@ def test_a_model_that_changed_is_not_asked(made: Models) -> None:
 
 def test_only_kinds_that_go_by_any_model_take_one(made: Models) -> None:
     with pytest.raises(InputError, match="--kind unsupervised or nll or mean-nll"):
-        train_role([], TRIPLES, RELATIONS, None, seed=0, role="filter", kind=BLEND, language_model=str(made.causal))  # type: ignore[arg-type]
+        train_role([], TRIPLES, RELATIONS, encode, seed=0, role="filter", kind=BLEND, language_model=str(made.causal))
 
 
 def test_too_few_triples_are_counted() -> None:
     with pytest.raises(NotReady, match="needs 20, and there are 4"):
-        train_role([], TRIPLES, RELATIONS, None, seed=0, role="filter", kind=UNSUPERVISED)  # type: ignore[arg-type]
+        train_role([], TRIPLES, RELATIONS, encode, seed=0, role="filter", kind=UNSUPERVISED)
 
 
 def test_a_graph_without_a_verdict_gets_an_unsupervised_critic(
