@@ -13,7 +13,7 @@ from typing import Any
 from kg.errors import InputError, NotFound, NotReady
 from kg.graph import turns
 from kg.graph.knowledge import KnowledgeGraph
-from kg.graph.turns import Drawn, Task, judge_run
+from kg.graph.turns import Drawn, Said, Task, judge_run, read_turns
 from kg.model import JUDGEMENT_VALUES, clean_text
 from kg.run import SAMPLE_KIND, Run
 from kg.store import queries
@@ -140,6 +140,23 @@ def take_back(
         NotReady: the batch, or this annotator's run, is being undone.
     """
     return graph.commit(partial(turns.take_back, batch=batch, annotator=annotator, task=task, seconds=seconds))
+
+
+def turns_by(
+    graph: KnowledgeGraph, annotator: str, *, task: str | None = None, before: str | None = None, count: int = 50
+) -> list[Said]:
+    """Return what an annotator said through tasks, in batches that were not undone, the task of the last word first.
+
+    Args:
+        graph: where the tasks are.
+        annotator: their name; what others said is not looked at.
+        task: the only task that counts; None takes all.
+        before: only tasks whose last word was said before this time, as `Turn.at` has it.
+        count: most tasks returned.
+    """
+    runs = [{"batch": run["id"], "run": judge_run(run["id"], annotator).id} for run in batches(graph)]
+    rows = graph.store.read(queries.load("graph/turns_by").text, runs=runs, task=task, before=before, count=count)
+    return [Said(turns.task_in(row), (row["head_id"], row["tail_id"]), read_turns(row["said"])) for row in rows]
 
 
 def release(graph: KnowledgeGraph, task: str, annotator: str) -> None:

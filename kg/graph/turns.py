@@ -77,6 +77,20 @@ class Turn(NamedTuple):
     note: str
 
 
+class Said(NamedTuple):
+    """What one annotator said through a task.
+
+    Attributes:
+        task: the task.
+        ends: keys of its head and its tail.
+        turns: all that they said, the first thing first; the last one holds.
+    """
+
+    task: Task
+    ends: tuple[str, str]
+    turns: Sequence[Turn]
+
+
 def judge_run(batch: str, annotator: str) -> Run:
     """Return the run in which an annotator judges a batch."""
     return Run(JUDGE_KIND, dataset=batch, parameters={"annotator": annotator})

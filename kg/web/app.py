@@ -10,7 +10,20 @@ from starlette.staticfiles import StaticFiles
 
 from kg.errors import GraphChanged, InputError, KGError, NotFound, NotReady, ServerError, StoreUnavailable
 from kg.terminal import say
-from kg.web import asking, batches, browse, critics, home, judging, models, phrases, searching, students, tradeoff
+from kg.web import (
+    asking,
+    batches,
+    browse,
+    critics,
+    history,
+    home,
+    judging,
+    models,
+    phrases,
+    searching,
+    students,
+    tradeoff,
+)
 from kg.web.guard import Guard, Who
 from kg.web.pages import STATIC, refusal, sentence
 from kg.web.site import Site
@@ -36,7 +49,7 @@ def make_app(site: Site, *, hosts: Collection[str], who: Who, cookie: str = "kg"
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC))
-    pages = (home, searching, phrases, browse, asking, tradeoff, models, critics, students, judging, batches)
+    pages = (home, searching, phrases, browse, asking, tradeoff, models, critics, students, judging, history, batches)
     for page in pages:
         app.include_router(page.routes(site))
 

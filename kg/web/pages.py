@@ -4,6 +4,7 @@ A text of the graph goes through the macro `text` of `parts.html`: `kg.terminal.
 the direction of writing, and `<bdi>` keeps a text of the other direction from turning what stands beside it.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,11 @@ PAGES = (
 )
 """Paths of the pages in the navigation, with their names."""
 
-OF_ANNOTATORS = (("/judge", "Judge"),)
+OF_ANNOTATORS = (("/judge", "Judge"), ("/judge/mine", "What you said"))
 """The same for those who only judge."""
+
+_BESIDE = {"/batch": "/judge", "/batches": "/judge"}
+"""Paths of pages that belong to another one of the navigation."""
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
@@ -48,8 +52,9 @@ def render(
     """
     state = request.scope.get("state", {})
     is_owner = state.get("who") == OWNER
+    pages = PAGES if is_owner else OF_ANNOTATORS
     about = {
-        "path": request.url.path, "csrf": state.get("csrf", ""), "pages": PAGES if is_owner else OF_ANNOTATORS,
+        "here": _here(request.url.path, [path for path, _ in pages]), "csrf": state.get("csrf", ""), "pages": pages,
         "is_owner": is_owner, "reload_seconds": reload_seconds,
     }  # fmt: skip
     text = _TEMPLATES.get_template(f"{template}.html").render(**about, **values)
@@ -87,6 +92,17 @@ def ago(seconds: float) -> str:
             count = int(seconds // unit)
             return f"{count} {name}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def _here(path: str, pages: Sequence[str]) -> str:
+    """Return the page of the navigation that a path belongs to: the longest that it begins with; empty if none.
+
+    >>> _here("/judge/ask/0", ["/", "/judge"]), _here("/batch", ["/", "/judge"]), _here("/reply", ["/"])
+    ('/judge', '/judge', '')
+    """
+    path = _BESIDE.get(path, path)
+    found = (page for page in pages if path == page or (page != "/" and path.startswith(f"{page}/")))
+    return max(found, key=len, default="")
 
 
 def _since(text: str | None) -> str:

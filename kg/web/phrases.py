@@ -10,9 +10,10 @@ from starlette.responses import Response
 from kg import strict_json
 from kg.errors import NotFound
 from kg.graph.scores import ByCritic, read_thresholds
-from kg.model import JUDGEMENT_VALUES
+from kg.graph.turns import Turn, read_turns
 from kg.store.bolt import Row
 from kg.web import picture
+from kg.web.history import Word, word_of, words_of
 from kg.web.pages import render
 from kg.web.reading import Reading
 from kg.web.site import Site
@@ -21,19 +22,11 @@ _INFERENCES = 400  # edges shown of an event; ATOMIC has 10 to 60
 _TOLD = 40  # events shown from which a phrase is inferred
 _SECOND = 3  # edges of each neighbour, in each direction
 
-VERDICTS = dict(
-    zip(
-        JUDGEMENT_VALUES,
-        ("always or often", "sometimes or likely", "farfetched or never", "invalid", "unfamiliar"),
-        strict=True,
-    )
-)
-"""Values of judgements in words."""
-
 
 def routes(site: Site) -> APIRouter:
     """Return the addresses of phrases and of raw replies."""
     router = APIRouter()
+    words = words_of(site.stages.judging.verdicts)
 
     @router.get("/phrase/{key}")
     def show(request: Request, key: str) -> Response:
@@ -44,7 +37,7 @@ def routes(site: Site) -> APIRouter:
         runs = {row["id"]: row for row in reading.rows("web/runs_of", ids=sorted(_runs_in(phrase, inferences)))}
         judged: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in reading.rows("web/judgements_on", id=key):
-            judged[row["relation"], row["tail_id"]].append(row)
+            judged[row["relation"], row["tail_id"]].append(row | {"said": _said(row, words)})
         thresholds = thresholds_of(reading)
         by_relation: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for row in inferences:
@@ -53,8 +46,8 @@ def routes(site: Site) -> APIRouter:
             own = {"why": why(row, thresholds), "judged": verdicts, "replies": replies}
             by_relation[row["relation"]].append(row | own)
         return render(
-            request, "phrase", phrase=phrase, by_relation=by_relation, told=told, runs=runs, verdicts=VERDICTS,
-            most=_INFERENCES, drawn=_drawn(reading, phrase, inferences, told),
+            request, "phrase", phrase=phrase, by_relation=by_relation, told=told, runs=runs, most=_INFERENCES,
+            drawn=_drawn(reading, phrase, inferences, told),
         )  # fmt: skip
 
     @router.get("/reply")
@@ -109,6 +102,22 @@ def why(row: Mapping[str, Any], by_critic: ByCritic) -> str:
     whose = f"of {row['relation']} for who wrote it" if own else f"of {row['relation']}"
     reached = f"reaches {threshold:.3f}" if score >= threshold else f"is below {threshold:.3f}"
     return f"Critic {critic} says {score:.3f}; that {reached}, the threshold {whose}."
+
+
+def _said(row: Row, words: Mapping[int, str]) -> list[Word]:
+    """Return what the annotator of a judgement said, the word that holds first, then those before it, the newest first.
+
+    Through tasks each word has its time and its note; a verdict that came from a file has neither.
+
+    Args:
+        row: of `web/judgements_on`.
+        words: of each verdict's value.
+    """
+    turns = [turn for turn in read_turns(row["log"]) if turn.run in row["runs"]]
+    turns.sort(key=lambda turn: turn.at, reverse=True)
+    if not turns or row["runs"][-1] != turns[0].run:  # the last word came from a file
+        turns.insert(0, Turn("", "", row["value"], str(row["value"]), ""))
+    return [word_of(turn, words) for turn in turns]
 
 
 def _runs_in(phrase: Row, inferences: list[Row]) -> set[str]:

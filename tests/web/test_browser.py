@@ -34,7 +34,7 @@ PATHS = [
     "/", "/search", "/search?text=thing", "/search?text=nothing+like+that", EVENT, "/browse", "/browse?run=none&text=x",
     "/cypher", "/cypher?name=why", "/cypher?name=review&ask=1", "/cypher?cypher=RETURN+1", "/cypher?cypher=CREATE+()",
     "/tradeoff", "/tradeoff?recall=0.5", "/tradeoff/use?recall=0.5", "/models", "/models/critic/filter-1",
-    "/models/use?critic=filter-1", "/judge", "/batches", "/no-such-page",
+    "/models/use?critic=filter-1", "/judge", "/judge/mine", "/batches", "/no-such-page",
     *(f"/phrase/{phrase_id(text)}" for text in HOSTILE[:3]),
 ]  # fmt: skip
 

@@ -146,7 +146,7 @@ def test_annotators_see_their_pages_only_and_a_removed_one_none(
     draw_batch(graph, size=1, seed=5)
     for name in ("anna", "owner", "OWNER"):
         other = Browser(app, add_annotator(workspace, name))
-        for path in ("/", "/browse", "/batches", "/batch", "/search?text=a", "/judgements"):
+        for path in ("/", "/browse", "/batches", "/batch", "/search?text=a", "/judgements", "/phrase/0"):
             assert other.client.get(path).status_code == 403, (name, path)
         assert other.post("/batches", size="1", way="random", split="test", seed="0") == 403
         assert 'href="/browse"' not in other.page.text

@@ -63,7 +63,7 @@ def every_path() -> list[str]:
     return [
         "/", "/search?text=thing", path_of("PersonX does thing 2"), path_of("to xWant 2 0"), "/browse", "/cypher",
         "/cypher?name=review&ask=1", "/tradeoff?recall=0.5", "/tradeoff/use?recall=0.5", "/models",
-        "/models/critic/filter-1", "/models/use?critic=filter-1", "/judge", "/batches",
+        "/models/critic/filter-1", "/models/use?critic=filter-1", "/judge", "/judge/mine", "/batches",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-// A key presses the button that shows it; "n" goes to the note, and Escape leaves it. A form is sent once.
+// A key presses the button, or follows the link, that shows it; "n" goes to the note, and Escape leaves it. A form is sent once.
 let sent = false;
 document.addEventListener("submit", (event) => {
   if (sent) event.preventDefault();
@@ -18,7 +18,7 @@ document.addEventListener("keydown", (event) => {
     note.focus();
     return;
   }
-  const button = document.querySelector(`button[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
+  const button = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (!button) return;
   event.preventDefault();
   button.click();
