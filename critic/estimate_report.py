@@ -34,9 +34,13 @@ def _judged(found: Estimate) -> str:
     basis = {
         "all": "all are judged",
         "as told": "the judged ones are a random sample, as you say",
-        "drawn": f"{found.used:,} were drawn with known chances, as batch {found.batch}",
+        "drawn": f"{found.used:,} of {found.events:,} events were drawn with known chances, as {_batches(found)}",
     }[found.basis]
     return f"{_interval(found.judged.value, found.judged.interval)}; {basis}{f'; {found.note}' if found.note else ''}"
+
+
+def _batches(found: Estimate) -> str:
+    return f"batch{'es' if len(found.batches) > 1 else ''} {', '.join(found.batches)}"
 
 
 def _interval(value: float, interval: tuple[float, float]) -> str:

@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.draws import Drawn, find_draw, rows_of
-from critic.estimators import Powered, Share, prediction_powered, share_of
+from critic.draws import Drawn, find_draws, rows_of
+from critic.estimators import Events, Powered, Share, prediction_powered, share_of
 from critic.machines import machines_among
 from critic.verdicts import verdicts_on
 from kg.errors import InputError, NotReady
@@ -21,6 +21,7 @@ from kg.exchange.selection import Selection
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.rows import triple_of
 from kg.graph.scores import read_scores
+from kg.identity import head_id
 from kg.model import Judgement, Triple
 
 Who = Literal["people", "machines"]
@@ -43,7 +44,8 @@ class Estimate:
         used: how many of them are of the sample.
         basis: what was read: "all" of the set, a probability sample that was "drawn", a random sample "as told", "some"
             or "none".
-        batch: the batch that was drawn.
+        events: of how many events these are; intervals are by event.
+        batches: the batches that were drawn, that with the most verdicts first.
         why: why the verdicts are no estimate; empty if they are one.
         note: what may make the sample less than one.
         judged: the share by verdicts; None for "some" and "none".
@@ -64,7 +66,8 @@ class Estimate:
     good: int
     used: int
     basis: Basis
-    batch: str | None
+    events: int
+    batches: tuple[str, ...]
     why: str
     note: str
     judged: Share | None
@@ -107,7 +110,7 @@ def estimate_in(
         graph: whose edges and judgements.
         where: a Cypher condition over `head`, `r` and `tail`; None takes all edges.
         by: whose judgements count; None takes people's where they judged any of the edges, else machines'.
-        batch: the batch that is the probability sample; None finds one.
+        batch: the batch that is the probability sample; None takes all that are one together.
         at_random: whether those that are judged are as good as drawn at random, each as likely as any other.
         machines: annotators that are machines, though nothing in the graph says so.
         people: annotators that are people, whatever the graph says.
@@ -146,11 +149,11 @@ def estimate_in(
 
 
 class _Sample(NamedTuple):
-    """A sample: on what it rests, the batch, the probabilities of its triples, why it is none, what is odd about it."""
+    """A sample: on what it rests, its batches, what its triples weigh, why it is none, what is odd about it."""
 
     basis: Basis
-    batch: str | None
-    probabilities: Mapping[Triple, float]
+    batches: tuple[str, ...]
+    weights: Mapping[Triple, float]
     why: str
     note: str
 
@@ -179,25 +182,26 @@ def _sample(
     at_random: bool,
 ) -> _Sample:
     if len(judged) == edges and batch is None:
-        return _Sample("all", None, dict.fromkeys(judged, 1.0), "", "")
+        return _Sample("all", (), dict.fromkeys(judged, 1.0), "", "")
     if at_random and judged:
-        return _Sample("as told", None, dict.fromkeys(judged, len(judged) / edges), "", "")
+        return _Sample("as told", (), dict.fromkeys(judged, 1.0), "", "")
     if not judged and batch is None:
-        return _Sample("none", None, {}, "nothing is judged", "")
-    draw, why = find_draw(graph, where, edges, drawn, {*judged}, batch)
-    if draw is None:
-        return _Sample("some", None, {}, why, "")
-    return _Sample("drawn", draw.batch, draw.probabilities, "", draw.note)
+        return _Sample("none", (), {}, "nothing is judged", "")
+    draws, why = find_draws(graph, where, edges, drawn, {*judged}, batch)
+    if draws is None:
+        return _Sample("some", (), {}, why, "")
+    return _Sample("drawn", draws.batches, draws.weights, "", draws.note)
 
 
 def _estimate(
     chosen: _Set, verdicts: Mapping[Triple, bool], sample: _Sample, who: Who, others: int, critic: str | None
 ) -> Estimate:
-    used = [triple for triple in verdicts if triple in sample.probabilities]
+    used = [triple for triple in verdicts if triple in sample.weights]
     good = np.array([verdicts[triple] for triple in used], dtype=np.bool_)
-    weights = np.array([1 / sample.probabilities[triple] for triple in used])
+    weights = np.array([sample.weights[triple] for triple in used])
+    events = numbers_of([head_id(triple) for triple in used])
     accepted, unread = sum(verdicts.values()), chosen.edges - len(verdicts)
-    both, why_not = _both(chosen, used, good, weights, sample.why)
+    both, why_not = _both(chosen, used, good, weights, events, sample.why)
     return Estimate(
         edges=chosen.edges,
         who=who,
@@ -206,22 +210,28 @@ def _estimate(
         good=accepted,
         used=len(used),
         basis=sample.basis,
-        batch=sample.batch,
+        events=len({*events.tolist()}),
+        batches=sample.batches,
         why=sample.why,
         note=sample.note,
-        judged=share_of(good, weights) if used else None,
+        judged=share_of(good, weights, events) if used else None,
         bounds=(accepted / chosen.edges, (accepted + unread) / chosen.edges),
         critic=critic,
         scored=len(chosen.scores),
         mean=float(chosen.scores.mean()) if len(chosen.scores) else None,
-        off=_off(chosen, verdicts, sample.probabilities),
+        off=_off(chosen, verdicts, sample.weights),
         both=both,
         why_not_both=why_not,
     )
 
 
 def _both(
-    chosen: _Set, used: Sequence[Triple], good: NDArray[np.bool_], weights: NDArray[np.float64], why: str
+    chosen: _Set,
+    used: Sequence[Triple],
+    good: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+    events: Events,
+    why: str,
 ) -> tuple[Powered | None, str]:
     unscored = chosen.edges - len(chosen.scores)
     if why or unscored:
@@ -229,13 +239,19 @@ def _both(
             f"{unscored:,} edges have no score; run kg critic score" if len(chosen.scores) else NO_SCORES
         )
     scores = np.array([chosen.members[triple] for triple in used])
-    found = prediction_powered(good, scores, chosen.scores, weights)
+    found = prediction_powered(good, scores, chosen.scores, weights, events)
     return found, "" if found else _ALIKE
 
 
-def _off(chosen: _Set, verdicts: Mapping[Triple, bool], probabilities: Mapping[Triple, float]) -> float | None:
-    known = [t for t in verdicts if not np.isnan(chosen.members[t]) and (not probabilities or t in probabilities)]
+def _off(chosen: _Set, verdicts: Mapping[Triple, bool], weights: Mapping[Triple, float]) -> float | None:
+    known = [t for t in verdicts if not np.isnan(chosen.members[t]) and (not weights or t in weights)]
     if not known:
         return None
     errors = [chosen.members[triple] - verdicts[triple] for triple in known]
-    return float(np.average(errors, weights=[1 / probabilities.get(triple, 1.0) for triple in known]))
+    return float(np.average(errors, weights=[weights.get(triple, 1.0) for triple in known]))
+
+
+def numbers_of(names: Sequence[str]) -> Events:
+    """Return a number for each name, the same for the same name."""
+    known = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return np.array([known[name] for name in names], dtype=np.int64)

@@ -1,7 +1,8 @@
 """Estimates of a share from verdicts on a probability sample, and from these and a critic's scores of all.
 
 Weights are inverse probabilities of inclusion. Nothing is corrected for how large a part of all was drawn, so intervals
-are a little wide where that is much. They hold for triples that err by themselves; those of one event go together.
+are a little wide where that is much. Triples of one event err together, so what they add to the variance is summed by
+event (linearised, as Särndal et al. 1992, s5.5), and is never taken for less than they would add one by one.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Events = NDArray[np.int64]
+"""The number of each triple's event; triples of one event have the same."""
 
 _NORMAL = 1.959963984540054  # standard errors of a 95 % interval
 
@@ -37,23 +40,27 @@ class Powered:
     tuning: float
 
 
-def share_of(good: NDArray[np.bool_], weights: Floats) -> Share:
+def share_of(good: NDArray[np.bool_], weights: Floats, events: Events | None = None) -> Share:
     """Return the weighted share of good ones (Hájek 1971), with Wilson's interval at the effective size of the sample.
 
     The effective size is that at which a simple random sample would have the variance of the share (linearised), but
-    never more than Kish's, which does not depend on the verdicts. With equal weights both are the sample's own, and the
-    interval is Wilson's (1927), which has a width even where all verdicts are alike.
+    never more than Kish's, which does not depend on the verdicts. With equal weights and one triple of each event both
+    are the sample's own, and the interval is Wilson's (1927), which has a width even where all verdicts are alike: then
+    each event counts once, since how alike its triples are is not known.
 
     Args:
         good: (n,) verdicts, at least one.
         weights: (n,) above 0.
+        events: (n,) None takes each triple for one of an event of its own.
     """
     total = weights.sum()
     value = float(np.average(good, weights=weights))
     size = total**2 / (weights**2).sum()
-    variance = float((weights**2 * (good - value) ** 2).sum() / total**2)
+    variance = _squares(weights * (good - value), events) / total**2
     if variance > 0:
         size = min(size, value * (1 - value) / variance)
+    elif events is not None:
+        size = total**2 / _squares(weights, events)
     return Share(value, wilson(value, float(size)))
 
 
@@ -70,7 +77,11 @@ def wilson(share: float, size: float) -> tuple[float, float]:
 
 
 def prediction_powered(
-    good: NDArray[np.bool_] | Floats, scores: Floats, of_all: Floats, weights: Floats | None = None
+    good: NDArray[np.bool_] | Floats,
+    scores: Floats,
+    of_all: Floats,
+    weights: Floats | None = None,
+    events: Events | None = None,
 ) -> Powered | None:
     """Return the share of good ones among all, by verdicts on some and scores of all (PPI++, Angelopoulos et al. 2023).
 
@@ -82,6 +93,7 @@ def prediction_powered(
         scores: (n,) the scores of the same triples.
         of_all: (N,) the scores of all.
         weights: (n,) above 0; None for equal ones.
+        events: (n,) None takes each triple for one of an event of its own.
 
     Returns:
         None where there are fewer than two verdicts, or all are alike, so that their spread is not known.
@@ -98,6 +110,13 @@ def prediction_powered(
     tuning = float(np.clip(common / ((1 + few / many) * spread), 0, 1)) if spread > 0 else 0.0
     errors = own * (verdicts - tuning * scores)
     value = float(tuning * of_all.mean() + errors.mean())
-    half = _NORMAL * float(np.sqrt((tuning * of_all).var() / many + errors.var() / few))
+    variance = (tuning * of_all).var() / many + _squares(errors - errors.mean(), events) / few**2
+    half = _NORMAL * float(np.sqrt(variance))
     low, high = (min(1.0, max(0.0, end)) for end in (value - half, value + half))
     return Powered(min(1.0, max(0.0, value)), (low, high), tuning)
+
+
+def _squares(parts: Floats, events: Events | None) -> float:
+    """Return the sum of the squares of the sums by event, and at least the sum of the squares."""
+    alone = float((parts**2).sum())
+    return alone if events is None else max(alone, float((np.bincount(events, weights=parts) ** 2).sum()))

@@ -58,7 +58,7 @@ def estimate(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="The batch of tasks that is the sample, by its run or name; without it, the most judged.",
+            help="The batch of tasks that is the sample, by its run or name; without it, all batches that are one.",
         ),
     ] = None,
     at_random: Annotated[

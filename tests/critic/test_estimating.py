@@ -111,7 +111,7 @@ def test_a_batch_that_was_drawn_from_the_set_is_weighted_by_the_chance_of_each(l
     judge(loaded, [*low[::20], *high[::2], TRIPLES[1]], 2)
     judge(loaded, low[10::20], -1)
     found = estimate(loaded)
-    assert (found.basis, found.batch, found.read, found.used, found.note) == ("drawn", batch, 17, 16, "")
+    assert (found.basis, found.batches, found.read, found.used, found.note) == ("drawn", (batch,), 17, 16, "")
     assert found.judged is not None
     assert found.judged.value == pytest.approx((3 * 10 + 10 * 2) / 80)
     assert found.both is not None
@@ -159,18 +159,40 @@ def test_what_makes_a_drawn_sample_less_than_one_is_said(loaded: KnowledgeGraph)
     assert found.note in format_estimate(found)
 
 
-def test_of_several_batches_the_one_that_is_judged_most_counts(loaded: KnowledgeGraph) -> None:
+def test_several_batches_are_one_sample_and_each_counts_by_what_it_is_worth(loaded: KnowledgeGraph) -> None:
     first = draw(loaded, dict.fromkeys(TRIPLES[::8], 0.125), edges=80, where=WANTS, name="mine")
     second = draw(loaded, dict.fromkeys(TRIPLES[1::4], 0.25), edges=80, where=WANTS)
-    judge(loaded, [*TRIPLES[::8], *TRIPLES[1:30:4]], 2)
-    assert estimate(loaded).batch == first
+    other = draw(loaded, dict.fromkeys(OTHERS[::2], 0.5), edges=20, where="type(r) = 'xNeed'")
+    judge(loaded, [*TRIPLES[::8], *OTHERS[::2]], 2)
+    assert estimate(loaded).batches == (first,)
     judge(loaded, TRIPLES[1::4], -1)
-    assert estimate(loaded).batch == second
-    assert estimate(loaded, batch=first).batch == estimate(loaded, batch="mine").batch == first
+    found = estimate(loaded)
+    assert found.batches == (second, first), "those with the most verdicts first; another set's is none of it"
+    assert other not in found.batches
+    assert found.judged is not None
+    assert (found.used, found.events, found.judged.value) == (30, 30, pytest.approx(10 / 30))
+    assert f"30 of 30 events were drawn with known chances, as batches {second}, {first}" in format_estimate(found)
+    assert estimate(loaded, batch=first).batches == estimate(loaded, batch="mine").batches == (first,)
+    assert estimate(loaded, batch=first).judged.value == 1  # type: ignore[union-attr]
     third = draw(loaded, dict.fromkeys(TRIPLES[2::4], 0.25), edges=80, where=WANTS, name="mine")
     with pytest.raises(NotFound, match="2 batches are called 'mine'"):
         estimate(loaded, batch="mine")
     assert third != first
+
+
+def test_an_unequal_batch_beside_an_equal_one_is_not_what_all_verdicts_together_say(loaded: KnowledgeGraph) -> None:
+    low, high = TRIPLES[:40], TRIPLES[40:]
+    draw(loaded, {**dict.fromkeys(low[::10], 0.1), **dict.fromkeys(high, 1.0)}, edges=80, where=WANTS)
+    draw(loaded, dict.fromkeys([*low[1::5], *high[1::5]], 0.2), edges=80, where=WANTS)
+    judge(loaded, low, 2)
+    judge(loaded, high, -1)
+    found = estimate(loaded)
+    assert found.basis == "all"
+    loaded.store.run("MATCH (j:Judgement)-[:HEAD]->(h) WHERE h.text ENDS WITH ' 3' DETACH DELETE j")
+    some = estimate(loaded)
+    assert (some.basis, some.used) == ("drawn", 52)
+    assert some.judged is not None
+    assert some.judged.value == pytest.approx(0.5), "12 of 52 are good, and half of all"
 
 
 def test_those_judged_are_a_random_sample_if_the_user_says_so(loaded: KnowledgeGraph) -> None:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 from scipy.stats import binomtest
 
+from critic.draws import weights_of
 from critic.estimators import prediction_powered, share_of
 
 Floats = NDArray[np.float64]
@@ -113,3 +114,56 @@ def test_unequal_chances_are_made_good_and_intervals_hold_the_truth() -> None:
     assert held >= 0.93 * 300
     assert powered >= 0.93 * 300
     assert biased < 0.5 * 300
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_intervals_by_event_hold_the_truth_as_often_as_they_say_where_triples_of_an_event_err_together(
+    batches: int,
+) -> None:
+    """Sixty events of a world with known truth, tails that go with their event, and draws with unequal chances."""
+    truth, held, alone, both_held, values = 0.7, 0, 0, 0, []
+    rounds = 400
+    for seed in range(rounds):
+        random = np.random.default_rng(seed)
+        events = np.repeat(np.arange(60), 12)
+        leaning = random.beta(truth * 1.5, (1 - truth) * 1.5, 60)  # an intraclass correlation of 0.4
+        good = random.random(len(events)) < leaning[events]
+        scores = np.clip(0.4 + 0.3 * good + random.normal(0, 0.2, len(events)), 0, 1)
+        chances = np.where(scores > 0.6, 0.08, 0.25)  # the surer, the less often judged
+        samples = [
+            {int(place): float(chances[place]) for place in np.flatnonzero(random.random(len(events)) < chances)}
+            for _ in range(batches)
+        ]
+        weights = weights_of(samples)  # type: ignore[arg-type] # a triple is only a key there
+        used = np.array(list(weights))
+        own = np.array([*weights.values()])
+        share = share_of(good[used], own, events[used])
+        plain = share_of(good[used], own)
+        powered = prediction_powered(good[used], scores[used], scores, own, events[used])
+        assert powered is not None
+        values.append(share.value)
+        held += share.interval[0] <= truth <= share.interval[1]
+        alone += plain.interval[0] <= truth <= plain.interval[1]
+        both_held += powered.interval[0] <= truth <= powered.interval[1]
+    assert np.mean(values) == pytest.approx(truth, abs=0.01), "unequal chances do not shift it"
+    assert held / rounds > 0.925
+    assert both_held / rounds > 0.92
+    assert alone < held
+    assert batches == 1 or alone / rounds < 0.88, "as if each triple erred alone, many judged ones promise too much"
+
+
+def test_one_sample_twice_says_no_more_than_once() -> None:
+    random = np.random.default_rng(3)
+    sample = dict.fromkeys(range(80), 0.1)
+    good = random.random(80) < 0.6
+    once, twice = weights_of([sample]), weights_of([sample, sample])  # type: ignore[arg-type, list-item]
+    found = [share_of(good, np.array([*weights.values()])) for weights in (once, twice)]
+    assert found[0].value == pytest.approx(found[1].value)
+    assert found[0].interval == pytest.approx(found[1].interval)
+
+
+def test_triples_of_one_event_that_are_all_alike_count_as_one() -> None:
+    alike, one_by_one = (share_of(np.ones(12, np.bool_), np.ones(12), events)
+                         for events in (np.repeat([0, 1, 2], 4), np.arange(12)))  # fmt: skip
+    assert alike.interval[0] == pytest.approx(share_of(np.ones(3, np.bool_), np.ones(3)).interval[0])
+    assert alike.interval[0] < one_by_one.interval[0]
