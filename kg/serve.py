@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg.errors import InputError, KGError, NotReady
+from kg.errors import InputError, KGError
 from kg.graph.connection import open_graph
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.turns import Task
-from kg.model import Split
 from kg.terminal import say
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
@@ -177,24 +176,14 @@ class _Judging:
 
         return ask(task, vocabulary)
 
-    def draw(self, graph: KnowledgeGraph, *, size: int, way: str, split: Split, controls: bool, seed: int) -> str:
+    def draw(self, graph: KnowledgeGraph, **options: Any) -> str:
         """Draw a batch; see `critic.batches.draw_batch`."""
         from critic.batches import draw_batch  # noqa: PLC0415 - heavy
 
-        return draw_batch(graph, size=size, way=way, split=split, controls=controls, seed=seed).run
+        return draw_batch(graph, **options).run
 
-    def evidence(self, graph: KnowledgeGraph, run: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the estimate of what a batch was drawn from, and how far its annotators agree."""
-        from critic.agreement import agreement_in  # noqa: PLC0415 - heavy
-        from critic.agreement_report import format_agreement  # noqa: PLC0415
-        from critic.estimate_report import format_estimate  # noqa: PLC0415
-        from critic.estimating import estimate_in  # noqa: PLC0415
+    def evidence(self, graph: KnowledgeGraph, run: Mapping[str, Any]) -> Any:
+        """Return what the verdicts on a batch say; see `critic.evidence.evidence_of`."""
+        from critic.evidence import evidence_of  # noqa: PLC0415 - heavy
 
-        about = json.loads(run.get("parameters") or "{}")
-        conditions = [f"head.split = '{about['split']}'", *filter(None, [about.get("where")])]
-        where = " AND ".join(f"({condition})" for condition in conditions)
-        try:
-            agreement = format_agreement(agreement_in(graph, where=where)[0])
-        except NotReady as error:  # nobody has judged
-            agreement = f"{error}."
-        return {"edges": format_estimate(estimate_in(graph, where=where)[0]), "agreement": agreement}
+        return evidence_of(graph, run)

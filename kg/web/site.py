@@ -45,11 +45,22 @@ class Judging(Protocol):
     def ask(self, task: Task, vocabulary: Vocabulary) -> Any:
         """Return a task as an annotator sees it: `head`, `question`, `tail` and `sentence`."""
 
-    def draw(self, graph: KnowledgeGraph, *, size: int, way: str, split: Split, controls: bool, seed: int) -> str:
+    def draw(
+        self,
+        graph: KnowledgeGraph,
+        *,
+        size: int,
+        way: str,
+        split: Split,
+        per_triple: int,
+        controls: bool,
+        seed: int,
+        name: str | None,
+    ) -> str:
         """Draw a batch of tasks; return the id of its run."""
 
-    def evidence(self, graph: KnowledgeGraph, run: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return what the verdicts on a batch say, as text: of its `edges` and of its annotators' `agreement`."""
+    def evidence(self, graph: KnowledgeGraph, run: Mapping[str, Any]) -> Any:
+        """Return what the verdicts on a batch say, as a `critic.evidence.Evidence`."""
 
 
 @dataclass(frozen=True, slots=True)

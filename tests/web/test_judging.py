@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,7 @@ from kg.web.guard import Guard, owner_and
 from kg.web.site import Site
 from kg.workspace import Workspace
 from tests.web.conftest import HOST, HOSTILE, TOKEN
+from tests.web.test_pages import Page
 
 pytestmark = pytest.mark.usefixtures("filled")
 
@@ -210,15 +212,92 @@ def test_many_at_once_lose_nothing_and_share_each_triple_as_wanted(
 def test_the_owner_draws_judges_and_sees_what_the_verdicts_say(graph: KnowledgeGraph, app: Guard, site: Site) -> None:
     owner = Browser(app, TOKEN)
     assert owner.client.get("/batches").status_code == 200
-    assert owner.post("/batches", size="4", way="random", split="test", seed="3", controls="1") == 200
+    draw = {
+        "size": "4",
+        "way": "random",
+        "split": "test",
+        "seed": "3",
+        "controls": "1",
+        "each": "1",
+        "name": "first <b>",
+    }
+    assert owner.post("/batches", **draw) == 200
     batch = parse_qs(urlsplit(str(owner.page.url)).query)["id"][0]
-    before = owner.page.text
-    assert "from judgements" in before
+    before = told(owner, batch)
+    assert "first <b>" in before
+    assert "What is judged" in before or "of machines" in before or "verdicts of people" in before
+    owner.page = owner.client.get("/batch", params={"id": batch})
     assert owner.post("/judge/next", batch=batch) == 200
+    shares, count = [], 0
     while "/judge/ask/" in str(owner.page.url):
-        owner.say("1")
+        owner.say("1" if count % 2 else "4")
+        count += 1
+        if count in (2, 4):
+            asked = owner.page
+            shares.append(re.findall(r"verdicts (\d+\.\d) %", told(owner, batch)))
+            owner.page = asked
     assert said_by(graph, site.stages.judging.owner)
-    page = owner.client.get("/batch", params={"id": batch}).text
-    assert page.split("from judgements")[1] != before.split("from judgements")[1], "people outrank what was there"
-    for wrong in ({"size": "0"}, {"size": "x"}, {"way": "best"}, {"split": "all"}, {"seed": ""}):
+    assert shares[0] != shares[1], "the estimate changes as verdicts come"
+    assert '<button class="main">Judge</button>' not in owner.client.get("/batch", params={"id": batch}).text
+    text = told(owner, batch)
+    assert re.search(r"of people about \d events.*\d verdicts? on this batch ago it was", text)
+    assert "The estimate as verdicts came" in text
+    assert "<pre" not in owner.page.text
+    for wrong in (
+        {"size": "0"}, {"size": "x"}, {"way": "best"}, {"split": "all"}, {"seed": ""}, {"each": "0"}, {"each": "21"},
+        {"name": "x" * 65}, {"name": "a\x1b[2J"}, {"seed": "9" * 5000},
+    ):  # fmt: skip
+        owner.page = owner.client.get("/batches")
         assert owner.post("/batches", **({"size": "4", "way": "random", "split": "test", "seed": "3"} | wrong)) == 400
+
+
+def test_agreement_of_two_people_is_a_table_with_its_meaning(
+    graph: KnowledgeGraph, app: Guard, workspace: Workspace
+) -> None:
+    batch = draw_batch(graph, size=8, per_triple=2, seed=31).run
+    for name, keys in (("anna", "12341234"), ("<i>bert", "11441144")):
+        person = Browser(app, add_annotator(workspace, name))
+        person.post("/judge/next", batch=batch)
+        for key in keys:
+            person.say(key)
+    owner = Browser(app, TOKEN)
+    text = told(owner, batch)
+    assert re.search(r"3 annotators judged \d+ of these edges, two or more of them \d+\. They agree", text), text
+    assert re.search(r"Krippendorff's alpha, accepted or not -?[01]\.\d\d", text)
+    assert re.search(r"<i>bert 8 0 [+-][01]\.\d\d", text)
+    assert "<i>bert" not in owner.page.text, "escaped"
+
+
+def test_a_batch_that_was_chosen_says_that_it_is_no_estimate(graph: KnowledgeGraph, app: Guard) -> None:
+    owner = Browser(app, TOKEN)
+    batch = draw_batch(graph, size=3, way="uncertain").run
+    text = told(owner, batch)
+    assert "chosen, not drawn by chance" in text
+    assert "between" in text
+
+
+@pytest.mark.parametrize("about", [
+    "{}", '{"split": "all"}', '{"split": "test", "where": "true) OR (true"}', '{"split": "test", "where": 5}',
+    '{"split": "test", "where": "true) SET r.score = 1 //"}',
+])  # fmt: skip
+def test_a_batch_of_elsewhere_with_an_odd_condition_is_a_sentence(
+    graph: KnowledgeGraph, app: Guard, about: str
+) -> None:
+    batch = draw_batch(graph, size=3, seed=33).run
+    graph.store.run("MATCH (n:Run {id: $id}) SET n.parameters = $about", id=batch, about=about)
+    owner = Browser(app, TOKEN)
+    text = told(owner, batch)
+    assert "How good the edges are" not in text
+    assert "Traceback" not in text
+    assert "nobody foresaw" not in text
+
+
+def told(owner: Browser, batch: str) -> str:
+    """What the page of a batch says once all is counted."""
+    for _ in range(100):
+        owner.page = owner.client.get("/batch", params={"id": batch})
+        assert owner.page.status_code == 200, owner.page.text
+        if "being" not in (text := " ".join(Page(owner.page.text).text.split())):
+            return text
+        time.sleep(0.1)
+    raise AssertionError("it is being counted for ever")
