@@ -107,6 +107,29 @@ def thresholds_by_teacher(
     return found
 
 
+def recall_of(scores: ArrayLike, good: ArrayLike, threshold: float) -> float:
+    """Return the share of the good triples whose score reaches a threshold, in (0, 1], to four digits.
+
+    Args:
+        scores: (n,) in [0, 1].
+        good: (n,) booleans.
+        threshold: in [0, 1].
+
+    Raises:
+        InputError: the threshold is out of its range, or none of the good triples reaches it.
+        NotReady: no triple is good.
+
+    >>> recall_of([0.9, 0.8, 0.4], [True, True, False], 0.85)
+    0.5
+    """
+    values, is_good = _checked(scores, good, [""] * np.size(scores))
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold {threshold} is not in [0, 1]")
+    if not (values[is_good] >= threshold).any():
+        raise InputError(f"no good triple of a validation event has a score of {threshold:g}; choose a lower one")
+    return max(1e-4, round(float((values[is_good] >= threshold).mean()), 4))
+
+
 def _drawn(good_scores: NDArray[np.float64], recall: float, prior: float | None) -> float:
     """Return the threshold of some scores, drawn towards another one the more, the fewer they are."""
     own = _quantile(good_scores, recall)

@@ -106,6 +106,10 @@ def train(
 @app.command()
 def calibrate(
     recall: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the good triples to keep.")] = 0.8,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="One smallest score for all relations, in place of those of a recall."),
+    ] = None,
 ) -> None:
     """Choose the thresholds that keep a share of the good triples, on the validation events."""
     from critic.runs import calibrate_critic
@@ -115,10 +119,10 @@ def calibrate(
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
         with Bar(unit="edges", desc="accept") as bar:
-            acceptance = calibrate_critic(graph, workspace, recall=recall, progress=bar.update)
+            acceptance = calibrate_critic(graph, workspace, recall=recall, threshold=threshold, progress=bar.update)
         accepted = graph.statistics()["accepted"]
     say(*_shown(acceptance))
-    say(f"Acceptance {acceptance.id} for recall {recall:g}; {accepted:,} edges are accepted")
+    say(f"Acceptance {acceptance.id} for recall {acceptance.recall:g}; {accepted:,} edges are accepted")
 
 
 def _shown(acceptance: Acceptance) -> list[str]:

@@ -16,13 +16,15 @@ from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.rows import EdgeRow, triple_of
 from kg.graph.scores import read_scores, thresholds_in
-from kg.model import Split, Triple
+from kg.model import Acceptance, Split, Triple
 
 Origins = Mapping[str, str]
 """Id of a run to the name of its origin; several runs may be one origin's."""
 
 
-def by_recall(graph: KnowledgeGraph, verdicts: Mapping[Triple, bool], origins: Origins) -> list[dict[str, Any]]:
+def by_recall(
+    graph: KnowledgeGraph, verdicts: Mapping[Triple, bool], origins: Origins, acceptance: Acceptance | None = None
+) -> list[dict[str, Any]]:
     """Return how much of each origin's edges the current critic accepts at each recall, and how good that is.
 
     This is table 4 of West et al. 2021. An edge that several wrote counts for each of them.
@@ -31,6 +33,7 @@ def by_recall(graph: KnowledgeGraph, verdicts: Mapping[Triple, bool], origins: O
         graph: whose edges of all splits count, but for those that students alone predicted.
         verdicts: whether a triple is acceptable, of test events.
         origins: of the runs that count.
+        acceptance: the thresholds; None takes the current ones.
 
     Returns:
         For each origin, by name, a row for everything and one for each calibrated recall, the highest first: `origin`,
@@ -40,7 +43,7 @@ def by_recall(graph: KnowledgeGraph, verdicts: Mapping[Triple, bool], origins: O
     """
     try:
         critic = str(graph.current_critic()["id"])
-        acceptance = graph.current_acceptance(critic)
+        acceptance = acceptance or graph.current_acceptance(critic)
     except NotReady:
         return []
     runs = graph.runs()

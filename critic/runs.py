@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.acceptance import thresholds_by_recall, thresholds_by_teacher
+from critic.acceptance import recall_of, thresholds_by_recall, thresholds_by_teacher
 from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic, FastCritic
 from critic.kinds import BLEND, KINDS
@@ -25,7 +25,7 @@ from kg.graph.origins import origin_of_triples
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
 from kg.language_model.opening import DEFAULT, fingerprint, origin_of_model
 from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
-from kg.model import Acceptance, Judgement, Split, Triple
+from kg.model import OVERALL, Acceptance, Judgement, Split, Triple
 from kg.run import Run, teachers_of, write_record
 from kg.workspace import Workspace, new_file, new_folder
 
@@ -143,14 +143,50 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
 
 
 def calibrate_critic(
-    graph: KnowledgeGraph, workspace: Workspace, *, recall: float = 0.8, progress: Progress = lambda _: None
+    graph: KnowledgeGraph,
+    workspace: Workspace,
+    *,
+    recall: float = 0.8,
+    threshold: float | None = None,
+    progress: Progress = lambda _: None,
 ) -> Acceptance:
     """Choose the thresholds of the current critic on the judgements of validation events, and accept by them.
 
     There are some for each teacher with enough of these (`critic.acceptance`), and the overall ones.
 
+    Args:
+        graph: whose edges are accepted.
+        workspace: where the critic is.
+        recall: share of the good triples to keep, in (0, 1].
+        threshold: as of `choose_acceptance`.
+        progress: called with numbers of edges.
+
     Raises:
         NotReady: no critic, or no good triple among the judged ones of validation events.
+        InputError: the threshold is out of [0, 1], or no good triple reaches it.
+    """
+    acceptance, run, rows = choose_acceptance(graph, workspace, recall=recall, threshold=threshold)
+    with graph.running(run):
+        graph.record_acceptance(acceptance, progress, run=run.id, rows=rows)
+        graph.finish(run, offered=rows)
+    write_record(workspace.folder("runs", run.id), run, {"offered": rows})
+    return acceptance
+
+
+def choose_acceptance(
+    graph: KnowledgeGraph, workspace: Workspace, *, recall: float = 0.8, threshold: float | None = None
+) -> tuple[Acceptance, Run, int]:
+    """Return the acceptance that `calibrate_critic` would write, with its run and the number of verdicts behind it.
+
+    Args:
+        graph: whose judgements.
+        workspace: where the critic is.
+        recall: share of the good triples to keep, in (0, 1].
+        threshold: one smallest score for all relations and teachers, in [0, 1], in place of those of a recall; the
+            acceptance's recall is then the share of the good triples that reach it.
+
+    Raises:
+        NotReady, InputError: as `calibrate_critic`.
     """
     critic_id, critic = open_critic(graph, workspace)
     judgements = graph.judgements()
@@ -161,17 +197,20 @@ def calibrate_critic(
             "no triple of a validation event is judged, so no threshold can be chosen; "
             f"{missing(judgements, splits, 'validation')}"
         )
-    judged = critic.score(verdicts.triples), verdicts.good, verdicts.relations
+    scores = critic.score(verdicts.triples)
+    if threshold is not None:
+        recall = recall_of(scores, verdicts.good, threshold)
+    judged = scores, verdicts.good, verdicts.relations
     thresholds = thresholds_by_recall(*judged, recall)
     teachers = thresholds_by_teacher(*judged, _writers(graph, verdicts.triples), recall)
     parameters = {"recall": recall, "thresholds": thresholds, **({"teachers": teachers} if teachers else {})}
+    if threshold is not None:
+        parameters["threshold"] = threshold
+        for own in (thresholds, *teachers.values()):
+            own[f"{recall:g}"] = {OVERALL: threshold}
     run = Run("calibrate", model=critic_id, parameters=parameters)
     acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds, teachers)
-    with graph.running(run):
-        graph.record_acceptance(acceptance, progress, run=run.id, rows=len(verdicts.triples))
-        graph.finish(run, offered=len(verdicts.triples))
-    write_record(workspace.folder("runs", run.id), run, {"offered": len(verdicts.triples)})
-    return acceptance
+    return acceptance, run, len(verdicts.triples)
 
 
 def _writers(graph: KnowledgeGraph, triples: Sequence[Triple]) -> list[set[str]]:

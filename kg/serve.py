@@ -12,6 +12,7 @@ from kg.errors import InputError, KGError
 from kg.graph.connection import open_graph
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.turns import Task
+from kg.model import Acceptance
 from kg.terminal import say
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
@@ -77,9 +78,22 @@ def stages_of(workspace: Workspace) -> Any:
         with open_graph(workspace) as graph:
             return calibrate_critic(graph, workspace, recall=recall).id
 
+    def accept_from(threshold: float) -> str:
+        from critic.runs import calibrate_critic  # noqa: PLC0415 - heavy
+
+        with open_graph(workspace) as graph:
+            return calibrate_critic(graph, workspace, threshold=threshold).id
+
+    def choose(graph: KnowledgeGraph, **wish: float) -> Acceptance:
+        from critic.runs import choose_acceptance  # noqa: PLC0415 - heavy
+
+        return choose_acceptance(graph, workspace, **wish)[0]
+
     return Stages(
         by_recall=_by_recall,
         calibrate=calibrate,
+        accept_from=accept_from,
+        choose=choose,
         compare=_compare,
         curves=_curves,
         critic_files=lambda: _files(workspace.place("critics"), "manifest", "report"),
@@ -95,17 +109,25 @@ def _annotator(workspace: Workspace, token: str) -> str | None:
     return annotator_of(workspace, token)
 
 
-def _by_recall(graph: KnowledgeGraph) -> Sequence[Mapping[str, Any]]:
-    from critic.filtering import by_recall  # noqa: PLC0415 - heavy
+def _by_recall(graph: KnowledgeGraph, acceptance: Acceptance | None = None) -> Sequence[Mapping[str, Any]]:
+    from critic.estimators import wilson  # noqa: PLC0415 - heavy
+    from critic.filtering import by_recall  # noqa: PLC0415
+    from critic.machines import machines_among  # noqa: PLC0415
     from critic.verdicts import split_verdicts  # noqa: PLC0415
     from kg.entrants import names_of_teachers  # noqa: PLC0415
     from kg.identity import head_id  # noqa: PLC0415
 
     judgements = graph.judgements()
     splits = graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
-    found = split_verdicts(judgements, "test", splits)
+    machines = machines_among(graph)
+    people = split_verdicts([one for one in judgements if one.annotator not in machines], "test", splits)
+    found = people if people.triples else split_verdicts(judgements, "test", splits)
     verdicts = dict(zip(found.triples, map(bool, found.good), strict=True))
-    return by_recall(graph, verdicts, names_of_teachers(graph.runs()))
+    who = "people" if people.triples else "machines"
+    return [
+        row | {"who": who, "interval": wilson(row["good"] / row["judged"], row["judged"]) if row["judged"] else None}
+        for row in by_recall(graph, verdicts, names_of_teachers(graph.runs()), acceptance)
+    ]
 
 
 def _compare(graph: KnowledgeGraph, one: str, other: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.turns import Task
-from kg.model import Split
+from kg.model import Acceptance, Split
 from kg.vocabulary import Vocabulary
 from kg.web.kept import Kept
 from kg.web.link import Link
@@ -68,8 +68,11 @@ class Stages:
     """What the pages need of the stages, which this package does not know; `kg.serve` hands it over.
 
     Attributes:
-        by_recall: a graph to the rows of `critic.filtering.by_recall`.
+        by_recall: a graph, and an acceptance for another than the current one, to the rows of
+            `critic.filtering.by_recall`, with `who` judged, and the 95 % `interval` of the share that is good.
         calibrate: chooses and writes the thresholds of the current critic for a recall; returns the acceptance's id.
+        accept_from: the same for one smallest score.
+        choose: a graph, and a `recall` or a `threshold`, to the acceptance that these two would write.
         compare: a graph and two critics to a `critic.comparison.Comparison`.
         curves: a graph and a critic to `critic.curves.curves`.
         critic_files: the `manifest` and `report` of each critic of this workspace, by id; judges are among them.
@@ -78,8 +81,10 @@ class Stages:
         judging: what judging needs.
     """
 
-    by_recall: Callable[[KnowledgeGraph], Sequence[Mapping[str, Any]]]
+    by_recall: Callable[..., Sequence[Mapping[str, Any]]]
     calibrate: Callable[[float], str]
+    accept_from: Callable[[float], str]
+    choose: Callable[..., Acceptance]
     compare: Callable[[KnowledgeGraph, str, str], Any]
     curves: Callable[[KnowledgeGraph, str], Mapping[str, Any]]
     critic_files: Callable[[], Mapping[str, Mapping[str, Any]]]

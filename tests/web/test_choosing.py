@@ -81,8 +81,11 @@ def chooser(taught: tuple[KnowledgeGraph, Workspace]) -> Iterator[TestClient]:
     def calibrate(recall: float) -> str:  # kg.serve opens the graph of the environment, which is another one here
         return calibrate_critic(graph, workspace, recall=recall).id
 
+    def accept_from(threshold: float) -> str:
+        return calibrate_critic(graph, workspace, threshold=threshold).id
+
     with Link(opening) as link:
-        site = Site(link, replace(stages_of(workspace), calibrate=calibrate))
+        site = Site(link, replace(stages_of(workspace), calibrate=calibrate, accept_from=accept_from))
         app = make_app(site, hosts={HOST}, who=owner_and(TOKEN, lambda _: None))
         client = TestClient(app, base_url=ORIGIN, raise_server_exceptions=False)
         client.get("/", params={"token": TOKEN})
@@ -132,14 +135,69 @@ def test_the_edges_that_would_change_sides_are_read_before(chooser: TestClient) 
     assert "What would change" not in opened(chooser, "/tradeoff").text
 
 
-@pytest.mark.parametrize("recall", ["0.55", "x", "2", "nan", "<script>"])
-def test_a_recall_that_was_not_calibrated_is_a_sentence(recall: str, chooser: TestClient) -> None:
+@pytest.mark.parametrize(("given", "row"), [({"recall": "0.37"}, "0.37"), ({"threshold": "0.5"}, None)])
+def test_any_recall_and_any_score_can_be_looked_at_and_used(
+    given: dict[str, str], row: str | None, chooser: TestClient, taught: tuple[KnowledgeGraph, Workspace]
+) -> None:
+    graph, _ = taught
+    before, watermark = accepted(graph), graph.watermark()
+    ((kind, value),) = given.items()
+    path = f"/tradeoff?{kind}={value}"
+    for _ in range(100):
+        page = opened(chooser, path)
+        if found := re.search(r"([\d,]+) edges more would be accepted, ([\d,]+) would be no longer", page.text):
+            break
+        time.sleep(0.2)
+    assert found, page.text
+    more, fewer = (int(number) for number in found.groups())
+    assert fewer or more
+    assert re.search("[✗✓] (not )?accepted", page.text.split("What would change")[1])
+    text = " ".join(page.text.split())
+    assert re.search(r"teacher: \d+ of 360 edges pass \(\d.*of 100 good ones about \d+ pass", text), text
+    assert re.search(r"Of 100 that pass about \d+ are good \(\d.* to \d.* %, from \d+ verdicts of people", text), text
+    assert not row or re.search(rf"teacher {row} \d+", text), "the table has its row"
+    assert "Use " in Page(chooser.get("/tradeoff/use", params=given).text).text
+    assert graph.watermark() == watermark, "looking and being asked changes nothing"
+    post(chooser, "/tradeoff/use", **given)
+    after = accepted(graph)
+    assert (len(after - before), len(before - after)) == (more, fewer), "using does what was shown"
+    chosen = graph.current_acceptance(graph.current_critic()["id"])
+    assert row is None or chosen.recall == float(row)
+    if kind == "threshold":
+        assert {chosen.threshold(relation) for relation in ("xWant", "xReact")} == {0.5}
+        assert after == {edge.triple for edge in graph.edges() if edge.score is not None and edge.score >= 0.5}
+    assert opened(chooser, "/tradeoff").text.count("(now)") == 1
+    run = next(run for run in graph.runs() if run["kind"] == "calibrate" and run["status"] == "finished")
+    graph.undo(run["id"])
+    assert accepted(graph) == before
+
+
+@pytest.mark.parametrize(("kind", "value"), [
+    ("recall", "x"), ("recall", "2"), ("recall", "0"), ("recall", "-1"), ("recall", "nan"), ("recall", "inf"),
+    ("recall", "<script>"), ("recall", "9" * 5000), ("threshold", "1.1"), ("threshold", "nan"), ("threshold", "-0.1"),
+    ("threshold", "'"),
+])  # fmt: skip
+def test_what_is_no_recall_and_no_score_is_a_sentence(kind: str, value: str, chooser: TestClient) -> None:
     for answer in (
-        chooser.get("/tradeoff", params={"recall": recall}),
-        chooser.post("/tradeoff/use", data={"csrf": csrf_of(chooser), "recall": recall}, headers={"origin": ORIGIN}),
-    ):
+        chooser.get("/tradeoff", params={kind: value}), chooser.get("/tradeoff/use", params={kind: value}),
+        chooser.post("/tradeoff/use", data={"csrf": csrf_of(chooser), kind: value}, headers={"origin": ORIGIN}),
+    ):  # fmt: skip
         assert answer.status_code == 400
-        assert "is not one of 0.5" in answer.text
+        assert "is not a number from" in answer.text
+        assert "<script>" not in answer.text.split("<main")[1]
+
+
+def test_a_score_that_no_good_triple_reaches_is_a_sentence_and_accepts_nothing_new(
+    chooser: TestClient, taught: tuple[KnowledgeGraph, Workspace]
+) -> None:
+    graph, _ = taught
+    before = accepted(graph)
+    assert "no good triple of a validation event has a score of 1" in opened(chooser, "/tradeoff?threshold=1").text
+    answer = chooser.post(
+        "/tradeoff/use", data={"csrf": csrf_of(chooser), "threshold": "1"}, headers={"origin": ORIGIN}
+    )
+    assert answer.status_code == 400
+    assert accepted(graph) == before
 
 
 def test_critics_have_their_measures_and_curves(chooser: TestClient, taught: tuple[KnowledgeGraph, Workspace]) -> None:
