@@ -8,6 +8,7 @@ published format (`critic.published`), or an annotation tool's file (`critic.lab
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from critic.labelling import FORMATS as LABELLING
 from critic.labelling import LANGUAGES, guess_labelling, read_labelling, write_labelling
@@ -24,6 +25,14 @@ from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 
 _COLUMNS = ("head", "relation", "tail", "value")
+
+
+class RejectedRows(Protocol):
+    """Where rows go that cannot be used, such as a `RejectedFile`."""
+
+    def add(self, rejected: Rejected) -> None:
+        """Take a row."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +55,13 @@ def import_judgements(graph: KnowledgeGraph, workspace: Workspace, path: Path, l
         InputError: the file cannot be read, or not one of its rows can.
         NotReady: the graph knows no relation yet.
     """
-    first = next((line.text for line in read_lines(path) if isinstance(line, Line)), "")
-    labelling = guess_labelling(first)
-    if (format_name := guess_format(first)) in VOCABULARIES:
-        graph.add_vocabulary(Vocabulary.load(VOCABULARIES[format_name]))
+    if (own := vocabulary_of(path)) is not None:
+        graph.add_vocabulary(own)
     vocabulary = graph.vocabulary()
     run = Run("judgements", dataset=path.name, parameters={"sha256": file_hash(path), "lang": lang})
     folder = workspace.folder("runs", run.id)
     with RejectedFile(folder / "rejected.jsonl") as rejected:
-        if format_name in VOCABULARIES or labelling:
-            rows = list(
-                read_labelling(path, labelling, vocabulary, lang)
-                if labelling
-                else read_published(read_lines(path), format_name, vocabulary, lang)
-            )
-            judgements = [row for row in rows if isinstance(row, Judgement)]
-            for row in rows:
-                if isinstance(row, Rejected):
-                    rejected.add(row)
-        else:
-            judgements = list(read_judgements(path, vocabulary, lang, rejected))
+        judgements = list(read_file(path, vocabulary, lang, rejected))
         if not judgements and rejected.first:
             raise InputError(f"no row of {path} is a judgement; line {rejected.first.line}: {rejected.first.reason}")
     with graph.running(run):
@@ -95,8 +91,44 @@ def export_judgements(graph: KnowledgeGraph, path: Path, format_name: str) -> in
     return write_judgements(judgements, path)
 
 
+def vocabulary_of(path: Path) -> Vocabulary | None:
+    """Return the vocabulary that a published data set brings; None for any other file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    name = VOCABULARIES.get(guess_format(_first(path)))
+    return None if name is None else Vocabulary.load(name)
+
+
+def read_file(path: Path, vocabulary: Vocabulary, lang: str, rejected: RejectedRows) -> Iterator[Judgement]:
+    """Yield the judgements of a file of any of the formats, told by its first line; bad rows go to `rejected`.
+
+    Raises:
+        InputError: the file cannot be read, or its header lacks a column.
+    """
+    first = _first(path)
+    format_name, labelling = guess_format(first), guess_labelling(first)
+    if format_name not in VOCABULARIES and not labelling:
+        yield from read_judgements(path, vocabulary, lang, rejected)
+        return
+    for row in (
+        read_labelling(path, labelling, vocabulary, lang)
+        if labelling
+        else read_published(read_lines(path), format_name, vocabulary, lang)
+    ):
+        if isinstance(row, Judgement):
+            yield row
+        else:
+            rejected.add(row)
+
+
+def _first(path: Path) -> str:
+    return next((line.text for line in read_lines(path) if isinstance(line, Line)), "")
+
+
 def read_judgements(
-    path: Path, vocabulary: Vocabulary, lang: str = "en", rejected: RejectedFile | None = None
+    path: Path, vocabulary: Vocabulary, lang: str = "en", rejected: RejectedRows | None = None
 ) -> Iterator[Judgement]:
     """Yield the judgements of a file; bad rows go to `rejected`, or are an error where there is none.
 

@@ -5,6 +5,7 @@ The seam is `score`: triples to probabilities. The purpose of a critic is its ro
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from kg.language_model.weights import find_package
 
 if TYPE_CHECKING:  # numpy has no part in a help page
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from critic.interface import Critic, Encode, TrainingSet
@@ -41,6 +43,7 @@ class CriticKind:
     in_folds: bool = False
     needs_verdicts: bool = True
     any_model: bool = False
+    sharing: str = ""
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.
@@ -60,6 +63,13 @@ class CriticKind:
         loading: Callable[[Path, Mapping[str, Any], Encode], Critic] = resolve_name(self.loading)
         return loading(folder, about, encode)
 
+    def share(self) -> AbstractContextManager[None]:
+        """Return a context in which training several critics costs less."""
+        if not self.sharing:
+            return nullcontext()
+        sharing: Callable[[], AbstractContextManager[None]] = resolve_name(self.sharing)
+        return sharing()
+
 
 BLEND, LIKELIHOOD = "blend", "likelihood"
 UNSUPERVISED, NLL, MEAN_NLL = "unsupervised", "nll", "mean-nll"
@@ -76,6 +86,7 @@ KINDS: dict[str, CriticKind] = {
         "critic.likelihood.model:Likelihood.load",
         on_language_model=True,
         in_folds=True,
+        sharing="critic.likelihood.view:shared",
     ),
     UNSUPERVISED: CriticKind(
         "no judgement: how much likelier head and tail make each other, by any language model",

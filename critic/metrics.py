@@ -12,17 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.acceptance import RECALLS
+from critic.calibration import calibration_error, perfect_range
 from critic.interface import Critic
 from critic.verdicts import Splits, Verdicts, split_verdicts, training_verdicts
 from kg.model import Judgement, Split
 
 _MIN_RELATION_ROWS = 20  # rows of a relation below which its own AUC is noise
+_MIN_OF_EACH = 20  # good rows, and bad ones, of a relation whose AUC is a figure to compare with others
+_MANY_ROWS = 100  # of a relation, as CKBP's figures are averaged
 _RESAMPLES = 500  # of the bootstrap; 1,000 move its ends by 0.2 points of AUC
-_BINS = 10  # of the calibration error, of equal width
 _UNKNOWN: dict[str, Any] = {
-    "auc": 0.5, "auc_interval": [0.0, 1.0], "relation_auc": None, "relations": {}, "average_precision": None,
-    "precision_at_recall": {}, "ece": None, "brier": None,
+    "auc": 0.5, "auc_interval": [0.0, 1.0], "relation_auc": None, "relation_auc_20": None, "relation_auc_100": None,
+    "relations": {}, "average_precision": None, "precision_at_recall": {}, "f1": None, "ece": None,
+    "ece_if_perfect": None, "brier": None,
 }  # fmt: skip
+
+
+PRIOR, TFIDF = "relation prior", "TF-IDF + logistic regression"
+"""The names of the baselines."""
 
 
 def report(
@@ -56,8 +63,8 @@ def report(
     tested = split_verdicts(judgements, split, splits)
     systems: dict[str, Callable[[], NDArray[np.float64]]] = {
         "critic": lambda: critic.score(tested.triples),
-        "relation prior": lambda: _relation_prior(trained, tested),
-        "TF-IDF + logistic regression": lambda: _tfidf(trained, tested),
+        PRIOR: lambda: relation_prior(trained, tested),
+        TFIDF: lambda: tfidf(trained, tested),
     }
     if not 0 < trained.good.sum() < len(trained):  # a critic that needs no verdict
         del systems["TF-IDF + logistic regression"]
@@ -85,12 +92,15 @@ def measure(scores: NDArray[np.float64], verdicts: Verdicts, *, seed: int = 0) -
 
     Returns:
         `auc`, `auc_interval` (95 %, bootstrap over events), `relation_auc` (mean over the relations of `relations`,
-        None where there is none), `relations` (name to `rows` and `auc`, for those with 20 rows and both kinds),
-        `average_precision`, `precision_at_recall` ("0.5" to "0.9"), `ece` (10 bins) and `brier`; all in [0, 1].
+        None where there is none), `relations` (name to `rows`, `good` and `auc`, for those with 20 rows and both
+        kinds), `relation_auc_20` (mean over those with 20 good and 20 bad rows), `relation_auc_100` (over those with
+        100 rows), `average_precision`, `precision_at_recall` ("0.5" to "0.9"), `f1` (of what scores at least .5),
+        `ece` and `ece_if_perfect` (`critic.calibration`) and `brier`; all in [0, 1].
     """
     from sklearn.metrics import (  # noqa: PLC0415 - takes a second
         average_precision_score,
         brier_score_loss,
+        f1_score,
         precision_recall_curve,
         roc_auc_score,
     )
@@ -102,15 +112,24 @@ def measure(scores: NDArray[np.float64], verdicts: Verdicts, *, seed: int = 0) -
     for relation in sorted(set(verdicts.relations)):
         mine = names == relation
         if mine.sum() >= _MIN_RELATION_ROWS and 0 < good[mine].sum() < mine.sum():
-            by_relation[relation] = {"rows": int(mine.sum()), "auc": float(roc_auc_score(good[mine], scores[mine]))}
+            auc = float(roc_auc_score(good[mine], scores[mine]))
+            by_relation[relation] = {"rows": int(mine.sum()), "good": int(good[mine].sum()), "auc": auc}
+    balanced = [
+        row["auc"] for row in by_relation.values() if min(row["good"], row["rows"] - row["good"]) >= _MIN_OF_EACH
+    ]
+    large = [row["auc"] for row in by_relation.values() if row["rows"] >= _MANY_ROWS]
     return {
         "auc": float(roc_auc_score(good, scores)),
         "auc_interval": _auc_interval(scores, verdicts, seed),
-        "relation_auc": float(np.mean([row["auc"] for row in by_relation.values()])) if by_relation else None,
+        "relation_auc": _mean([row["auc"] for row in by_relation.values()]),
+        "relation_auc_20": _mean(balanced),
+        "relation_auc_100": _mean(large),
         "relations": by_relation,
         "average_precision": float(average_precision_score(good, scores)),
         "precision_at_recall": {f"{wish:g}": float(precision[np.flatnonzero(recall >= wish)[-1]]) for wish in RECALLS},
-        "ece": _calibration_error(scores, good),
+        "f1": float(f1_score(good, scores >= 0.5)),  # noqa: PLR2004 - as published
+        "ece": calibration_error(scores, good),
+        "ece_if_perfect": list(perfect_range(scores, seed)),
         "brier": float(brier_score_loss(good, scores)),
     }
 
@@ -130,15 +149,19 @@ def format_report(report: Mapping[str, Any]) -> str:
             f"{report['role']} critic, trained on {report['trained_rows']:,} judged triples; on {report['rows']:,} of "
             f"{report['events']:,} {report['split']} events ({report['good'] / report['rows']:.0%} good), in %:"
         ),
-        f"{'':30}{'AUC':>6}{'95 % interval':>15}{'by relation':>13}{'AP':>6}{'P@.8':>6}{'ECE':>6}{'Brier':>7}",
+        (
+            f"{'':29}{'AUC':>6}{'95 % interval':>15}{'by relation':>13}{'AP':>6}{'P@.8':>6}{'ECE':>6}{'if right':>12}"
+            f"{'Brier':>7}"
+        ),
     ]
     for name, row in report["systems"].items():
         low, high = row["auc_interval"]
+        least, most = row["ece_if_perfect"]
         mean = "-" if row["relation_auc"] is None else f"{100 * row['relation_auc']:.1f}"
         lines.append(
-            f"{name:30}{100 * row['auc']:6.1f}{f'{100 * low:.1f} to {100 * high:.1f}':>15}{mean:>13}"
+            f"{name:29}{100 * row['auc']:6.1f}{f'{100 * low:.1f} to {100 * high:.1f}':>15}{mean:>13}"
             f"{100 * row['average_precision']:6.1f}{100 * row['precision_at_recall']['0.8']:6.1f}"
-            f"{100 * row['ece']:6.1f}{100 * row['brier']:7.1f}"
+            f"{100 * row['ece']:6.1f}{f'{100 * least:.1f} to {100 * most:.1f}':>12}{100 * row['brier']:7.1f}"
         )
     return "\n".join(lines)
 
@@ -162,13 +185,11 @@ def _auc_interval(scores: NDArray[np.float64], verdicts: Verdicts, seed: int) ->
     return [float(value) for value in np.quantile(found, [0.025, 0.975])]
 
 
-def _calibration_error(scores: NDArray[np.float64], good: NDArray[np.bool_]) -> float:
-    """Return the expected calibration error: mean distance of score and share of good, by bins of the score."""
-    bins = np.minimum((scores * _BINS).astype(int), _BINS - 1)
-    return float(sum(abs((scores - good)[bins == one].sum()) for one in range(_BINS)) / len(scores))
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
-def _relation_prior(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
+def relation_prior(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
     """Return each relation's share of good triples, as if one good and one bad triple more had been judged."""
     names = np.array(trained.relations)
     prior = {
@@ -178,7 +199,8 @@ def _relation_prior(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
     return np.array([prior[relation] for relation in tested.relations])
 
 
-def _tfidf(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
+def tfidf(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
+    """Return the probabilities by words and pairs of words of triples, learnt from verdicts of both kinds."""
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - takes a second
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415

@@ -6,7 +6,8 @@ tail's tokens count (`kg.language_model.scoring`).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
@@ -77,6 +78,15 @@ class View:
         """Return summed log-probabilities with and without the event, and the number of tokens, of each tail."""
         if not triples:
             return []
+        if (told := _Told.shared) is not None:
+            asked = [self._question(triple) for triple in triples]
+            new = [row for row, question in enumerate(asked) if question not in told]
+            _Told.shared = None  # ask for once
+            try:
+                told |= zip((asked[row] for row in new), self._ask([triples[row] for row in new]), strict=True)
+            finally:
+                _Told.shared = told
+            return [told[question] for question in asked]
         found = opened(DEFAULT)
         if self._digest not in (None, found.digest):
             raise InputError("the language model has other weights than those this critic learnt with; train it again")
@@ -86,6 +96,22 @@ class View:
     def _question(self, triple: Triple) -> Question:
         phrase = self.phrases[triple.relation].strip() or triple.relation
         return Question(named(triple.head), f", {named(phrase)}", named(triple.tail))
+
+
+class _Told:
+    """What the model has said while `shared` holds: a question to its answer; None otherwise."""
+
+    shared: dict[Question, tuple[float, ...]] | None = None
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Ask each question once while the block runs, whichever critic asks; answers move by rounding alone."""
+    _Told.shared = {}
+    try:
+        yield
+    finally:
+        _Told.shared = None
 
 
 def named(text: str) -> str:
