@@ -26,6 +26,7 @@ RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """The recalls that SKD's release publishes a field for (West et al. 2021, table 4)."""
 
 _PRIOR_ROWS = 20  # good triples at which a relation's own threshold and the overall one count alike
+_RESAMPLES = 300  # of the intervals; 1,000 move their ends by a tenth of their width at most
 
 
 def choose_thresholds(
@@ -128,6 +129,39 @@ def recall_of(scores: ArrayLike, good: ArrayLike, threshold: float) -> float:
     if not (values[is_good] >= threshold).any():
         raise InputError(f"no good triple of a validation event has a score of {threshold:g}; choose a lower one")
     return max(1e-4, round(float((values[is_good] >= threshold).mean()), 4))
+
+
+def threshold_intervals(
+    scores: ArrayLike, good: ArrayLike, relations: Sequence[str], events: Sequence[str], recall: float, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of each of the thresholds that `choose_thresholds` gives, over resampled events.
+
+    Args:
+        scores: (n,) in [0, 1].
+        good: (n,) booleans.
+        relations: n names.
+        events: n keys; triples of one event are drawn together.
+        recall: in (0, 1].
+        seed: of the resampling.
+
+    Raises:
+        InputError, NotReady: as `choose_thresholds`.
+    """
+    values, is_good = _checked(scores, good, relations)
+    names = choose_thresholds(values, is_good, relations, recall)
+    random = np.random.default_rng(seed)
+    _, event = np.unique(events, return_inverse=True)
+    size = int(event.max()) + 1
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(_RESAMPLES):
+        times = np.bincount(random.integers(0, size, size), minlength=size)[event]
+        rows = np.repeat(np.arange(len(event)), times * is_good).tolist()  # no threshold depends on bad ones
+        if rows:
+            drawn = choose_thresholds(values[rows], is_good[rows], [relations[row] for row in rows], recall)
+            for name, some in found.items():
+                some.append(drawn.get(name, drawn[OVERALL]))
+    ends = {name: np.quantile(some, [0.025, 0.975]) for name, some in found.items()}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
 
 
 def _drawn(good_scores: NDArray[np.float64], recall: float, prior: float | None) -> float:

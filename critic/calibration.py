@@ -6,7 +6,7 @@ has for a critic with the same scores that is perfectly calibrated: verdicts are
 
 A calibration is a rising map of scores: by temperature (Guo et al. 2017), by Platt's line of logits (Platt 1999), or
 isotonic, with straight lines between the middles of its steps, so that scores keep their order. The one is taken whose
-log-loss out of fold is least, and none where that gains no more than chance.
+log-loss out of fold is least, and none where the error of the scores as they are is within that range.
 """
 
 from collections.abc import Sequence
@@ -83,8 +83,8 @@ def reliability(scores: Floats, good: NDArray[np.bool_]) -> list[dict[str, float
 def choose_calibration(scores: Floats, good: NDArray[np.bool_], events: Sequence[str], seed: int = 0) -> Calibration:
     """Return the calibration that these verdicts ask for, chosen out of fold by event and fitted to all of them.
 
-    None is chosen over one that gains less log-loss than twice the standard error of its gain, over events; one of few
-    parameters over one of more likewise.
+    None is chosen where the scores may well be right (`perfect_range`), or where no map gains log-loss; a map of few
+    parameters over one of more that gains less than the standard error of that gain, over events.
 
     Args:
         scores: (n,) in [0, 1], of a critic that did not learn from these verdicts.
@@ -95,7 +95,7 @@ def choose_calibration(scores: Floats, good: NDArray[np.bool_], events: Sequence
     if len(scores) < _LEAST_ROWS or min(good.sum(), (~good).sum()) < _LEAST_ROWS // 4:
         return Calibration()
     _, event = np.unique(events, return_inverse=True)
-    if event.max() + 1 < _FOLDS:
+    if event.max() + 1 < _FOLDS or calibration_error(scores, good) <= perfect_range(scores, seed)[1]:
         return Calibration()
     folds = np.random.default_rng(seed).permutation(event.max() + 1)[event] % _FOLDS
     best, least = Calibration(), _losses(scores, good)
@@ -108,7 +108,7 @@ def choose_calibration(scores: Floats, good: NDArray[np.bool_], events: Sequence
             found[mine] = fit(scores[~mine], good[~mine]).of(scores[mine])
         losses = _losses(found, good)
         gains = np.bincount(event, least - losses)  # of each event
-        if gains.sum() > 2 * gains.std(ddof=1) * len(gains) ** 0.5:
+        if gains.sum() > (0.0 if best.method == "none" else gains.std(ddof=1) * len(gains) ** 0.5):
             best, least = fit(scores, good), losses
     return best
 

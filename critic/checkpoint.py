@@ -4,13 +4,15 @@ critics/<id>/
 ├── critic.json            kind and role, and what else the kind needs to be opened
 ├── manifest.json          what the critic was trained on: role, kind, encoder, seed, hashes of judgements and triples
 ├── report.json            its figures on the test events, by the judgements there were when it was asked for last
-└── critic.safetensors     its arrays
+├── critic.safetensors     its arrays
+└── calibration.json       the map of its scores to probabilities, where it needs one
 """
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from critic.calibrated import read_calibration, with_calibration
 from critic.interface import ABOUT, Critic, Encode, TrainingSet
 from critic.kinds import BLEND, KINDS
 from critic.roles import ROLES
@@ -97,4 +99,4 @@ def load_critic(folder: Path, encode: Encode) -> Critic:
         about = about | {"kind": BLEND, "role": about.get("kind")}
     if not isinstance(about, dict) or about.get("kind") not in list(KINDS) or about.get("role") not in list(ROLES):
         raise InputError(f"{folder} has a critic of another version; train it again")
-    return KINDS[about["kind"]].load(folder, about, encode)
+    return with_calibration(KINDS[about["kind"]].load(folder, about, encode), read_calibration(folder))

@@ -100,6 +100,10 @@ def train(
             language_model=language_model,
         )  # fmt: skip
     say(*format_report(trained.report).split("\n"))
+    if (method := trained.report["calibration"]) == "none":
+        say("Calibration: none; verdicts that it did not learn from ask for no other scale")
+    else:
+        say(f"Calibration: {method}, chosen out of fold on train and validation events")
     say(f"Critic {trained.id} is in {trained.folder}; next: kg critic calibrate")
 
 
@@ -122,6 +126,8 @@ def calibrate(
             acceptance = calibrate_critic(graph, workspace, recall=recall, threshold=threshold, progress=bar.update)
         accepted = graph.statistics()["accepted"]
     say(*_shown(acceptance))
+    if acceptance.intervals:
+        say("In brackets: the 95 % interval of the overall threshold, over resampled events")
     say(f"Acceptance {acceptance.id} for recall {acceptance.recall:g}; {accepted:,} edges are accepted")
 
 
@@ -133,7 +139,9 @@ def _shown(acceptance: Acceptance) -> list[str]:
     for relation in relations:
         own = [f"  {acceptance.threshold(relation, one):{len(one)}.3f}" for one in teachers]
         name = "all others" if relation == OVERALL else relation
-        lines.append(f"{name:<24} {acceptance.threshold(relation):{7 if teachers else 0}.3f}{''.join(own)}")
+        ends = acceptance.intervals.get(relation)
+        width = f"  ({ends[0]:.3f} to {ends[1]:.3f})" if ends else ""
+        lines.append(f"{name:<24} {acceptance.threshold(relation):{7 if teachers else 0}.3f}{''.join(own)}{width}")
     return lines
 
 

@@ -88,7 +88,7 @@ def evaluate(
     from kg.encoder import Encoder
     from kg.progress import Bar
 
-    own = _vocabulary(vocabulary)
+    own = shipped_or(vocabulary)
     bad: list[str] = []
     tested = read_verdicts([test], own, lang, split, bad)
     taught = read_verdicts(train or [], own, lang, split, bad)
@@ -116,7 +116,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _vocabulary(name: str | None) -> Vocabulary:
+def shipped_or(name: str | None) -> Vocabulary:
     """Return the relations of a vocabulary; without a name, those of all shipped ones."""
     if name is not None:
         return Vocabulary.load(name)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.acceptance import recall_of, thresholds_by_recall, thresholds_by_teacher
+from critic.acceptance import recall_of, threshold_intervals, thresholds_by_recall, thresholds_by_teacher
+from critic.calibrated import calibrate, read_calibration
 from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic, FastCritic
 from critic.kinds import BLEND, KINDS
 from critic.metrics import report
 from critic.roles import FILTER, ROLES
 from critic.unsupervised.training import models_of
-from critic.verdicts import missing, split_in, split_verdicts
+from critic.verdicts import missing, split_in, split_verdicts, unseen_verdicts
 from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.errors import NotReady
@@ -53,7 +54,8 @@ def train_critic(
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
 
     Judgements of test events are read by the report alone, which follows them: what the critic is, its id
-    and its scores do not depend on them.
+    and its scores do not depend on them. A filter's scores are calibrated by the verdicts on train and validation
+    events that it did not learn from, where these ask for it.
 
     The filter becomes the graph's current critic. The judge, which learns from other events, does not: the judge only
     estimates how good a student is.
@@ -108,6 +110,9 @@ def train_critic(
                 judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits,
                 language_model=language_model,
             )  # fmt: skip
+            if ROLES[role].scores_edges:
+                unseen = unseen_verdicts(judgements, role, splits, in_folds=KINDS[kind].in_folds)
+                critic = calibrate(critic, unseen, seed)
             with new_folder(folder) as draft:
                 critic.save(draft)
                 write_notice(draft, origin)
@@ -116,7 +121,8 @@ def train_critic(
         asked = unordered_hash(f"{judgement_id(one)} {one.value} {split_in(one.triple, splits)}" for one in judgements)
         measured = _read_report(folder, asked)
         if measured is None:
-            measured = report(critic, judgements, splits, in_folds=KINDS[kind].in_folds) | {"judgements": asked}
+            measured = report(critic, judgements, splits, in_folds=KINDS[kind].in_folds)
+            measured |= {"judgements": asked, "calibration": read_calibration(folder).method}
             with new_file(folder / "report.json") as draft:
                 _write(draft, measured)
         if ROLES[role].scores_edges:
@@ -203,13 +209,16 @@ def choose_acceptance(
     judged = scores, verdicts.good, verdicts.relations
     thresholds = thresholds_by_recall(*judged, recall)
     teachers = thresholds_by_teacher(*judged, _writers(graph, verdicts.triples), recall)
+    intervals = threshold_intervals(*judged, verdicts.events, recall) if threshold is None else {}
     parameters = {"recall": recall, "thresholds": thresholds, **({"teachers": teachers} if teachers else {})}
     if threshold is not None:
         parameters["threshold"] = threshold
         for own in (thresholds, *teachers.values()):
             own[f"{recall:g}"] = {OVERALL: threshold}
     run = Run("calibrate", model=critic_id, parameters=parameters)
-    acceptance = Acceptance(f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds, teachers)
+    acceptance = Acceptance(
+        f"acceptance-{run.id.removeprefix('calibrate-')}", critic_id, recall, thresholds, teachers, intervals
+    )
     return acceptance, run, len(verdicts.triples)
 
 
@@ -264,7 +273,8 @@ def _read_report(folder: Path, judgements: str) -> dict[str, Any] | None:
         found = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("judgements") == judgements else None
+    is_current = isinstance(found, dict) and "calibration" in found  # an older version's lacks some of the measures
+    return found if is_current and found.get("judgements") == judgements else None
 
 
 def _fast(graph: KnowledgeGraph, critic: Critic) -> Callable[[Sequence[Triple]], NDArray[np.float64]] | None:

@@ -71,6 +71,17 @@ def training_verdicts(
     return split_verdicts(mine, "train", splits)
 
 
+def unseen_verdicts(
+    judgements: Sequence[Judgement], role: str, splits: Splits | None = None, *, in_folds: bool = False
+) -> Verdicts:
+    """Return the verdicts on train and validation events that a critic's scores owe nothing to; arguments likewise."""
+    known = [one for one in judgements if split_in(one.triple, splits) != "test"]
+    if in_folds:
+        return verdicts_on(known)
+    learnt = set(training_verdicts(judgements, role, splits).triples)
+    return verdicts_on([one for one in known if one.triple not in learnt])
+
+
 def split_verdicts(judgements: Sequence[Judgement], split: Split, splits: Splits | None = None) -> Verdicts:
     """Return the verdicts on the events of a split, as `verdicts_on`."""
     return verdicts_on([judgement for judgement in judgements if split_in(judgement.triple, splits) == split])

@@ -196,6 +196,13 @@ def check_acceptance(row: Row) -> None:
     teachers = _check_object(row.get("teacher_thresholds") or "{}", "teacher_thresholds")
     for thresholds in (_check_object(row.get("thresholds"), "thresholds"), *teachers.values()):
         _check_thresholds(thresholds, f"{recall:g}")
+    for ends in _check_object(row.get("intervals") or "{}", "intervals").values():
+        if not isinstance(ends, list) or len(ends) != 2 or not all(map(_is_number, ends)):  # noqa: PLR2004
+            raise InputError("intervals are no two numbers by relation")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_thresholds(thresholds: Any, recall: str) -> None:
@@ -203,9 +210,7 @@ def _check_thresholds(thresholds: Any, recall: str) -> None:
     if not isinstance(chosen, dict) or threshold_of(chosen, OVERALL) is None:
         raise InputError(f"thresholds have none for recall {recall} overall")
     for by_relation in thresholds.values():
-        if not isinstance(by_relation, dict) or not all(
-            isinstance(value, int | float) and not isinstance(value, bool) for value in by_relation.values()
-        ):
+        if not isinstance(by_relation, dict) or not all(map(_is_number, by_relation.values())):
             raise InputError("thresholds are no numbers by recall and relation")
 
 

@@ -223,6 +223,8 @@ class Acceptance:
         recall: the chosen recall, in (0, 1].
         thresholds: recall (as text, "0.8") to relation to threshold; `OVERALL` stands for all other relations.
         teachers: teacher (the model of its runs) to such thresholds, for those that have some of their own.
+        intervals: relation to the 95 % interval of its overall threshold at the chosen recall; empty where an older
+            version chose.
     """
 
     id: str
@@ -230,6 +232,7 @@ class Acceptance:
     recall: float
     thresholds: dict[str, dict[str, float]]
     teachers: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def by_relation(self, teacher: str | None = None, recall: str | None = None) -> Mapping[str, float]:
         """Return relation to threshold: a teacher's own or, where that has none, the overall ones.

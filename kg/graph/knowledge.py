@@ -48,6 +48,7 @@ class KnowledgeGraph(GraphReading):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._open: set[str] = set()  # runs that this process has begun and not ended
+        self._reached: dict[str, scoring.Reached] = {}  # how far those of them had come that were interrupted
 
     def prepare(self) -> None:
         """Make constraints and indexes that are not there yet."""
@@ -81,11 +82,14 @@ class KnowledgeGraph(GraphReading):
         Raises:
             NotReady: the run is being undone.
         """
-        parameters = {"properties": run.properties(), "process": this_process()}
-        status = self.write("graph/begin_run", id=run.id, at=writing.now(), **parameters)[0]["status"]
-        if status == "undoing":
+        before = [row["run"] for row in self._read("graph/runs", id=run.id)]
+        keep = run.id in self._open or any(one["status"] in ("interrupted", "failed") or is_lost(one) for one in before)
+        parameters = {"properties": run.properties(), "process": this_process(), "keep": keep}
+        found = self.write("graph/begin_run", id=run.id, at=writing.now(), **parameters)[0]
+        if found["status"] == "undoing":
             raise NotReady(f"run {run.id} is being undone; finish that with kg runs undo {run.id}, then start it again")
         self._open.add(run.id)
+        self._reached[run.id] = scoring.Reached(found["reached"] or "", found["doing"] or "")
 
     def finish(self, run: Run, **numbers: Any) -> None:
         """Record that a run is done, with numbers to keep on it."""
@@ -218,7 +222,9 @@ class KnowledgeGraph(GraphReading):
         self.begin(run)
         self.commit(partial(_put_last, run=run.id))
         scores = scoring.Scores(score, fast or score)
-        return scoring.record_scores(self, critic, scores, acceptance, run.id, every=every, progress=progress)
+        return scoring.record_scores(
+            self, critic, scores, acceptance, run.id, self._reached[run.id], every=every, progress=progress
+        )
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:
         """Make a critic the current one."""
@@ -248,6 +254,8 @@ class KnowledgeGraph(GraphReading):
                 "teachers": list(teachers),  # and what Cypher can read: the cutoffs of one teacher after another
                 "teacher_cutoffs": [acceptance.threshold(name, one) for one in teachers for name in names],
             }
+        if acceptance.intervals:
+            content["intervals"] = acceptance.intervals
         self._record("graph/record_acceptance", acceptance.id, content | properties)
         scoring.accept(self, acceptance.critic, progress)
 

@@ -146,17 +146,25 @@ class GraphReading:
             yield from map(edge_of, page)
 
     def edge_pages(
-        self, *, where: str | None = None, parameters: Mapping[str, Any] | None = None
+        self, *, where: str | None = None, parameters: Mapping[str, Any] | None = None, after: str = ""
     ) -> Iterator[list[EdgeRow]]:
-        """Yield pages of edges as rows (`kg.graph.rows.EdgeRow`), in the order of `edges`."""
+        """Yield pages of edges as rows (`kg.graph.rows.EdgeRow`), in the order of `edges`; all of an event on one page.
+
+        Args:
+            where: as for `edges`.
+            parameters: likewise.
+            after: the key of an event; edges of those up to it are left out.
+        """
         text = queries.load("graph/edges").where(where).text
         filters = {"split": None, "min_score": None, "accepted": None, **(parameters or {})}
-        pages = (self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self.pages())
+        pages = (
+            self.store.read(text, last=last, until=until, **filters)[0]["rows"] for last, until in self.pages(after)
+        )
         return ([EdgeRow._make(row) for row in page] for page in read_ahead(pages) if page)
 
-    def pages(self) -> Iterator[tuple[str, str]]:
-        """Yield pages of events: the key after which each begins, and its last one."""
-        last = ""
+    def pages(self, after: str = "") -> Iterator[tuple[str, str]]:
+        """Yield pages of events after a key: the key after which each begins, and its last one."""
+        last = after
         while until := self._read("graph/event_page", last=last, events=_PAGE_EVENTS)[0]["until"]:
             yield last, until
             last = until

@@ -71,8 +71,11 @@ def edge_of(row: EdgeRow) -> Edge:
 
 def acceptance_of(properties: Row) -> Acceptance:
     """Return an acceptance from the properties of its node."""
-    thresholds, teachers = (json.loads(properties.get(name) or "{}") for name in ("thresholds", "teacher_thresholds"))
-    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds, teachers)
+    thresholds, teachers, ends = (
+        json.loads(properties.get(name) or "{}") for name in ("thresholds", "teacher_thresholds", "intervals")
+    )
+    intervals = {relation: (low, high) for relation, (low, high) in ends.items()}
+    return Acceptance(properties["id"], properties["critic"], properties["recall"], thresholds, teachers, intervals)
 
 
 class _Pages:

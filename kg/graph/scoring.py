@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from more_itertools import chunked
 
-from kg.errors import StoreError
+from kg.errors import NotReady, StoreError
 from kg.graph import selecting, writing
 from kg.graph.rows import EdgeRow, triple_of, write_behind
 from kg.graph.scores import (
@@ -44,42 +44,145 @@ class Scores(NamedTuple):
         return found
 
 
+class Reached(NamedTuple):
+    """How far a run has come that goes through all edges; both are empty where it has not begun.
+
+    Attributes:
+        event: the key of the last event that is done.
+        doing: what is done there.
+    """
+
+    event: str
+    doing: str
+
+
 def record_scores(
     graph: "KnowledgeGraph",
     critic: str,
     scores: Scores,
     acceptance: Acceptance,
     run: str,
+    before: Reached,
     *,
     every: bool,
     progress: "Progress",
 ) -> int:
-    """Write the scores of a critic (see `KnowledgeGraph.record_scores`)."""
+    """Write the scores of a critic (see `KnowledgeGraph.record_scores`).
+
+    Where `every` edge is scored, the run keeps how far it has come, `before` being what an interrupted one kept.
+    """
     thresholds = thresholds_in(acceptance, graph.runs())
     if len(_order(graph)) > 1:  # what this critic has scored before shows again
         show_scores(graph)
+    doing = None if not every else "all" if scores.others == scores.taught else "all, fast where that will do"
+    reached = before.event if doing == before.doing else ""
+    writer = _Writer(graph, critic, run, thresholds, doing)
 
     def pages() -> Iterator[Callable[[], int]]:
-        for page in graph.edge_pages(where=None if every else "r.critic IS NULL OR r.critic <> $critic",
-                                     parameters={"critic": critic}):  # fmt: skip
-            yield partial(write, scores.of([row for row in page if row.tail_id != NOTHING]))
+        if every:
+            for page in graph.edge_pages(after=reached):
+                yield partial(writer.write, _scored(page), page[-1].head_id)
+        if reached or not every:  # after an interrupted run, what came meanwhile to events that it had done
+            missing = "r.critic IS NULL OR r.critic <> $critic"
+            for page in graph.edge_pages(where=missing, parameters={"critic": critic}):
+                yield partial(writer.write, _scored(page))
 
-    def write(scored: list[tuple[EdgeRow, float]]) -> int:
-        changes = []
-        for row, value in scored:
-            others = None
-            if row.scores or row.critic not in (None, critic):
-                others = other_scores(read_scores(row.score, row.critic, row.scores), critic)
-            accepted = thresholds.accepts(value, row.relation, row.runs)
-            changes.append([row.element, row.head_id, row.tail_id, value, accepted, others])
-        _write(graph, changes, "graph/record_scores", run=run, critic=critic)
-        return len(scored)
+    def _scored(page: Sequence[EdgeRow]) -> list[tuple[EdgeRow, float]]:
+        return scores.of([row for row in page if row.tail_id != NOTHING])
 
     count = 0
     for written in write_behind(pages()):
         count += written
         progress(written)
+    if every:
+        graph.write("graph/reach", run=run, reached=None, doing=None)
     return count
+
+
+class _Writer:
+    """Writes scores page by page, and never over what another command has written since.
+
+    Where another run scores or chose a critic since this one began, its critic's scores go on showing, and this
+    critic's stay beside them. Where another run began with the same critic, this one ends. New thresholds count at
+    once.
+    """
+
+    def __init__(
+        self, graph: "KnowledgeGraph", critic: str, run: str, thresholds: Thresholds, doing: str | None
+    ) -> None:
+        self._graph = graph
+        self._critic = critic
+        self._run = run
+        self._thresholds = thresholds
+        self._doing = doing
+        self._selected = selecting.selections(graph.store.read)
+        self._number = self._selected.numbers.get(run)
+
+    def write(self, scored: list[tuple[EdgeRow, float]], until: str | None = None) -> int:
+        """Write the scores of a page; return how many.
+
+        Args:
+            scored: edges with their scores.
+            until: the key of the page's last event, kept with the page's last transaction.
+
+        Raises:
+            NotReady: the run is being undone, or another command scores with the same critic.
+            StoreError: edges went away.
+        """
+        batches = list(chunked(scored, _ROWS)) or [[]]
+        for place, batch in enumerate(batches, 1):
+            reached = until if place == len(batches) else None
+            self._graph.commit(partial(self._write, batch=batch, reached=reached))
+        return len(scored)
+
+    def _write(self, transaction: Transaction, batch: Sequence[tuple[EdgeRow, float]], reached: str | None) -> None:
+        writing.check_standing(transaction, self._run)
+        now = selecting.selections(transaction.run)
+        if now.numbers.get(self._run) != self._number:
+            raise NotReady(
+                f"another command has begun to score with {self._critic} meanwhile, and goes on; this one has stopped"
+            )
+        if now.acceptances.get(self._critic) != self._selected.acceptances.get(self._critic):
+            self._thresholds = read_thresholds(transaction.run).get(self._critic, Thresholds({}, {}, frozenset()))
+            self._selected = now
+        late = batch
+        if not now.scoring or now.scoring[0] == self._critic:
+            late = self._put(transaction, batch)
+        if late:
+            self._put_beside(transaction, late, now.scoring)
+        if reached:
+            transaction.run(queries.load("graph/reach").text, run=self._run, reached=reached, doing=self._doing)
+
+    def _put(self, transaction: Transaction, batch: Sequence[tuple[EdgeRow, float]]) -> list[tuple[EdgeRow, float]]:
+        """Show scores on edges that are as they were read; return the other ones."""
+        rows = []
+        for row, value in batch:
+            others = None
+            if row.scores or row.critic not in (None, self._critic):
+                others = other_scores(read_scores(row.score, row.critic, row.scores), self._critic)
+            accepted = self._thresholds.accepts(value, row.relation, row.runs)
+            as_read = [row.critic or "", -1.0 if row.score is None else row.score, list(row.scores)]
+            rows.append([row.element, row.head_id, row.tail_id, value, accepted, others, *as_read])
+        done = transaction.run(queries.load("graph/record_scores").text, rows=rows, critic=self._critic)[0]
+        _check_all_there(done["written"], len(rows))
+        changed = set(done["changed"])
+        return [pair for pair in batch if pair[0].element in changed]
+
+    def _put_beside(
+        self, transaction: Transaction, batch: Sequence[tuple[EdgeRow, float]], order: Sequence[str]
+    ) -> None:
+        """Add scores to those that the edges have now; the order of critics says which show."""
+        ends = [[row.element, row.head_id, row.tail_id] for row, _ in batch]
+        by_element = {row["element"]: row for row in transaction.run(queries.load("graph/scores_of").text, rows=ends)}
+        _check_all_there(len(by_element), len(ends))
+        thresholds = dict(read_thresholds(transaction.run)) | {self._critic: self._thresholds}
+        changes = []
+        for row, value in batch:
+            now = by_element[row.element]
+            known = read_scores(now["score"], now["critic"], now["scores"]) | {self._critic: value}
+            shown = shown_properties(known, order, row.relation, now["runs"], thresholds)
+            changes.append([row.element, row.head_id, row.tail_id, shown])
+        transaction.run(queries.load("graph/set_edges").text, rows=changes)
 
 
 def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "Progress" = lambda _: None) -> int:
@@ -101,7 +204,8 @@ def show_scores(graph: "KnowledgeGraph", forget: str | None = None, progress: "P
             after = _shown(before, row.relation, row.runs, order, thresholds, forget)
             if after | {"scores": after["scores"] or []} != before:
                 changes.append([row.element, row.head_id, row.tail_id, after])
-        _write(graph, changes, "graph/set_edges")
+        for batch in chunked(changes, _ROWS):
+            graph.commit(partial(_set_edges, rows=batch))
         changed += len(changes)
         progress(len(changes))
     graph.commit(partial(_show_on_duplicates, order=order, thresholds=thresholds, forget=forget))
@@ -131,7 +235,7 @@ def accept(graph: "KnowledgeGraph", critic: str, progress: "Progress" = lambda _
 
 def _order(graph: "KnowledgeGraph") -> list[str]:
     """Return the critics in the order in which their scores show."""
-    return selecting.select(graph.store.read(queries.load("graph/selections").text)).scoring
+    return selecting.selections(graph.store.read).scoring
 
 
 def _shown(
@@ -155,19 +259,13 @@ def _show_on_duplicates(
     transaction.run(queries.load("graph/set_duplicates").text, rows=changes)
 
 
-def _write(
-    graph: "KnowledgeGraph", changes: list[list[Any]], name: str, run: str | None = None, **parameters: Any
-) -> None:
-    for batch in chunked(changes, _ROWS):
-        graph.commit(partial(_write_batch, rows=batch, name=name, run=run, parameters=parameters))
+def _set_edges(transaction: Transaction, rows: list[list[Any]]) -> None:
+    _check_all_there(transaction.run(queries.load("graph/set_edges").text, rows=rows)[0]["written"], len(rows))
 
 
-def _write_batch(transaction: Transaction, rows: list[list[Any]], name: str, run: str | None, parameters: Row) -> None:
-    if run:
-        writing.check_standing(transaction, run)
-    written = transaction.run(queries.load(name).text, rows=rows, **parameters)[0]["written"]
-    if written != len(rows):
+def _check_all_there(found: int, expected: int) -> None:
+    if found != expected:
         raise StoreError(
-            f"{len(rows) - written:,} of {len(rows):,} edges went away while they were scored: another command deletes "
+            f"{expected - found:,} of {expected:,} edges went away while they were scored: another command deletes "
             "edges; repeat this when it is done (kg runs list)"
         )

@@ -5,7 +5,7 @@ or uses one has a number, too. So undoing such a run leaves current the critic, 
 current without that run.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kg.store import queries
@@ -20,12 +20,14 @@ class Selections(NamedTuple):
         student: id of the current student.
         acceptances: critic to the id of its current acceptance.
         scoring: critics in the order in which their scores show, the first one before all others.
+        numbers: the numbers (`order`) of the runs that score or use one, by their ids.
     """
 
     critic: str | None
     student: str | None
     acceptances: dict[str, str]
     scoring: list[str]
+    numbers: dict[str, int | None]
 
 
 def next_order(transaction: Transaction) -> int:
@@ -47,7 +49,17 @@ def select(rows: Iterable[Row]) -> Selections:
         taught[-1] if taught else None,
         {row["of"]: row["id"] for row in rows if row["label"] == "Acceptance"},
         list(dict.fromkeys(reversed(scoring))),
+        {row["id"]: row["order"] for row in rows if row["label"] in ("score", "use-critic", "use-student")},
     )
+
+
+def selections(read: Callable[..., list[Row]]) -> Selections:
+    """Return the current critic, student and acceptances.
+
+    Args:
+        read: runs a statement: a store's `read`, or a transaction's `run`.
+    """
+    return select(read(queries.load("graph/selections").text))
 
 
 def settle(transaction: Transaction) -> Selections:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from critic.acceptance import choose_thresholds, thresholds_by_recall, thresholds_by_teacher
+from critic.acceptance import choose_thresholds, threshold_intervals, thresholds_by_recall, thresholds_by_teacher
 from kg.cli import app
 from kg.errors import InputError, NotReady
 from kg.model import OVERALL, Acceptance
@@ -161,3 +161,41 @@ def test_calibrate_shows_thresholds_by_teacher_where_there_are_some(monkeypatch:
         ["xWant", "0.450", "0.250"],
     ]  # fmt: skip
     assert shown["own"][-1][:2] == ["Acceptance", "own"]
+
+
+def test_an_interval_holds_the_threshold_of_more_verdicts_19_times_of_20_and_follows_events() -> None:
+    random = np.random.default_rng(3)
+    truth = float(np.quantile(random.beta(4, 2, 200_000), 0.2))
+    found = []
+    for _ in range(60):
+        scores = random.beta(4, 2, 150)
+        events = [f"event {row}" for row in range(150)]
+        found.append(threshold_intervals(scores, [True] * 150, ["xWant"] * 150, events, 0.8)[OVERALL])
+    assert 0.85 <= np.mean([low <= truth <= high for low, high in found]) < 1
+    alike = np.repeat(random.beta(4, 2, 15), 10)  # ten triples an event, all with one score
+    widths = [
+        float(np.diff(threshold_intervals(alike, [True] * 150, ["xWant"] * 150, names, 0.8)[OVERALL])[0])
+        for names in (np.repeat(np.arange(15), 10).astype(str), np.arange(150).astype(str))
+    ]
+    assert widths[0] > 1.5 * widths[1], "events are drawn, not rows"
+
+
+def test_a_relation_of_few_good_triples_is_pooled_in_its_interval_as_in_its_threshold() -> None:
+    scores = np.concatenate([np.linspace(0.5, 1, 200), [0.2, 0.3]])
+    relations = ["xWant"] * 200 + ["xNeed"] * 2
+    events = [f"event {row}" for row in range(202)]
+    good = [True] * 202
+    low, high = threshold_intervals(scores, good, relations, events, 0.8)["xNeed"]
+    assert low <= choose_thresholds(scores, good, relations, 0.8)["xNeed"] <= high
+    assert high - low < 0.2
+    assert threshold_intervals(scores, good, relations, events, 0.8)["xNeed"] == (low, high), "same seed, same ends"
+
+
+def test_calibrate_shows_the_interval_of_each_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = SimpleNamespace(statistics=lambda: {"accepted": 7})
+    found = Acceptance("a", "c", 0.8, {"0.8": {"*": 0.5, "xWant": 0.45}}, {}, {"*": (0.4, 0.6), "xWant": (0.3, 0.55)})
+    monkeypatch.setattr("kg.graph.connection.open_graph", lambda _: nullcontext(graph))
+    monkeypatch.setattr("critic.runs.calibrate_critic", lambda *_, **__: found)
+    lines = CliRunner().invoke(app, ["critic", "calibrate"]).output.splitlines()
+    assert lines[0].split() == ["all", "others", "0.500", "(0.400", "to", "0.600)"]
+    assert lines[1].split() == ["xWant", "0.450", "(0.300", "to", "0.550)"]
