@@ -10,9 +10,11 @@ from kg.errors import InputError
 from kg.model import Split
 from kg.terminal import say
 from kg.workspace import Workspace
+from student import publish_cli
 from student.kinds import KINDS
 
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
+app.command()(publish_cli.publish)
 
 EncoderName = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from more_itertools import chunked
 
@@ -85,7 +86,7 @@ def train_student(
         if not (folder / "student.json").is_file():
             train_checkpoint(
                 kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
-                epochs=epochs, manifest=manifest | {"tails": data.tails},
+                epochs=epochs, manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
             )  # fmt: skip
         numbers = {"student": student_id, "offered": len(data.triples)}
         graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))
@@ -97,6 +98,20 @@ def train_student(
 def _origin(graph: KnowledgeGraph, data: TrainingData) -> str | None:
     """Return what a student of this data is derived from: by the runs that the query selects, where it says which."""
     return origin_of_triples(graph, data.triples) if data.runs is None else origin_of_runs(graph, data.runs)
+
+
+def _acceptance(graph: KnowledgeGraph, text: str) -> dict[str, Any]:
+    """Return which critic a query relies on, for the manifest, with its recall and thresholds; nothing if on none."""
+    if "r.accepted" not in text:
+        return {}
+    try:
+        critic = str(graph.current_critic()["id"])
+        acceptance = graph.current_acceptance(critic)
+    except NotReady:  # what is accepted came with the data
+        return {}
+    own = {teacher: dict(acceptance.by_relation(teacher)) for teacher in acceptance.teachers}
+    told = {"id": critic, "recall": acceptance.recall, "thresholds": dict(acceptance.by_relation())}
+    return {"critic": told | ({"teachers": own} if own else {})}
 
 
 def base_named(kind: str, name: str | None = None) -> str | None:

@@ -1,0 +1,144 @@
+"""A student as people take it home: its folder with a card, on disk or on a model hub.
+
+A published folder is the checkpoint, without what names this machine's folders, and with README.md. One that is derived
+from Gemma goes nowhere without notice, restrictions and terms (`kg.language_model.terms`).
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from kg.errors import InputError, NotReady
+from kg.language_model.terms import FIELD, GEMMA, derived_field, origin_of_folder, refuse_to_publish_without
+from kg.workspace import new_folder
+from student.card import CARD, base_of, is_place, model_card
+from student.files import read_json, read_manifest, read_settings, write_json, write_manifest
+
+_METRICS = "metrics.json"
+_TOKENIZER = "tokenizer_config.json"
+_LOCAL = ("base", "name_or_path", "_name_or_path")  # fields that may name a folder of this machine
+
+
+def write_published(
+    folder: Path, target: Path, *, name: str, licence: str | None = None, report: str | None = None
+) -> None:
+    """Write what is published of a student into a folder, which appears whole or not at all.
+
+    Args:
+        folder: the student's checkpoint.
+        target: where it goes; an older one that was published there is replaced.
+        name: of the student, for its card.
+        licence: as `student.card.model_card` takes it.
+        report: Markdown with its evaluation, for its card.
+
+    Raises:
+        NotFound: there is no checkpoint.
+        NotReady: the student is derived from Gemma, and notice, restrictions or terms are missing.
+        InputError: the checkpoint is damaged, the licence is not Gemma's where that holds, or the target is
+            something else than a student that was published.
+    """
+    if target.resolve() == folder.resolve():
+        raise InputError(f"{target} is the student itself; publish it into another folder")
+    if target.exists() and not ((target / CARD).is_file() and (target / "student.json").is_file()):
+        raise InputError(f"{target} is there and is no published student; name another folder")
+    try:
+        with new_folder(target, shared=True) as draft:
+            _fill(folder, draft, name, licence, report)
+    except OSError as error:
+        raise InputError(f"cannot write {target}: {error.strerror or error}") from error
+
+
+def upload(
+    folder: Path, name: str, *, title: str | None = None, licence: str | None = None, report: str | None = None,
+    public: bool = False,
+) -> str:  # fmt: skip
+    """Send a student to a model hub, and return its address there.
+
+    Where the hub is, and who sends, are `huggingface_hub`'s settings: `HF_ENDPOINT`, `HF_TOKEN` or its login.
+
+    Args:
+        folder: the student's checkpoint.
+        name: of the repository, OWNER/NAME; it is made if there is none, an older version stays in its history.
+        title: the student's name for its card; None takes the repository's.
+        licence: as `student.card.model_card` takes it.
+        report: Markdown with its evaluation, for its card.
+        public: whether anybody may see a repository that is made; one that is there stays as it is.
+
+    Raises:
+        InputError: the name is none, the checkpoint is damaged, or the hub refused.
+        NotFound: there is no checkpoint.
+        NotReady: the student is derived from Gemma, and notice, restrictions or terms are missing; or the hub cannot
+            be reached.
+    """
+    with _hub_errors(name):
+        from huggingface_hub import HfApi  # noqa: PLC0415 - takes a second
+
+        with TemporaryDirectory() as place:
+            draft = Path(place)
+            _fill(folder, draft, title or name.rpartition("/")[2], licence, report)
+            hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
+            made = hub.create_repo(name, repo_type="model", private=not public, exist_ok=True)
+            hub.upload_folder(
+                repo_id=made.repo_id, repo_type="model", folder_path=draft, commit_message="Publish the student"
+            )
+            return str(made)
+
+
+def _fill(folder: Path, draft: Path, name: str, licence: str | None, report: str | None) -> None:
+    """Put a student's files and card into an empty folder, and make sure that it may go out."""
+    settings = read_settings(folder)
+    origin = origin_of_folder(folder)
+    if origin == GEMMA and licence not in (None, GEMMA):
+        raise InputError(f"a student derived from Gemma is under Gemma's terms; its licence cannot be {licence}")
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.is_symlink() and path.name != CARD and not path.name.startswith("."):
+            shutil.copyfile(path, draft / path.name)
+    manifest = read_manifest(folder)
+    encoder = dict(manifest.get("encoder") or {})
+    if is_place(place := str(encoder.get("name") or "")):
+        if settings["kind"] != "generator":
+            raise InputError(
+                f"the student stands on the sentence encoder in {place}, which nobody else has; train one on an "
+                "encoder with a name on a hub"
+            )
+        manifest["encoder"] = encoder | {"name": Path(place).name}  # a generator does without it
+    write_manifest(draft, manifest | {"base": base_of(manifest)} | derived_field(manifest.get(FIELD), origin))
+    for file in (_METRICS, _TOKENIZER):
+        if (draft / file).is_file():
+            write_json(draft / file, _without_places(read_json(draft / file)))
+    card = model_card(draft, name=name, licence=licence, report=report)
+    (draft / CARD).write_text(card, encoding="utf-8")
+    refuse_to_publish_without(draft)
+
+
+def _without_places(content: dict[str, object]) -> dict[str, object]:
+    """Return the content of a file without the fields that name folders of this machine."""
+    return {name: value for name, value in content.items() if not (name in _LOCAL and is_place(str(value)))}
+
+
+@contextmanager
+def _hub_errors(name: str) -> Iterator[None]:
+    """Say in one line what a hub, or the way to it, says."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415 - takes a second
+
+    root: type[Exception] = HfHubHTTPError.__bases__[0]  # of the errors of the HTTP library below, whichever that is
+
+    try:
+        yield
+    except HFValidationError as error:
+        raise InputError(f"{name[:80]!r} is no name of a repository: {_line(error)}") from error
+    except HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", None)
+        hint = "; set HF_TOKEN to one that may write there" if status in (401, 403) else ""
+        raise InputError(f"the model hub refused {name}: {_line(error)}{hint}") from error
+    except (OSError, RuntimeError, root) as error:
+        raise NotReady(
+            f"cannot send {name} to the model hub: {_line(error.__cause__ or error)}; run the command again"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
