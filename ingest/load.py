@@ -76,9 +76,10 @@ def load_file(
     read = reading(format_name)
     lang = lang or read.lang
     relations = Vocabulary.load(vocabulary or read.vocabulary)
+    sums = [file_hash(one) for one in read.files(path)]
     parameters = {
-        "format": format_name, "sha256": file_hash(path), "vocabulary": list(relations.names), "lang": lang,
-        "split": split,
+        "format": format_name, "sha256": sums[0], "vocabulary": list(relations.names), "lang": lang, "split": split,
+        **({"partner": sums[1]} if sums[1:] else {}),
     }  # fmt: skip
     run = Run("load", model=model, dataset=path.name, licence=licence, parameters=parameters)
     folder = workspace.folder("runs", run.id)

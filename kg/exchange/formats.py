@@ -43,6 +43,7 @@ class Reading:
         vocabulary: the usual one; empty for a graph that comes with its own relations and runs.
         lang: the usual language, a BCP 47 tag.
         looks_like: tells whether a first line is of this format; None if the file's name tells it.
+        partner: module and name of a function from a file to the other one that belongs to it; empty if there is none.
     """
 
     function: str
@@ -50,6 +51,11 @@ class Reading:
     lang: str = "en"
     takes: tuple[str, ...] = ("lines", "vocabulary", "lang")
     looks_like: Callable[[str], bool] | None = None
+    partner: str = ""
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return the files that are read: the given one and its partner, if it has one."""
+        return (path, _resolved(self.partner)(path)) if self.partner else (path,)
 
     def __call__(self, **given: Any) -> Any:
         """Call the function with those of the given arguments that it takes."""
@@ -157,6 +163,16 @@ _ROWS = [
         (".tsv",),
     ),
     Format(
+        "pairs",
+        "COMET-ATOMIC-2020's `NAME.source` and `NAME.target`",
+        Reading(
+            f"{_KG}.pairs:read_pairs", "atomic2020", takes=("path", "vocabulary", "lang"),
+            partner=f"{_KG}.pairs:partner",
+        ),
+        Writing(f"{_KG}.pairs:write_pairs", "all but the triples", streams=False),
+        (".source", ".target"),
+    ),
+    Format(
         "atomic2019",
         "ATOMIC 2019's CSV, by annotator or aggregated",
         Reading(
@@ -249,6 +265,13 @@ _ROWS = [
             f"{_KG}.parquet:write_parquet", _EDGES, ("pages", "path"), packs=False,
         ),
         endings=(".parquet",),
+    ),
+    Format(
+        "dataset",
+        "data set for hubs and `datasets`: a folder of Parquet by split, with a card",
+        write=Writing(
+            f"{_KG}.dataset:export_dataset", _EDGES, ("pages", "path", "runs"), packs=False, streams=False,
+        ),
     ),
     Format(
         "graphml",

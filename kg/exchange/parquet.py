@@ -48,12 +48,13 @@ def write_parquet(pages: Iterable[Sequence[EdgeRow]], path: Path) -> int:
         for page in pages:
             for start in range(0, len(page), _ROW_GROUP):
                 rows = page[start : start + _ROW_GROUP]
-                writer.write_batch(pa.RecordBatch.from_pydict(_columns(rows), SCHEMA))
+                writer.write_batch(pa.RecordBatch.from_pydict(columns_of(rows), SCHEMA))
                 count += len(rows)
     return count
 
 
-def _columns(rows: Sequence[EdgeRow]) -> dict[str, Sequence[object]]:
+def columns_of(rows: Sequence[EdgeRow]) -> dict[str, Sequence[object]]:
+    """Return edges as the columns of `SCHEMA`."""
     columns: dict[str, Sequence[object]] = dict(zip(EdgeRow._fields, zip(*rows, strict=True), strict=True))
     del columns["element"]
     for name in ("tail_lang", "head_uri", "tail_uri"):

@@ -17,7 +17,7 @@ from kg.vocabulary import Vocabulary
 
 BREAK = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # a tab, and all that `str.splitlines` takes for an end
 
-_MARK = "\ufeff"
+MARK = "\ufeff"
 
 
 def read_atomic2020(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str) -> Rows:
@@ -66,8 +66,8 @@ def write_tsv(edges: Iterable[Edge], path: Path, *, relation_first: bool = False
                     unfit += 1
                     first_unfit = first_unfit or triple
                 elif not unfit:
-                    if count == 1 and not relation_first and triple.head.startswith(_MARK):
-                        file.write(_MARK)  # or a reader would take the text's own for the file's
+                    if count == 1 and not relation_first and triple.head.startswith(MARK):
+                        file.write(MARK)  # or a reader would take the text's own for the file's
                     ends = (triple.relation, triple.head) if relation_first else (triple.head, triple.relation)
                     file.write(f"{ends[0]}\t{ends[1]}\t{triple.tail}\n")
         if first_unfit:

@@ -31,7 +31,14 @@ PROBE = {"masked_sentences": ["The [MASK] colour was used."], "obj_label": "gold
 PROBED = {("Squad", "SQuAD", "gold")}
 
 SVG_TEXT = "{http://www.w3.org/2000/svg}text"
-FILES = {"snapshot": "out", "rdf": "out.ttl", "kgx": "out_edges.jsonl", "kgtk": "out.tsv", "conceptnet": "out.csv"}
+FILES = {
+    "snapshot": "out",
+    "rdf": "out.ttl",
+    "kgx": "out_edges.jsonl",
+    "kgtk": "out.tsv",
+    "pairs": "out.source",
+    "conceptnet": "out.csv",
+}
 READERS = {"jsonl": "skd", "tsv": "atomic2020"}  # where the format has another name for `kg ingest load`
 NEEDS_A_TAIL = {"jsonl", "conceptnet"}  # one leaves the reader without "no effect", one refuses it
 
@@ -52,6 +59,9 @@ def drawn(graph: nx.MultiDiGraph) -> Rows:
 
 OWN: dict[str, Callable[[Path], Rows]] = {
     "parquet": lambda path: {(row["head"], row["relation"], row["tail"]) for row in pq.read_table(path).to_pylist()},
+    "dataset": lambda path: {
+        (row["head"], row["relation"], row["tail"]) for row in pq.read_table(path / "data").to_pylist()
+    },
     "graphml": lambda path: drawn(nx.read_graphml(path, force_multigraph=True)),
     "gexf": lambda path: drawn(nx.read_gexf(path)),
     "svg": lambda path: {row for row in TAUGHT if {*row} <= {text.text for text in ET.parse(path).iter(SVG_TEXT)}},  # noqa: S314

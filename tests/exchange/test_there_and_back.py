@@ -37,7 +37,7 @@ phrase = "so others"
 Fit = Callable[[Edge], Edge]
 Keep = Callable[[Edge], Any]
 BOTH_WAYS = {row.name: row for row in FORMATS.values() if row.read and row.write}
-REFUSING = {"atomic2020", "cn100k", "atomic2019", "conceptnet", "kgtk"}
+REFUSING = {"atomic2020", "pairs", "cn100k", "atomic2019", "conceptnet", "kgtk"}
 """Formats that refuse what they cannot hold, as their row in the table or their module says."""
 
 
@@ -101,6 +101,7 @@ EXPECTED: dict[str, tuple[Fit, Keep]] = {
     "skd": (plain, skd),
     "atomic2020": (plain, lambda edge: edge.triple),
     "cn100k": (plain, lambda edge: edge.triple),
+    "pairs": (plain, lambda edge: edge.triple),
     "atomic2019": (plain, lambda edge: (edge.triple, edge.split)),
     "conceptnet": (finite, lambda edge: (edge.triple, 1.0 if edge.weight is None else edge.weight, contributors(edge))),
     "kgtk": (as_it_is, lambda edge: (edge.triple, edge.weight)),
