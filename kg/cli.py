@@ -149,11 +149,14 @@ def serve_pages(
     other_machines: Annotated[
         bool, typer.Option("--other-machines", help="Serve at a host that other machines reach, unencrypted.")
     ] = False,
+    api: Annotated[
+        bool, typer.Option("--api/--no-api", help="ConceptNet's read API beside the pages, open to all who reach it.")
+    ] = True,
 ) -> None:
     """Look at the graph, judge it and choose thresholds, on pages in a browser, until Ctrl-C."""
     from kg.serve import serve
 
-    serve(Workspace.default(), host, port, other_machines=other_machines, browser=open_browser)
+    serve(Workspace.default(), host, port, other_machines=other_machines, browser=open_browser, api=api)
 
 
 @runs.app.command("show")

@@ -20,7 +20,9 @@ from kg.workspace import Workspace
 _HOW_TO_GET = "the web application is not installed: pip install 'skd-graph[web]'"
 
 
-def serve(workspace: Workspace, host: str, port: int, *, other_machines: bool = False, browser: bool = False) -> None:
+def serve(
+    workspace: Workspace, host: str, port: int, *, other_machines: bool = False, browser: bool = False, api: bool = True
+) -> None:
     """Serve the web application until Ctrl-C.
 
     Args:
@@ -29,12 +31,14 @@ def serve(workspace: Workspace, host: str, port: int, *, other_machines: bool = 
         port: 0 takes a free one.
         other_machines: whether `host` may be one that other machines reach.
         browser: whether to open it in a browser.
+        api: whether ConceptNet's read API is there, which needs no token.
 
     Raises:
         InputError: the extra is not installed, the port is taken, or other machines would reach it unasked.
         ServerError, StoreError: the database cannot be used.
     """
     try:
+        from kg.service.app import is_api, make_api  # noqa: PLC0415 - may be absent
         from kg.web import running  # noqa: PLC0415 - may be absent
         from kg.web.app import make_app  # noqa: PLC0415
         from kg.web.guard import owner_and  # noqa: PLC0415
@@ -53,14 +57,18 @@ def serve(workspace: Workspace, host: str, port: int, *, other_machines: bool = 
     listening = running.listen(host, port)
     if not running.is_loopback(host):
         say("What goes to other machines is not encrypted, and who reads it has the token.", err=True)
+    if api:
+        say(
+            "ConceptNet's read API is there, too, for all who reach the port (/docs); --no-api leaves it out.", err=True
+        )
     with Link(partial(open_graph, workspace)) as link:
         site = Site(link, stages_of(workspace))
 
         def make(found: int) -> Any:
             hosts = running.hosts_of(host, found)
-            return make_app(
-                site, hosts=hosts, who=owner_and(token, partial(_annotator, workspace)), cookie=f"kg-{found}"
-            )
+            who = owner_and(token, partial(_annotator, workspace))
+            unguarded = (make_api(site), is_api) if api else None
+            return make_app(site, hosts=hosts, who=who, cookie=f"kg-{found}", unguarded=unguarded)
 
         try:
             running.serve(make, listening, host, token, browser=browser)

@@ -13,3 +13,4 @@ CREATE CONSTRAINT duplicate_id IF NOT EXISTS FOR (n:Duplicate) REQUIRE n.id IS U
 CREATE CONSTRAINT task_id IF NOT EXISTS FOR (t:Task) REQUIRE t.id IS UNIQUE;
 CREATE INDEX task_run IF NOT EXISTS FOR (t:Task) ON (t.run);
 CREATE FULLTEXT INDEX phrase_words IF NOT EXISTS FOR (p:Phrase) ON EACH [p.text];
+CREATE TEXT INDEX concept_uri IF NOT EXISTS FOR (p:Concept) ON (p.uri);

@@ -53,6 +53,15 @@ def relation_name(uri: str) -> str:
     return _NAMES.get(uri) or uri.removeprefix("/r/")
 
 
+def relation_uri(name: str) -> str:
+    """Return the URI of a relation.
+
+    >>> relation_uri("IsA"), relation_uri("dbpedia_genre")
+    ('/r/IsA', '/r/dbpedia/genre')
+    """
+    return _URIS.get(name) or f"/r/{name}"
+
+
 def assertion_uri(relation: str, start: str, end: str) -> str:
     """Return the URI of an assertion.
 
@@ -149,7 +158,7 @@ def _cells(edge: Edge) -> tuple[str, ...]:
             f"ConceptNet has no place for {triple.relation} none, as of {triple.head[:80]!r}; "
             "leave these out with --where 'NOT tail:Nothing'"
         )
-    relation = _URIS.get(triple.relation) or f"/r/{triple.relation}"
+    relation = relation_uri(triple.relation)
     start, said_of_start = _end(triple.head, triple.lang, triple.head_uri)
     end, said_of_end = _end(triple.tail, triple.tail_lang or triple.lang, triple.tail_uri)
     details = edge.detail_map

@@ -1,12 +1,13 @@
 """The application: its pages put together, behind the guard, and every error a sentence on a page."""
 
 import traceback
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from kg.errors import GraphChanged, InputError, KGError, NotFound, NotReady, ServerError, StoreUnavailable
 from kg.terminal import say
@@ -38,7 +39,14 @@ _STATUS: dict[type[KGError], tuple[int, str]] = {
 }
 
 
-def make_app(site: Site, *, hosts: Collection[str], who: Who, cookie: str = "kg") -> Guard:
+def make_app(
+    site: Site,
+    *,
+    hosts: Collection[str],
+    who: Who,
+    cookie: str = "kg",
+    unguarded: tuple[ASGIApp, Callable[[str], bool]] | None = None,
+) -> Guard:
     """Return the application.
 
     Args:
@@ -46,6 +54,7 @@ def make_app(site: Site, *, hosts: Collection[str], who: Who, cookie: str = "kg"
         hosts: what a Host header may be, with the port.
         who: whose a token is.
         cookie: name of the cookie that a token is exchanged for.
+        unguarded: an application that needs no token, and which paths are its own.
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC))
@@ -73,4 +82,4 @@ def make_app(site: Site, *, hosts: Collection[str], who: Who, cookie: str = "kg"
         text = f"An error that nobody foresaw, {type(error).__name__}; the terminal of kg serve shows where."
         return sentence(request, 500, "It did not work", text)
 
-    return Guard(app, hosts=hosts, who=who, refusal=refusal, cookie=cookie)
+    return Guard(app, hosts=hosts, who=who, refusal=refusal, cookie=cookie, unguarded=unguarded)

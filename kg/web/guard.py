@@ -4,6 +4,9 @@ A request must name a host of ours (a page of another site whose name was made t
 session, which a token is exchanged for once; annotators see their own pages only. What changes something is a POST from
 one of our own pages: by its Origin, and by a token in the form that only our pages know. Everything else is refused
 with 403, and every answer, a refusal too, has the headers that keep scripts, frames and addresses of others out.
+
+What is open, as the API that only reads is, needs the right host and nothing else; it is another application, which
+knows no session.
 """
 
 import hashlib
@@ -43,6 +46,9 @@ _HEADERS = {
 }
 
 
+_OWN_HEADERS = ("cache-control", "cross-origin-resource-policy")  # which an answer may have as it wants
+
+
 class _Refused(Exception):  # noqa: N818 - reads as what happened
     """A request goes no further; the message is a sentence for a person."""
 
@@ -55,7 +61,14 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str], who: Who, refusal: Callable[[str], Response], cookie: str
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        who: Who,
+        refusal: Callable[[str], Response],
+        cookie: str,
+        unguarded: tuple[ASGIApp, Callable[[str], bool]] | None = None,
     ) -> None:
         """Stand before an application.
 
@@ -65,12 +78,14 @@ class Guard:
             who: whose a token is. It is asked with each request, so a token that is withdrawn ends its sessions.
             refusal: a sentence to the answer that says it, with status 403.
             cookie: name of the cookie; applications on other ports of this host have the same cookies.
+            unguarded: an application that is open to all, which only reads, and which paths are its own.
         """
         self._app = app
         self._hosts = frozenset(hosts)
         self._who = who
         self._refusal = refusal
         self._cookie = cookie
+        self._unguarded = unguarded
         self._key = secrets.token_bytes(32)
         self._sessions: dict[str, str] = {}  # to the token that each was opened with
 
@@ -87,23 +102,26 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    if name != "cache-control" or name not in headers:
+                    if name not in _OWN_HEADERS or name not in headers:
                         headers[name] = value
             await send(message)
 
-        request = Request(scope, receive)
+        answer, receive = await self._choose(Request(scope, receive))
+        await answer(scope, receive, guarded)
+
+    async def _choose(self, request: Request) -> tuple[ASGIApp, Receive]:
+        """Return what answers a request, and where that finds the body."""
         try:
             self._check_host(request.headers)
+            if self._unguarded and self._unguarded[1](request.scope["path"]):
+                return self._unguarded[0], request.receive
             if request.method == "GET" and "token" in request.query_params:
-                answer: ASGIApp = self._exchange(request)
-            else:
-                scope.setdefault("state", {}).update(self._recognise(request))
-                if request.method not in ("GET", "HEAD"):
-                    receive = await self._check_post(request)
-                answer = self._app
+                return self._exchange(request), request.receive
+            request.scope.setdefault("state", {}).update(self._recognise(request))
+            again = request.receive if request.method in ("GET", "HEAD") else await self._check_post(request)
         except _Refused as error:
-            answer = self._refusal(str(error))
-        await answer(scope, receive, guarded)
+            return self._refusal(str(error)), request.receive
+        return self._app, again
 
     def _check_host(self, headers: Headers) -> None:
         named = headers.getlist("host")

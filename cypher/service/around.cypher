@@ -1,0 +1,51 @@
+// Edges around some phrases that pass filters, the weightiest first, then the surest, then in the order of keys.
+//
+// $ids       keys of the phrases
+// $leaving   whether edges that leave them count
+// $reaching  whether edges that reach them count
+// $start     {ids, lang} of the edges' heads: keys, or a language; null for all
+// $end       the same of their tails
+// $node      the same of either end
+// $other     the same of the other end
+// $relation  a relation, or null for all
+// $source    {runs, uri, text, below}: runs, or what stands in a source; null for all
+// $dataset   {runs, text, below, any}: runs, or what stands in the details; null for all
+// $offset    edges left out before the first one returned
+// $count     most edges returned
+// -> head_id, tail_id, head, head_lang, head_uri, relation, tail, tail_lang, tail_uri, weight, sources, details, runs, score, critic, accepted, predicted, published
+MATCH (n:Phrase)
+WHERE n.id IN $ids
+CALL (n) {
+  WITH n
+  WHERE $leaving
+  MATCH (n)-[r]->(o:Phrase)
+  RETURN r, n AS head, o AS tail
+  UNION
+  WITH n
+  WHERE $reaching
+  MATCH (n)<-[r]-(o:Phrase)
+  RETURN r, o AS head, n AS tail
+}
+WITH DISTINCT r, head, tail
+WHERE ($relation IS NULL OR type(r) = $relation)
+  AND ($start IS NULL OR head.id IN $start.ids OR head.lang = $start.lang)
+  AND ($end IS NULL OR tail.id IN $end.ids OR tail.lang = $end.lang)
+  AND ($node IS NULL AND $other IS NULL
+    OR ($node IS NULL OR head.id IN $node.ids OR head.lang = $node.lang)
+    AND ($other IS NULL OR tail.id IN $other.ids OR tail.lang = $other.lang)
+    OR ($node IS NULL OR tail.id IN $node.ids OR tail.lang = $node.lang)
+    AND ($other IS NULL OR head.id IN $other.ids OR head.lang = $other.lang))
+  AND ($source IS NULL
+    OR any(run IN r.runs WHERE run IN $source.runs)
+    OR any(one IN coalesce(r.sources, []) WHERE one = $source.uri OR one CONTAINS $source.text OR one CONTAINS $source.below))
+  AND ($dataset IS NULL
+    OR coalesce(r.details, "") CONTAINS $dataset.text OR coalesce(r.details, "") CONTAINS $dataset.below
+    OR (r.runs[0] IN $dataset.runs AND NOT coalesce(r.details, "") CONTAINS $dataset.any))
+WITH r, head, tail, head.id AS head_id, tail.id AS tail_id, type(r) AS name
+ORDER BY coalesce(r.weight, 1.0) DESC, coalesce(r.score, -1.0) DESC, head_id, name, tail_id
+SKIP $offset
+LIMIT $count
+RETURN head_id, tail_id, head.text AS head, head.lang AS head_lang, coalesce(head.uri, "") AS head_uri,
+  type(r) AS relation, tail.text AS tail, tail.lang AS tail_lang, coalesce(tail.uri, "") AS tail_uri, r.weight AS weight,
+  coalesce(r.sources, []) AS sources, r.details AS details, r.runs AS runs, r.score AS score, r.critic AS critic,
+  r.accepted AS accepted, r.predicted AS predicted, r.published AS published
