@@ -27,6 +27,7 @@ with interrupts.at_once():
     from kg.commands import export, init, lm, query, runs, server
     from kg.errors import InputError, KGError
     from kg.model import Split
+    from kg.probing import cli as probing_cli
     from kg.recorded import LOCAL, NAMES, STRONG
     from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
@@ -55,6 +56,7 @@ app.command()(query.stats)
 app.command()(export.export)
 app.add_typer(runs.app, name="runs")
 app.add_typer(lm.app, name="lm")
+app.command()(probing_cli.probe)
 
 
 @app.callback(invoke_without_command=True)

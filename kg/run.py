@@ -24,6 +24,9 @@ STUDENT_KIND = "predict"
 SAMPLE_KIND, JUDGE_KIND = "sample", "judge"
 """The kinds of run that draw tasks, and in which one annotator judges those of a batch, which its `dataset` names."""
 
+PROBE_KIND = "probe"
+"""The kind of run that asks a language model what it knows, and writes nothing into the graph but itself."""
+
 _CLOCK_SECONDS = 2  # by which the start of one process may differ when it is read twice
 
 
@@ -33,7 +36,7 @@ class Run:
 
     Attributes:
         kind: load, events, inferences, judgements, sample, judge, dedupe, train-critic, calibrate, score, use-critic,
-            train-student, use-student, predict or evaluate.
+            train-student, use-student, predict, evaluate, probe or cloze.
         model: the model that works in the run: a teacher, a critic, a student.
         dataset: the data set that the run reads.
         licence: under which the data set comes.

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kg.errors import NotFound
+from kg.run import PROBE_KIND
 from kg.terminal import ask, say, say_json, visible
 from kg.workspace import Workspace
 
@@ -17,6 +18,7 @@ _NEWER = frozenset({"cost_usd"})  # what a stage knows better than the graph, wh
 _SHOWN = ("id", "kind", "status", "model", "dataset", "started", "finished", "offered", "added")
 _LEAVE_FILES = {
     "evaluate",
+    PROBE_KIND,
     "train-critic",
     "train-student",
 }  # kinds whose undoing leaves files
@@ -113,7 +115,7 @@ def undo(
     for name, found in current.items():
         if run["kind"] in (f"train-{name}", f"use-{name}"):
             say(f"The current {name} is {found or 'none'}")
-    if run["kind"] == "evaluate":
+    if run["kind"] in ("evaluate", PROBE_KIND):
         say("It wrote nothing in the graph")
     if run["kind"] in _LEAVE_FILES:
         say(f"Its files stay in {workspace.root}: {_files(workspace, run)}")

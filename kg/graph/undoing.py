@@ -14,7 +14,7 @@ from more_itertools import chunked
 from kg.errors import NotReady
 from kg.graph import scoring, selecting, statements, writing
 from kg.graph.scores import ByCritic, accepted_again, read_thresholds
-from kg.run import JUDGE_KIND, SAMPLE_KIND, STUDENT_KIND
+from kg.run import JUDGE_KIND, PROBE_KIND, SAMPLE_KIND, STUDENT_KIND
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from kg.graph.knowledge import KnowledgeGraph, Progress
 
 _ROWS = 2_000  # judgements, tasks, events or duplicates of one transaction
-_ASSERT_NOTHING = {"train-critic", "calibrate", "score", "use-critic", "train-student", "use-student", "evaluate"}
+_ASSERT_NOTHING = {
+    "train-critic", "calibrate", "score", "use-critic", "train-student", "use-student", "evaluate", PROBE_KIND,
+}  # fmt: skip
 _RANKS = {
     "train-critic": 0,
     "train-student": 0,
