@@ -98,8 +98,8 @@ def write_pairs(edges: Iterable[Edge], path: Path) -> int:
             triple = edge.triple
             if BREAK.search(triple.head) or BREAK.search(triple.tail):
                 raise InputError(
-                    f"({triple.head[:80]!r}, {triple.relation}, {triple.tail[:80]!r}) has a tab or line break, which file "
-                    "pairs cannot hold; export jsonl or parquet, or leave it out"
+                    f"({triple.head[:80]!r}, {triple.relation}, {triple.tail[:80]!r}) has a tab or line break, which "
+                    "file pairs cannot hold; export jsonl or parquet, or leave it out"
                 )
             if not count:  # or a reader would take a text's own mark for the file's
                 source.write(MARK * triple.head.startswith(MARK))
