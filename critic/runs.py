@@ -148,6 +148,18 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
     return critic_id, load_critic(folder, encoder.encode)
 
 
+def kinds_of(graph: KnowledgeGraph, workspace: Workspace) -> dict[str, str]:
+    """Return id to kind of the graph's critics that were trained in this workspace."""
+    found = {}
+    for critic in graph.critics():
+        try:
+            text = (workspace.place("critics", str(critic["id"])) / "manifest.json").read_text(encoding="utf-8")
+            found[str(critic["id"])] = str(json.loads(text).get("kind", BLEND))
+        except (OSError, ValueError, AttributeError):
+            continue
+    return found
+
+
 def calibrate_critic(
     graph: KnowledgeGraph,
     workspace: Workspace,

@@ -1,0 +1,1 @@
+"""`kg critic report`: the critics of a graph beside one another, as one page and its pictures; no model runs."""

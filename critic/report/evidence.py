@@ -1,0 +1,125 @@
+"""What a report on critics rests on: the scores that the graph keeps, and verdicts on validation events.
+
+Verdicts on test events are not looked at: a report that helps to choose a critic would wear them out. Thresholds are
+chosen on the same validation events, and a kind that learns in folds has learnt from them, too, each without its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from critic.filtering import by_recall
+from critic.verdicts import Verdicts, split_verdicts
+from kg.errors import NotReady
+from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.rows import triple_of
+from kg.graph.scores import read_scores
+from kg.identity import head_id
+from kg.model import Split, Triple
+
+SPLIT: Split = "validation"
+"""Whose verdicts a report reads."""
+
+BINS = 20
+"""Of the score, in histograms."""
+
+_WRITING = ("load", "events", "inferences")  # kinds of runs whose edges are a teacher's
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One critic on the judged edges that it scored.
+
+    Attributes:
+        critic: its id.
+        kind: how it is made, as far as this workspace knows; else empty.
+        is_current: whether its scores show in the graph.
+        verdicts: what was judged, ordered by triple.
+        scores: (len(verdicts),) in [0, 1].
+    """
+
+    critic: str
+    kind: str
+    is_current: bool
+    verdicts: Verdicts
+    scores: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the critics of a graph.
+
+    Attributes:
+        judged: triples of validation events with a verdict.
+        critics: those that scored some of these, the current one first, then by id.
+        current: id of the current critic.
+        histograms: relation to the number of edges of all splits whose score of the current critic is in each of
+            `BINS` bins of equal width; edges that students alone predicted do not count.
+        thresholds: relation to the current threshold of that critic; empty without thresholds.
+        recall: the share of good triples that these are to keep; None without thresholds.
+        trade_off: rows of `critic.filtering.by_recall`, on the same verdicts.
+    """
+
+    judged: int
+    critics: list[Scored]
+    current: str
+    histograms: Mapping[str, list[int]]
+    thresholds: Mapping[str, float]
+    recall: float | None
+    trade_off: list[dict[str, Any]]
+
+
+def collect(graph: KnowledgeGraph, kinds: Mapping[str, str]) -> Evidence:
+    """Read what a report needs, in one pass over the scored edges and one for the trade-off.
+
+    Args:
+        graph: whose kept scores are read.
+        kinds: id of a critic to its kind, where it is known.
+
+    Raises:
+        NotReady: no critic has been trained.
+    """
+    current = str(graph.current_critic()["id"])
+    judgements = graph.judgements()
+    splits = graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
+    verdicts = split_verdicts(judgements, SPLIT, splits)
+    good = dict(zip(verdicts.triples, map(bool, verdicts.good), strict=True))
+    given: dict[str, dict[Triple, float]] = {}
+    histograms: dict[str, list[int]] = {}
+    for page in graph.edge_pages(where="r.score IS NOT NULL AND NOT r.predicted"):
+        for row in page:
+            scores = read_scores(row.score, row.critic, row.scores)
+            if current in scores:
+                bins = histograms.setdefault(row.relation, [0] * BINS)
+                bins[min(BINS - 1, int(scores[current] * BINS))] += 1
+            if (triple := triple_of(row)) in good:
+                for critic, score in scores.items():
+                    given.setdefault(critic, {})[triple] = score
+    known = [str(critic["id"]) for critic in graph.critics()]
+    try:
+        acceptance = graph.current_acceptance(current)
+    except NotReady:
+        thresholds, recall = {}, None
+    else:
+        thresholds, recall = dict(acceptance.by_relation()), acceptance.recall
+    wrote = {run["id"]: run.get("model") or "data" for run in graph.runs() if run.get("kind") in _WRITING}
+    return Evidence(
+        len(verdicts),
+        [
+            _scored(critic, kinds.get(critic, ""), critic == current, given[critic], good)
+            for critic in sorted(known, key=lambda name: (name != current, name))
+            if critic in given
+        ],
+        current, dict(sorted(histograms.items())), thresholds, recall, by_recall(graph, good, wrote),
+    )  # fmt: skip
+
+
+def _scored(
+    critic: str, kind: str, is_current: bool, given: Mapping[Triple, float], good: Mapping[Triple, bool]
+) -> Scored:
+    triples = tuple(sorted(given))
+    verdicts = Verdicts(triples, np.array([good[triple] for triple in triples], dtype=np.bool_))
+    return Scored(critic, kind, is_current, verdicts, np.array([given[triple] for triple in triples]))
