@@ -34,7 +34,7 @@ def _judged(found: Estimate) -> str:
     basis = {
         "all": "all are judged",
         "as told": "the judged ones are a random sample, as you say",
-        "drawn": f"{found.used:,} of {found.events:,} events were drawn with known chances, as {_batches(found)}",
+        "drawn": f"{found.used:,} (of {found.events:,} events) were drawn with known chances, as {_batches(found)}",
     }[found.basis]
     return f"{_interval(found.judged.value, found.judged.interval)}; {basis}{f'; {found.note}' if found.note else ''}"
 

@@ -32,6 +32,9 @@ ANNOTATORS_MAY = ("/judge/", "/static/")
 MOST_BYTES = 1_000_000
 """Of a form."""
 
+MOST_SESSIONS = 10_000
+"""Kept at once; the oldest ends."""
+
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 _FORM = "application/x-www-form-urlencoded"
 _HEADERS = {
@@ -135,6 +138,8 @@ class Guard:
             raise _Refused("That token is not valid: open the address that kg serve printed last.")
         session = secrets.token_urlsafe(32)
         self._sessions[session] = token
+        while len(self._sessions) > MOST_SESSIONS:
+            self._sessions.pop(next(iter(self._sessions)))
         others = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
         path = "/" + quote(request.url.path.lstrip("/\\"))  # no second slash, or it would lead to another host
         answer = RedirectResponse(path + (f"?{urlencode(others)}" if others else ""), 303)
@@ -147,7 +152,7 @@ class Guard:
         if who is None:
             self._sessions.pop(session, None)
             raise _Refused("This needs a token: open the address that kg serve printed when it started.")
-        if who != OWNER and not f"{request.url.path}/".startswith(ANNOTATORS_MAY):
+        if who != OWNER and not f"{request.scope['path']}/".startswith(ANNOTATORS_MAY):
             raise _Refused("This page is not for annotators.")
         csrf = hmac.new(self._key, session.encode(), hashlib.sha256).hexdigest()
         return {"who": who, "csrf": csrf, "form": {}}

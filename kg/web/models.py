@@ -1,7 +1,7 @@
 """Critics and students: what there is of them, which is current, and going back to another one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -33,7 +33,8 @@ def routes(site: Site) -> APIRouter:
             request, "models", critics=critics, students=students, recalls=recalls,
             reports={critic["id"]: report_of(critic, files) for critic in critics},
             judges={name: own for name, own in files.items() if name not in known},
-            weak={one["id"] for one in weak_critics(files)}, done=request.query_params.get("done", ""),
+            weak={one["id"] for one in weak_critics(files)},
+            done=_done(reading, request.query_params.get("done", ""), (*critics, *students)),
         )  # fmt: skip
 
     @router.get(f"{_PATH}/use")
@@ -54,7 +55,7 @@ def routes(site: Site) -> APIRouter:
         kind, name = _chosen(site.reading(), request.state.form)
         with site.link.opening() as graph:
             run = graph.use_critic(name) if kind == "critic" else graph.use_student(name)
-        return RedirectResponse(address(_PATH, done=f"{name} is the current {kind}, by run {run}"), 303)
+        return RedirectResponse(address(_PATH, done=run), 303)
 
     return router
 
@@ -74,6 +75,14 @@ def report_of(critic: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]])
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _done(reading: Reading, run: str, models: Iterable[Row]) -> str:
+    """Return what a run did that made a critic or a student the current one; empty where an address made it up."""
+    found = [row["run"] for row in reading.rows("graph/runs", id=run)] if run else []
+    name = found[0].get("model") if found else None
+    is_current = any(one["id"] == name and one.get("current") for one in models)
+    return f"{name} is the current one, by run {run}" if is_current else ""
 
 
 def _chosen(reading: Reading, given: Mapping[str, str]) -> tuple[Literal["critic", "student"], str]:

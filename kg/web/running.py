@@ -82,7 +82,7 @@ def serve(
         port = listening.getsockname()[1]
         config = uvicorn.Config(
             make(port), log_config=None, log_level="critical", access_log=False, server_header=False, date_header=False,
-            timeout_graceful_shutdown=_LEAVE_SECONDS, ws="none",
+            proxy_headers=False, timeout_graceful_shutdown=_LEAVE_SECONDS, ws="none",
         )  # fmt: skip
         named = "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else _bracketed(host)  # noqa: S104 - compared, not bound
         address = f"http://{named}:{port}/?token={token}"

@@ -94,7 +94,7 @@ def routes(site: Site) -> APIRouter:
             recalls=sorted({*acceptance.thresholds}, key=float), found=table, rows=rows, drawn=_charts(rows),
             whole={row["origin"]: row["edges"] for row in rows if row["recall"] is None}, share=_share,
             said=_said(rows, shown.get("recall", ""), f"{acceptance.recall:g}"),
-            done=request.query_params.get("done", ""), **({"recall": ""} | shown),
+            done=request.query_params.get("done") == acceptance.id, **({"recall": ""} | shown),
             reload_seconds=2 if any(one.value is None and not one.failed for one in waits) else 0,
         )  # fmt: skip
 

@@ -171,7 +171,7 @@ def test_several_batches_are_one_sample_and_each_counts_by_what_it_is_worth(load
     assert other not in found.batches
     assert found.judged is not None
     assert (found.used, found.events, found.judged.value) == (30, 30, pytest.approx(10 / 30))
-    assert f"30 of 30 events were drawn with known chances, as batches {second}, {first}" in format_estimate(found)
+    assert f"30 (of 30 events) were drawn with known chances, as batches {second}, {first}" in format_estimate(found)
     assert estimate(loaded, batch=first).batches == estimate(loaded, batch="mine").batches == (first,)
     assert estimate(loaded, batch=first).judged.value == 1  # type: ignore[union-attr]
     third = draw(loaded, dict.fromkeys(TRIPLES[2::4], 0.25), edges=80, where=WANTS, name="mine")
