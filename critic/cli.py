@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from critic import evaluation_cli, evidence_cli, report_cli, tasks_cli
+from critic import evaluation_cli, evidence_cli, report_cli, rules_cli, tasks_cli
 from critic.kinds import BLEND, KINDS
 from kg.model import OVERALL, Acceptance
 from kg.terminal import say
@@ -218,3 +218,4 @@ app.command()(evidence_cli.agreement)
 app.command()(evidence_cli.estimate)
 app.command()(evaluation_cli.evaluate)
 app.command()(report_cli.report)
+app.command()(rules_cli.rules)

@@ -216,7 +216,7 @@ def _check_thresholds(thresholds: Any, recall: str) -> None:
 
 def check_relation(row: Row) -> None:
     """Check the properties of a relation but for its name and its templates, which `Relation` checks."""
-    for name in ("phrase", "question", "source"):
+    for name in ("phrase", "question", "source", "tail_kind", "tail_time", "opposite"):
         if not isinstance(row.get(name, ""), str):
             raise InputError(f"{name} {_shown(row[name])} is not a text")
     for name in ("symmetric", "about_person"):

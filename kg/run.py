@@ -36,7 +36,7 @@ class Run:
 
     Attributes:
         kind: load, events, inferences, judgements, sample, judge, dedupe, train-critic, calibrate, score, use-critic,
-            train-student, use-student, predict, evaluate, probe or cloze.
+            train-student, use-student, predict, evaluate, rules, probe or cloze.
         model: the model that works in the run: a teacher, a critic, a student.
         dataset: the data set that the run reads.
         licence: under which the data set comes.

@@ -13,6 +13,9 @@ A vocabulary is a TOML file with one table a relation. Eight are shipped: `atomi
     symmetric = false               # optional
     about_person = false            # optional: the tail is a predicate of PersonX ("to rest", "tired")
     source = "our shop"             # optional
+    tail_kind = ["aim"]             # optional, for kg critic rules: tails are a "state", "aim", "action" or "event"
+    tail_time = "after"             # optional: they come "before" or "after" the event
+    opposite = ["mayReturn"]        # optional: relations that cannot have the same tail
     templates = ["{head} makes people buy {tail}"]   # optional: other sentences of a triple, for critics to ask about
 """
 
@@ -31,6 +34,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _SLOT = re.compile(r"\{.*?\}")
 _RESERVED = frozenset({"HEAD", "TAIL", "RELATION"})  # the graph's own relationship types
 _FILES = frozenset({"events", "chat", "seeds"})  # files of a folder of prompts, where a relation's prompt is NAME.txt
+_TAIL_KINDS, _TAIL_TIMES = ("state", "aim", "action", "event"), ("before", "after")
 _DEEPEST = 20  # vocabularies, each of which extends the next one
 
 
@@ -45,6 +49,10 @@ class Relation:
         symmetric: whether the triple may be read in both directions.
         about_person: whether the tail is a predicate of PersonX rather than an event of its own.
         source: where the relation was published.
+        tail_kind: what tails may be, of `state`, `aim` ("to rest"), `action` ("rests") and `event` (a sentence of its
+            own), parted by blanks; empty where that is not said.
+        tail_time: whether they come `before` or `after` the head; empty likewise.
+        opposite: names of relations that a tail of this one contradicts, parted by blanks.
         templates: other sentences that a triple makes, with `{head}` and `{tail}` in them, each once; sorted.
     """
 
@@ -54,6 +62,9 @@ class Relation:
     symmetric: bool = False
     about_person: bool = False
     source: str = ""
+    tail_kind: str = ""
+    tail_time: str = ""
+    opposite: str = ""
     templates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -74,6 +85,13 @@ class Relation:
                 f"template {bad[0][:80]!r} of relation {self.name!r} does not have {{head}} and {{tail}}, each once"
             )
         object.__setattr__(self, "templates", tuple(sorted(set(self.templates))))
+        for name, allowed in (("tail_kind", _TAIL_KINDS), ("tail_time", _TAIL_TIMES)):
+            if bad := [one for one in getattr(self, name).split() if one not in allowed]:
+                raise InputError(f"{name} {bad[0][:40]!r} of {self.name} is not {' or '.join(allowed)}")
+        if len(self.tail_time.split()) > 1:
+            raise InputError(f"tail_time of {self.name} is either before or after")
+        if bad := [one for one in self.opposite.split() if not _NAME.fullmatch(one)]:
+            raise InputError(f"opposite {bad[0][:80]!r} of {self.name} is no name of a relation")
 
 
 class Vocabulary:
@@ -177,6 +195,12 @@ def _read(text: str, name: str, above: tuple[str, ...], known: dict[str, list[Re
             raise InputError(
                 f"vocabulary {name}: {key!r} must be a table with a phrase and, if wanted, {', '.join(sorted(parts))}"
             )
+        for field in ("tail_kind", "tail_time", "opposite"):
+            given = table.get(field, "")
+            names = given if isinstance(given, list) else [given]
+            if not all(isinstance(one, str) for one in names):
+                raise InputError(f"vocabulary {name}: {field} of {key!r} must be a text, or a list of texts")
+            table[field] = " ".join(names)
         relations.append(Relation(key, **table))
     if not relations:
         raise InputError(f"vocabulary {name} has no relation")

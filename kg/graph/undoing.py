@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _ROWS = 2_000  # judgements, tasks, events or duplicates of one transaction
 _ASSERT_NOTHING = {
-    "train-critic", "calibrate", "score", "use-critic", "train-student", "use-student", "evaluate", PROBE_KIND,
+    "train-critic", "calibrate", "score", "use-critic", "train-student", "use-student", "evaluate", "rules", PROBE_KIND,
 }  # fmt: skip
 _RANKS = {
     "train-critic": 0,

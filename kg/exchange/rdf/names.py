@@ -26,7 +26,7 @@ NAMESPACES = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "void": "http://rdfs.org/ns/void#",
 }
-RELATION_FIELDS = ("question", "source", "about_person")
+RELATION_FIELDS = ("question", "source", "about_person", "tail_kind", "tail_time", "opposite")
 
 
 class Names:
