@@ -77,6 +77,14 @@ def train(
     kind: Annotated[
         KindName, typer.Option(help=f"{' or '.join(f'{name} ({kind.does})' for name, kind in KINDS.items())}.")
     ] = _DEFAULT,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Model to fine-tune: gemma, minilm, a name on the Hugging Face hub or a folder; without it, gemma "
+            "where it is installed.",
+        ),
+    ] = None,
     encoder: EncoderName = None,
     language_model: Annotated[
         str | None,
@@ -97,7 +105,7 @@ def train(
     with open_graph(workspace) as graph:
         trained = train_critic(
             graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value,
-            language_model=language_model,
+            language_model=language_model, base=base,
         )  # fmt: skip
     say(*format_report(trained.report).split("\n"))
     if (method := trained.report["calibration"]) == "none":

@@ -62,6 +62,8 @@ class TrainingSet:
         role: a name in `critic.roles`.
         seed: same seed, same critic on the same machine.
         language_model: the one to ask, for kinds that go by any; None is the one that comes with pip.
+        base: name or path of a pre-trained model to start from, for kinds that take one.
+        progress: file that may keep the state of an unfinished training; the caller removes it.
     """
 
     verdicts: Verdicts
@@ -71,3 +73,5 @@ class TrainingSet:
     role: str
     seed: int
     language_model: str | None = None
+    base: str | None = None
+    progress: Path | None = None

@@ -34,6 +34,7 @@ class CriticKind:
             are chosen may teach, too.
         needs_verdicts: whether it learns from verdicts at all.
         any_model: whether it goes by any language model that is named, and by the one from pip where none is.
+        takes_base: whether it starts from a pre-trained model that the user may choose.
     """
 
     does: str
@@ -44,6 +45,7 @@ class CriticKind:
     needs_verdicts: bool = True
     any_model: bool = False
     sharing: str = ""
+    takes_base: bool = False
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.
@@ -71,7 +73,7 @@ class CriticKind:
         return sharing()
 
 
-BLEND, LIKELIHOOD = "blend", "likelihood"
+BLEND, LIKELIHOOD, FINETUNED = "blend", "likelihood", "finetuned"
 UNSUPERVISED, NLL, MEAN_NLL = "unsupervised", "nll", "mean-nll"
 
 KINDS: dict[str, CriticKind] = {
@@ -108,6 +110,13 @@ KINDS: dict[str, CriticKind] = {
         "critic.unsupervised.model:Unsupervised.load",
         needs_verdicts=False,
         any_model=True,
+    ),
+    FINETUNED: CriticKind(
+        "a pre-trained model fine-tuned on judgements",
+        "critic.finetuned.training:train_finetuned",
+        "critic.finetuned.model:Finetuned.load",
+        in_folds=True,
+        takes_base=True,
     ),
 }
 """Name to kind."""

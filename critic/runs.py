@@ -50,6 +50,7 @@ def train_critic(
     role: str = FILTER,
     kind: str = BLEND,
     language_model: str | None = None,
+    base: str | None = None,
 ) -> TrainedCritic:
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
 
@@ -68,10 +69,13 @@ def train_critic(
         role: a name in `critic.roles`.
         kind: a name in `critic.kinds`.
         language_model: a folder or a name on a hub, for a kind that goes by any.
+        base: a pre-trained model to start from, for kinds that take one, as `critic.finetuned.base` names it; None is
+            the kind's own choice.
 
     Raises:
         InputError: a language model for a kind that goes by none, or one that cannot be asked.
         NotReady: there are no judgements or triples to learn from, too few, or only good or only bad ones.
+        InputError: a base for a kind that takes none, or one that cannot be used.
     """
     judgements = graph.judgements()
     if not judgements and KINDS[kind].needs_verdicts:
@@ -89,13 +93,20 @@ def train_critic(
     ]
     annotators = sorted({judgement.annotator for judgement in known})
     models = models_of(language_model) if KINDS[kind].any_model else (DEFAULT,) if KINDS[kind].on_language_model else ()
-    origin = derived(*map(origin_of_model, models), origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
+    origins = list(map(origin_of_model, models))
+    if KINDS[kind].takes_base:
+        from critic.finetuned.base import base_named, digest_of, origin_of_base  # noqa: PLC0415 - torch takes seconds
+
+        base = base_named(base)
+        origins.append(origin_of_base(base))
+    origin = derived(*origins, origin_of_triples(graph, corpus), *map(origin_of_name, annotators))
     parameters = {
         "role": role,
         "kind": kind,
         "encoder": encoder.description,
         "seed": seed,
         "version": __version__,
+        **({"base": base, "base_digest": digest_of(base)} if KINDS[kind].takes_base and base else {}),
         "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in known),
         "corpus": unordered_hash(map(triple_id, corpus)),
         **({"language_models": list(map(fingerprint, models))} if KINDS[kind].any_model else {}),
@@ -106,9 +117,10 @@ def train_critic(
     folder = workspace.place("critics", critic_id)
     with graph.running(run):
         if not (folder / "manifest.json").is_file():
+            progress = folder.with_name(f".{folder.name}.progress")
             critic = train_role(
                 judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits,
-                language_model=language_model,
+                language_model=language_model, base=base, progress=progress,
             )  # fmt: skip
             if ROLES[role].scores_edges:
                 unseen = unseen_verdicts(judgements, role, splits, in_folds=KINDS[kind].in_folds)
@@ -117,6 +129,7 @@ def train_critic(
                 critic.save(draft)
                 write_notice(draft, origin)
                 _write(draft / "manifest.json", parameters)
+            progress.unlink(missing_ok=True)
         critic = load_critic(folder, encoder.encode)
         asked = unordered_hash(f"{judgement_id(one)} {one.value} {split_in(one.triple, splits)}" for one in judgements)
         measured = _read_report(folder, asked)

@@ -15,7 +15,9 @@ _PROBE_TOKENS = 6  # of the sequence that shows whether a model looks ahead
 _TOLERANCE = 1e-4  # of the largest logit; a causal model computes the same twice, even in half precision
 
 
-def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tuple[str, ...] = ()) -> Any:
+def open_model(
+    kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tuple[str, ...] = (), labels: int | None = None
+) -> Any:
     """Return a pre-trained model in evaluation mode, all of its weights from a safetensors file.
 
     Args:
@@ -23,7 +25,9 @@ def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tupl
         name: a folder, or a name on the Hugging Face hub.
         purpose: the use of the model, for messages: "sentence encoder".
         dtype: of the weights, a `torch.dtype` or "auto".
-        unneeded: beginnings of the names of weights that may be missing, as the purpose has no use for them.
+        unneeded: beginnings of the names of weights that may be missing, as the purpose has no use for them, or as
+            they are to be trained.
+        labels: how many logits a head for classification has; an `unneeded` weight of another shape is made anew then.
 
     Raises:
         InputError: there is none, it has no safetensors file, a weight is missing or of another shape, it is an
@@ -32,6 +36,7 @@ def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tupl
     import transformers  # noqa: PLC0415 - takes seconds
     from safetensors import SafetensorError  # noqa: PLC0415
 
+    head = {} if labels is None else {"num_labels": labels, "ignore_mismatched_sizes": True}
     try:
         with _quiet():
             config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -41,11 +46,12 @@ def open_model(kind: str, name: str, purpose: str, *, dtype: Any, unneeded: tupl
                     "would be used"
                 )
             model, loading = getattr(transformers, kind).from_pretrained(
-                name, use_safetensors=True, trust_remote_code=False, dtype=dtype, output_loading_info=True
+                name, use_safetensors=True, trust_remote_code=False, dtype=dtype, output_loading_info=True, **head
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(f"cannot make a {purpose} of {name}: {' '.join(str(error).split())[:200]}") from error
-    missing = sorted(key for key in loading["missing_keys"] if not key.startswith(unneeded))
+    lacking = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
+    missing = sorted(key for key in lacking if not key.startswith(unneeded))
     if missing:
         raise InputError(
             f"{name} is no {purpose}: {len(missing)} of its weights are missing, the first {missing[0]}; nothing is "

@@ -1,0 +1,1 @@
+"""The fine-tuned critic: a pre-trained model with a classification head that learnt from verdicts."""
