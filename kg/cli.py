@@ -209,20 +209,29 @@ def evaluate_student(
             metavar="FILE", help="Their references, 'head @@ relation<TAB>tail| tail'; without it, their own."
         ),
     ] = None,
+    training: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Triples that they were trained on, head TAB relation TAB tail: what is new, and what retrieval says.",
+        ),
+    ] = None,
     bertscore: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The model that BERTScore takes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each file of outputs.")] = False,
 ) -> None:
     """Estimate how good a student's inferences are, beside the teacher's and what retrieval would have said.
 
-    With --outputs, measure files by BLEU, ROUGE-L, CIDEr, METEOR and BERTScore.
+    With --outputs, measure files by BLEU, ROUGE-L, CIDEr, METEOR and BERTScore, COMET's protocol and diversity.
     """
     if outputs:
         if judgements or student_id:
             raise InputError("--outputs measures files: leave out --judgements and --student")
-        student.metrics.cli.evaluate_files(outputs, references, bert=bertscore, as_json=as_json)
+        student.metrics.cli.evaluate_files(
+            outputs, references, training, bert=bertscore, encoder=encoder, as_json=as_json
+        )
         return
-    if references or bertscore or as_json:
-        raise InputError("--references, --bertscore and --json are for --outputs FILE")
+    if references or training or bertscore or as_json:
+        raise InputError("--references, --training, --bertscore and --json are for --outputs FILE")
     from critic.judgements import read_judgements
     from kg.encoder import Encoder
     from kg.evaluate import evaluate

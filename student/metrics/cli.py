@@ -11,6 +11,8 @@ from kg.terminal import data, say, say_json
 from kg.workspace import Workspace
 
 _SHOWN_RELATIONS = 10
+_NEW = ("N/T sro", "N/T o", "N/U o")
+_GOLD = "gold against gold"
 
 
 def answer(
@@ -58,21 +60,30 @@ def answer(
 
 
 def evaluate_files(
-    outputs: Sequence[Path], references: Path | None, *, bert: str | None, as_json: bool, by_relation: bool = True
+    outputs: Sequence[Path],
+    references: Path | None,
+    training: Path | None,
+    *,
+    bert: str | None,
+    encoder: str | None,
+    as_json: bool,
 ) -> None:
     """Measure systems by their files of outputs, all on the prefixes that each of them answers, and print it.
 
     Args:
         outputs: a file for each system.
         references: of the prefixes; without it, the tails that come with the outputs.
+        training: the triples that the systems were trained on, also for what retrieval would have said.
         bert: the model for BERTScore.
+        encoder: the sentence encoder by which events are near.
         as_json: an object a line, one for each system, instead of tables.
-        by_relation: whether tables of relations follow that of all.
 
     Raises:
         InputError: a file is not in its form, or an output has no references.
     """
-    from student.metrics.files import Answer, in_common, match, read_outputs, read_references
+    from kg.encoder import Encoder
+    from student.metrics.controls import controls, gold_against_gold
+    from student.metrics.files import Answer, in_common, match, read_outputs, read_references, read_training
     from student.metrics.measuring import open_metrics
 
     known = read_references(references) if references else None
@@ -87,37 +98,67 @@ def evaluate_files(
             else [Answer(one.head, one.relation, one.greedy, one.generations, one.tails) for one in said]
         )
     systems = in_common(systems) if len(systems) > 1 else systems
+    triples = read_training(training, {answer.relation for answer in systems[0]}) if training else None
+    beside = {}
+    if triples:
+        encode = Encoder(encoder, Workspace.default().folder("embeddings")).encode
+        beside = controls(systems[0], triples, encode)
+    beside[_GOLD] = gold_against_gold(systems[0])
     with open_metrics(bert) as metrics:
-        found = {str(path): metrics.measure(answers) for path, answers in zip(outputs, systems, strict=True)}
-    for name, content in found.items():
+        found = {str(path): metrics.measure(answers, triples) for path, answers in zip(outputs, systems, strict=True)}
+        others = {name: metrics.measure(answers, triples) for name, answers in beside.items() if answers}
+    for content in found.values():
         if references:
             content["references"] = len(known or ())
-        if as_json:
-            say_json({"outputs": name} | content)
-    if not as_json:
-        _print(found, by_relation=by_relation)
+    if as_json:
+        for name, content in found.items():
+            say_json({"outputs": name} | content | {"controls": others})
+    else:
+        _print(found, others)
 
 
-def _print(found: Mapping[str, Mapping[str, Any]], *, by_relation: bool) -> None:
+def _print(found: Mapping[str, Mapping[str, Any]], others: Mapping[str, Mapping[str, Any]]) -> None:
     from kg.commands.query import print_table
 
-    rows = [(name, content["prefixes"], content["exact"], content["overall"]) for name, content in found.items()]
-    columns = list(rows[0][3])
+    everything = dict(found) | dict(others)
+    first = next(iter(found.values()))
+    columns = list(first["overall"])
     heading = ["prefixes", *columns, "exact"]
-    print_table(["outputs", *heading], [_row(*row, columns) for row in rows])
-    for name, content in found.items() if by_relation else ():
+    print_table(["outputs", *heading], [_row(name, row, row["overall"], columns) for name, row in everything.items()])
+    new = [name for name in _NEW if name in first["comet"]]
+    say("", "COMET's protocol: BLEU-2 over all beams; which greedy tails, triples and different tails are new")
+    print_table(
+        ["outputs", "BLEU-2, beams", "BLEU-2, greedy", *new],
+        [
+            [name, *(_figure(row["comet"][column]) for column in ("beams", "greedy", *new))]
+            for name, row in everything.items()
+        ],
+    )
+    say("", "Diversity of greedy tails, entropy in bits")
+    names = list(first["diversity"])
+    print_table(
+        ["outputs", *names],
+        [[name, *(_figure(row["diversity"][one]) for one in names)] for name, row in everything.items()],
+    )
+    for name, content in found.items():
         say("", f"{name} by relation; CIDEr depends on the prefixes, so compare it between systems only")
         some = content["relations"].items()
-        print_table(
-            ["relation", *heading],
-            [_row(relation, row["prefixes"], row["exact"], row, columns) for relation, row in some],
-        )
-    first = next(iter(found.values()))
+        print_table(["relation", *heading], [_row(relation, row, row, columns) for relation, row in some])
+    say("")
     if "references" in first and first["references"] != first["prefixes"]:
-        say("", f"Measured on {first['prefixes']:,} of the {first['references']:,} prefixes of the references.")
+        say(f"Measured on {first['prefixes']:,} of the {first['references']:,} prefixes of the references.")
+    if left_out := first["comet"]["left_out"]:
+        say(f"{left_out:,} prefixes are left out of COMET's protocol: over a third of their references say none.")
+    if len(others) <= 1:
+        say("Nothing here says what retrieval and guessing would have reached: give --training FILE.")
     for metric, reason in first["absent"].items():
         say(f"No {metric}: {reason}")
 
 
-def _row(name: str, prefixes: int, exact: float, figures: Mapping[str, Any], columns: Sequence[str]) -> list[Any]:
-    return [name, f"{prefixes:,}", *(f"{figures[column]:.4f}" for column in columns), f"{exact:.4f}"]
+def _row(name: str, counted: Mapping[str, Any], figures: Mapping[str, Any], columns: Sequence[str]) -> list[Any]:
+    values = [_figure(figures[column]) for column in columns]
+    return [name, f"{counted['prefixes']:,}", *values, _figure(counted["exact"])]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

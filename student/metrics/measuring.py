@@ -7,6 +7,8 @@ from typing import Any
 
 from kg.errors import InputError, NotReady
 from student.metrics.bert import BertScorer
+from student.metrics.comet import Triples, bleu_2, novelty
+from student.metrics.diversity import diversity
 from student.metrics.files import Answer, by_relation
 from student.metrics.meteor import meteor
 from student.metrics.overlap import overlap
@@ -25,13 +27,19 @@ class Metrics:
         """Return every figure of answers, at least one."""
         return {name: value for metric in self.present for name, value in metric(answers).items()}
 
-    def measure(self, answers: Sequence[Answer]) -> dict[str, Any]:
-        """Return the figures of a system's answers, at least one.
+    def measure(self, answers: Sequence[Answer], training: Triples | None) -> dict[str, Any]:
+        """Return the figures of a system's answers.
+
+        Args:
+            answers: at least one.
+            training: head, relation, tail of what the system was trained on, where that is known.
 
         Returns:
             `prefixes`, their number; `exact`, the share of greedy tails that are a reference; `overall` figures;
-            `relations`, for each its `prefixes` and the same figures over these alone; `absent`, name to reason.
+            `relations`, for each its `prefixes` and the same figures over these alone; `absent`, name to reason;
+            `comet`, as `bleu_2` and, with training, `novelty` return it; `diversity`.
         """
+        comet = bleu_2(answers) | (novelty(answers, training) if training is not None else {})
         relations = {
             relation: {"prefixes": len(some), "exact": _exact(some)} | self.of(some)
             for relation, some in by_relation(answers).items()
@@ -42,6 +50,8 @@ class Metrics:
             "overall": self.of(answers),
             "relations": relations,
             "absent": dict(self.absent),
+            "comet": comet,
+            "diversity": diversity(answers),
         }
 
 

@@ -4,8 +4,10 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import bert_score
+import numpy as np
 import pytest
 import torch
 from pycocoevalcap.bleu.bleu import Bleu
@@ -209,6 +211,27 @@ def test_a_line_that_is_no_output_is_named(tmp_path: Path, line: str, reason: st
 )
 def test_references_that_cannot_be_used_are_named(files: tuple[Path, Path], text: str, reason: str) -> None:
     assert reason in refusal("--outputs", files[0], "--references", text_file(files[1], text))
+
+
+def test_the_rows_of_retrieval_and_gold_stand_beside_a_system(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = SimpleNamespace(encode=lambda texts: np.ones((len(texts), 1), dtype=np.float32))
+    monkeypatch.setattr("kg.encoder.Encoder", lambda *_: vectors)
+    monkeypatch.setenv("KG_HOME", str(tmp_path))
+    training = text_file(tmp_path / "training.tsv", "PersonX naps\txReact\ttired\nPersonX eats\txWant\tto sleep\n")
+    arguments = ["--outputs", files[0], "--references", files[1], "--training", training]
+    content = json.loads(run(*arguments, "--json").output)
+    rows = ["most frequent tail", "nearest event", "vote of 50", "vote of 200", "gold against gold"]
+    assert list(content["controls"]) == rows
+    assert content["controls"]["vote of 50"]["exact"] == 1 / 4  # "tired" of the one who runs
+    assert content["controls"]["gold against gold"]["prefixes"] == 2 + 3
+    assert content["comet"]["N/T sro"] == content["comet"]["N/T o"] == 1
+    assert content["comet"]["left_out"] == 1
+    text = run(*arguments).output
+    assert all(row in text for row in rows)
+    assert "give --training" in run("--outputs", files[0]).output
+    assert "a triple is three texts" in refusal(*arguments[:-1], text_file(training, "a\tb\n"))
 
 
 def test_options_that_contradict_one_another_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
