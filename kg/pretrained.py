@@ -11,6 +11,9 @@ from typing import Any
 
 from kg.errors import InputError
 
+PAIR = "AutoModelForSeq2SeqLM"
+"""The class of `transformers` that opens an encoder with a decoder as a language model."""
+
 _PROBE_TOKENS = 6  # of the sequence that shows whether a model looks ahead
 _TOLERANCE = 1e-4  # of the largest logit; a causal model computes the same twice, even in half precision
 
@@ -40,7 +43,7 @@ def open_model(
     try:
         with _quiet():
             config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
-            if getattr(config, "is_encoder_decoder", False):
+            if getattr(config, "is_encoder_decoder", False) and kind != PAIR:
                 raise InputError(
                     f"{name} is no {purpose}: it is an encoder and a decoder ({config.model_type}), of which only one "
                     "would be used"
@@ -58,6 +61,18 @@ def open_model(
             "trained on, or asked of, weights that are made up"
         )
     return model.eval()
+
+
+def is_pair(name: str) -> bool:
+    """Return whether a model, a folder or a name on a hub, is an encoder with a decoder; False where nobody knows."""
+    import transformers  # noqa: PLC0415 - takes seconds
+
+    try:
+        with _quiet():
+            config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, ImportError):
+        return False  # opening it says why
+    return bool(getattr(config, "is_encoder_decoder", False))
 
 
 def check_causal(model: Any, name: str, purpose: str) -> None:

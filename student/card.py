@@ -12,6 +12,7 @@ from typing import Any
 from kg.language_model.terms import FIELD, GEMMA, card_lines
 from kg.model import OVERALL
 from student.files import read_json, read_manifest, read_settings
+from student.generator.forms import prompt
 
 CARD = "README.md"
 GEMMA_ON_A_HUB = "google/gemma-3-270m"  # what the language model from pip was made of
@@ -96,11 +97,11 @@ def prompt_form(settings: Mapping[str, Any]) -> tuple[str, str]:
     """Return a prompt for an example, and a relation, as the tokenizer in the folder reads it without more."""
     relation = str(settings["relations"][0])
     phrases = settings.get("phrases") or {}
-    return (f"{_EXAMPLE}, {phrases[relation]}" if phrases else f" {_EXAMPLE}<{relation}>[GEN]"), relation
+    return prompt(settings.get("form"), _EXAMPLE, relation, phrases), relation
 
 
 def _use(folder: Path, settings: Mapping[str, Any]) -> str:
-    prompt, relation = prompt_form(settings)
+    asked, relation = prompt_form(settings)
     kind = "AutoModelForSeq2SeqLM" if _is_pair(folder) else "AutoModelForCausalLM"
     answer = "output[0]" if _is_pair(folder) else 'output[0, prompt["input_ids"].shape[1]:]'
     return f"""It opens with plain `transformers`; {relation} of an event is asked for like this:
@@ -110,7 +111,7 @@ from transformers import {kind}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(FOLDER)
 model = {kind}.from_pretrained(FOLDER)
-prompt = tokenizer({json.dumps(prompt, ensure_ascii=False)}, return_tensors="pt")
+prompt = tokenizer({json.dumps(asked, ensure_ascii=False)}, return_tensors="pt")
 output = model.generate(input_ids=prompt["input_ids"], max_new_tokens=48, num_beams=5)
 print(tokenizer.decode({answer}, skip_special_tokens=True))
 ```"""

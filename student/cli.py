@@ -11,6 +11,7 @@ from kg.model import Split
 from kg.terminal import say
 from kg.workspace import Workspace
 from student import publish_cli
+from student.generator.forms import NAMES
 from student.kinds import KINDS
 
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
@@ -22,6 +23,7 @@ EncoderName = Annotated[
 ]
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
 _TAKERS = " and ".join(name for name, kind in KINDS.items() if kind.takes_base)
+FormName = StrEnum("FormName", list(NAMES))  # type: ignore[misc] # the choices are those of the table
 _DEFAULT = KindName("ranker")  # takes seconds
 
 StudentId = Annotated[
@@ -52,6 +54,14 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; without it, by its size.")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")] = 0,
+    form: Annotated[
+        FormName | None,
+        typer.Option(
+            "--format",
+            help=f"How a language model is asked ({_TAKERS} only): in words, or as the published models of SKD, "
+            "COMET-ATOMIC-2020 or COMET 2019 are; without it, in words with a base, in tokens from scratch.",
+        ),
+    ] = None,
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
@@ -74,7 +84,7 @@ def train(
             print_notes(notes if where is None else adhoc.of_condition(notes, where))
         trained = train_student(
             graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")),
-            base=base_named(kind.value, base), epochs=epochs, seed=seed,
+            base=base_named(kind.value, base), epochs=epochs, seed=seed, form=form and form.value,
         )  # fmt: skip
     say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
 

@@ -26,6 +26,7 @@ class Recipe:
         base: name or path of a pre-trained causal language model to start from.
         phrases: relation to the words between head and tail that make a sentence of a triple.
         progress: file that may keep the state of an unfinished training; the caller removes it.
+        form: in which a language model is asked, a name in `student.generator.forms.NAMES`; None is the usual one.
     """
 
     encode: Encode
@@ -34,6 +35,7 @@ class Recipe:
     base: str | None
     phrases: Mapping[str, str]
     progress: Path
+    form: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

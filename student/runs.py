@@ -49,6 +49,7 @@ def train_student(
     base: str | None = None,
     epochs: int | None = None,
     seed: int = 0,
+    form: str | None = None,
 ) -> TrainedStudent:
     """Train a student on the triples of a query; a student that was trained on just these before is kept.
 
@@ -61,6 +62,7 @@ def train_student(
         base: a pre-trained causal language model to fine-tune, for kinds that take one.
         epochs: passes over the data; None derives them from its size.
         seed: of everything random.
+        form: in which a language model is asked, a name in `student.generator.forms.NAMES`; None is the usual one.
 
     Raises:
         InputError: the query or an option does not fit.
@@ -78,6 +80,7 @@ def train_student(
         "encoder": encoder.description,
         **({} if data.runs is None else {"runs": list(data.runs)}),
         **derived_field(_origin(graph, data)),
+        **({} if form is None else {"form": form}),
     }
     run = Run(_KIND, model=kind, parameters=manifest)
     student_id = f"{kind}-{run.id.removeprefix(f'{_KIND}-')}"
@@ -86,7 +89,7 @@ def train_student(
         if not (folder / "student.json").is_file():
             train_checkpoint(
                 kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
-                epochs=epochs, manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
+                epochs=epochs, form=form, manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
             )  # fmt: skip
         numbers = {"student": student_id, "offered": len(data.triples)}
         graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))

@@ -16,7 +16,7 @@ from kg.errors import InputError
 from kg.language_model.packaged import conversion_folder, packaged_model
 from kg.language_model.terms import GEMMA, derived, origin_of_config, origin_of_folder, origin_of_name
 from kg.lines import file_hash
-from kg.pretrained import check_causal, open_model, without_bars
+from kg.pretrained import PAIR, check_causal, is_pair, open_model, without_bars
 
 DEFAULT = GEMMA
 """The name of the model that comes with pip, `skd-graph[lm]`; a folder of that name is `./gemma`."""
@@ -45,12 +45,15 @@ class LanguageModel:
     derived_from: str | None
 
 
-def open_language_model(name: str | None = None, purpose: str = "causal language model") -> LanguageModel:
+def open_language_model(
+    name: str | None = None, purpose: str = "causal language model", *, pairs: bool = False
+) -> LanguageModel:
     """Open a causal language model, the whole of it or not at all.
 
     Args:
         name: a folder, a name on the Hugging Face hub, or `DEFAULT`, which None stands for.
         purpose: what the model is to be, for messages: "teacher".
+        pairs: whether it may be an encoder with a decoder, too, whose decoder is causal.
 
     Raises:
         NotReady: the default is asked for, and its package is not installed.
@@ -67,7 +70,7 @@ def open_language_model(name: str | None = None, purpose: str = "causal language
     if not is_folder and not _HUB_NAME.fullmatch(name):
         raise InputError(f"no {purpose} {name[:200]}: neither a folder nor a name on a model hub")
     origin = origin_of_folder(Path(name)) if is_folder else None  # before minutes are spent on the weights
-    model, tokenizer = _open(name, name, purpose)
+    model, tokenizer = _open(name, name, purpose, pairs=pairs)
     digest = _digest(_sums(_folder(name, purpose)))
     return LanguageModel(model, tokenizer, name, digest, derived(origin, origin_of_config(model.config.model_type)))
 
@@ -98,14 +101,17 @@ def origin_of_model(name: str) -> str | None:
     return origin
 
 
-def _open(place: str, name: str, purpose: str) -> tuple[Any, Any]:
+def _open(place: str, name: str, purpose: str, *, pairs: bool = False) -> tuple[Any, Any]:
     """Return the model and the tokenizer in a folder, or of a name on the hub."""
     import torch  # noqa: PLC0415 - takes seconds
     from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
 
     with without_bars():
-        model = open_model("AutoModelForCausalLM", place, purpose, dtype=torch.float32)
-        check_causal(model, place, purpose)
+        if pairs and is_pair(place):
+            model = open_model(PAIR, place, purpose, dtype=torch.float32)
+        else:
+            model = open_model("AutoModelForCausalLM", place, purpose, dtype=torch.float32)
+            check_causal(model, place, purpose)
         try:
             tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False)
         except Exception as error:  # tokenizers and transformers raise what they like on damaged files

@@ -1,6 +1,7 @@
-"""The generator: a causal language model that writes new tails for an event and a relation (COMET).
+"""The generator: a language model that writes new tails for an event and a relation (COMET).
 
-The model is a `transformers` class, so that any pre-trained causal language model can take its place. What prompts and
+The model is a `transformers` class, so that any pre-trained one can take its place: a causal language model, or an
+encoder with a decoder (`student.generator.pairwise`). What prompts and
 tails have in common is read once (`kg.language_model`).
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from kg.errors import InputError
 from kg.language_model import scoring
@@ -22,6 +23,7 @@ from kg.language_model.precision import fast_dtype
 from kg.model import NOTHING, Triple
 from kg.pretrained import without_bars
 from student.files import read_settings, write_settings
+from student.generator import pairwise
 from student.generator.choice import choose
 from student.generator.tokens import MAX_TAIL_TOKENS, Codec
 from student.interface import Encode, Prediction, check_request
@@ -38,7 +40,7 @@ class Generator:
     """A language model with its tokens.
 
     Attributes:
-        model: a causal language model of `transformers`.
+        model: a causal language model of `transformers`, or an encoder with a decoder.
         codec: texts to tokens and back.
         others: training events that a tail is held against, so that what fits any event comes last; may be empty.
         relations: the relations that it was trained on.
@@ -71,22 +73,28 @@ class Generator:
             raise InputError(f"{folder} does not say by which words its student is asked; train the student again")
         if not isinstance(others, list) or not all(isinstance(event, str) for event in others):
             raise InputError(f"{folder} does not say which events tails are held against; train the student again")
+        form = settings.get("form")
+        if form is not None and not isinstance(form, str):
+            raise InputError(f"{folder} does not say in which form its student is asked; train the student again")
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        opening = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         with without_bars():
-            model, loading = AutoModelForCausalLM.from_pretrained(
+            model, loading = opening.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype="auto", output_loading_info=True
             )
         if loading["missing_keys"]:
             raise InputError(f"the student in {folder} lacks weights; train it again")
         if model.dtype != torch.float32:
             model = model.to(fast_dtype())
-        return cls(model.to(device()).eval(), Codec.load(folder, settings["relations"], phrases), others)
+        return cls(model.to(device()).eval(), Codec.load(folder, settings["relations"], phrases, form), others)
 
     def save(self, folder: Path) -> None:
         """Write weights, configuration and tokenizer into a folder."""
         with without_bars():
             self.model.save_pretrained(folder)
         self.codec.save(folder)
-        write_settings(folder, self.kind, self.relations, phrases=self.codec.phrases, others=self.others)
+        own = {} if self.codec.form is None else {"form": self.codec.form}
+        write_settings(folder, self.kind, self.relations, phrases=self.codec.phrases, others=self.others, **own)
 
     def predict(self, pairs: Sequence[tuple[str, str]], count: int) -> list[list[Prediction]]:
         """Return `count` distinct tails for each (event, relation), best first; fewer where it has no more to say.
@@ -152,7 +160,8 @@ class Generator:
         sequences = [encode(self.codec, triple) for triple in triples]
         known = [place for place, (_, tail) in enumerate(sequences) if tail]
         sums = np.zeros(len(triples))
-        sums[known] = scoring.logprobs(self.model, [sequences[place] for place in known])
+        asked = [sequences[place] for place in known]
+        sums[known] = (pairwise if self.model.config.is_encoder_decoder else scoring).logprobs(self.model, asked)
         return sums, np.array([len(tail) for _, tail in sequences], dtype=np.int64)
 
     def _write(self, prompts: Sequence[tuple[int, ...]], count: int) -> list[list[str]]:
@@ -169,11 +178,12 @@ class Generator:
                 found[place] |= self._phrases(tails)
         return [list(tails) for tails in found]
 
-    def _writer(self) -> tuple[Writer, int]:
+    def _writer(self) -> tuple[Writer | pairwise.PairWriter, int]:
         """Return what writes tails, and the most beams that its tokens are enough for."""
         rows = self.model.get_input_embeddings().num_embeddings
         barred = {*self.codec.special, *range(len(self.codec), rows)}  # some models have rows without a token
-        writer = Writer(
+        kind = pairwise.PairWriter if self.model.config.is_encoder_decoder else Writer
+        writer = kind(
             self.model, self.codec.tokenizer, ends=[self.codec.end], max_tokens=MAX_TAIL_TOKENS, suppressed=barred
         )
         return writer, max(1, (rows - len(barred)) // 2)

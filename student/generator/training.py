@@ -78,7 +78,8 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
     started = time.monotonic()
     with torch.random.fork_rng():
         torch.manual_seed(seed % _SEEDS)
-        started_from = opened(base, triples, relations, recipe.phrases) if base else fresh(triples, relations)
+        asked = relations, recipe.phrases, recipe.form
+        started_from = opened(base, triples, *asked) if base else fresh(triples, *asked)
         model, codec = started_from.model, started_from.codec
         pairs = [(triple, sequence) for triple in triples if (sequence := encode(codec, triple))[1]]
         if not pairs:
