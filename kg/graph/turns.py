@@ -205,7 +205,9 @@ def _begin(transaction: Transaction, row: Row, annotator: str) -> str:
     _check_batch(row["run"], row["status"])
     run = judge_run(row["run"], annotator)
     text = queries.load("graph/begin_run").text
-    status = transaction.run(text, id=run.id, properties=run.properties(), process={}, at=writing.now())[0]["status"]
+    status = transaction.run(text, id=run.id, properties=run.properties(), process={}, keep=False, at=writing.now())[0][
+        "status"
+    ]
     if status == "undoing":
         raise NotReady(f"run {run.id} is being undone; finish that with kg runs undo {run.id}, then judge again")
     return run.id

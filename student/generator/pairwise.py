@@ -67,6 +67,10 @@ class PairWriter:
         }
         self._nothing = {*suppressed, _pad(model)}
 
+    def greedy(self, prompts: Sequence[Sequence[int]]) -> list[Tail]:
+        """Return the tail behind each prompt whose every token is the likeliest."""
+        return [tails[0] for tails in self._write(prompts, 1, do_sample=False)]
+
     def beams(self, prompts: Sequence[Sequence[int]], width: int) -> list[list[Tail]]:
         """Return up to `width` different tails behind each prompt, the likeliest first."""
         return self._write(prompts, width, num_beams=width, do_sample=False)

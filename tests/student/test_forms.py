@@ -135,6 +135,10 @@ def test_a_form_is_learnt_and_answered(
     given = student.predict([(eight[0].head, "xWant"), (eight[1].head, "xReact")], 2)
     sums, tokens = student.logprobs([Triple(EVENT, "xWant", one.tail) for one in given[0]])
     assert [one.logprob for one in given[0]] == pytest.approx((sums / tokens).tolist())
+    assert isinstance(student, Generator)
+    ((greedy, beams),) = student.search([(eight[0].head, "xWant")], 2)
+    assert isinstance(greedy, str)
+    assert len(beams) == 2
 
 
 def test_an_encoder_with_a_decoder_weighs_a_tail_as_the_plain_model_does(
