@@ -13,7 +13,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.scores import read_scores
 from kg.identity import head_id
 
-_BINS = 10  # of equal width, as in `critic.metrics`
+_BINS = 10  # of equal width, which a plot shows best; the error in `critic.calibration` is over bins of equal size
 _POINTS = 100  # of the curve of precision and recall
 
 

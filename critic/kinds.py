@@ -73,7 +73,7 @@ class CriticKind:
         return sharing()
 
 
-BLEND, LIKELIHOOD, FINETUNED = "blend", "likelihood", "finetuned"
+BLEND, KERNEL, LIKELIHOOD, FINETUNED = "blend", "kernel", "likelihood", "finetuned"
 UNSUPERVISED, NLL, MEAN_NLL = "unsupervised", "nll", "mean-nll"
 
 KINDS: dict[str, CriticKind] = {
@@ -82,8 +82,14 @@ KINDS: dict[str, CriticKind] = {
         "critic.training:train_blend",
         "critic.model:Blend.load",
     ),
+    KERNEL: CriticKind(
+        "the same, and verdicts on triples near in meaning, for thousands of verdicts",
+        "critic.kernel.training:train_kernel",
+        "critic.kernel.model:Kernel.load",
+        in_folds=True,
+    ),
     LIKELIHOOD: CriticKind(
-        "the same, and how likely a language model finds the tail",
+        "the blend's scores, and how likely a language model finds the tail",
         "critic.likelihood.training:train_likelihood",
         "critic.likelihood.model:Likelihood.load",
         on_language_model=True,

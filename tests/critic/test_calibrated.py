@@ -13,7 +13,7 @@ from critic.calibrated import FILE, Calibrated, calibrate, read_calibration
 from critic.calibration import Calibration
 from critic.checkpoint import load_critic
 from critic.interface import ABOUT, FastCritic
-from critic.kinds import BLEND, KINDS, LIKELIHOOD, CriticKind
+from critic.kinds import BLEND, KERNEL, KINDS, LIKELIHOOD, CriticKind
 from critic.runs import calibrate_critic, train_critic
 from critic.verdicts import Verdicts, split_in, training_verdicts, unseen_verdicts
 from kg.errors import InputError
@@ -128,7 +128,7 @@ class Encoder:
         return np.array(rows, dtype=np.float32).reshape(-1, 8)
 
 
-@pytest.mark.parametrize("kind", [BLEND, LIKELIHOOD])
+@pytest.mark.parametrize("kind", [BLEND, KERNEL, LIKELIHOOD])
 def test_verdicts_on_test_events_move_no_weight_no_calibration_and_no_threshold(
     graph: KnowledgeGraph, begun: Run, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

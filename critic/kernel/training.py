@@ -1,0 +1,94 @@
+"""Training of the kernel critic: a linear system for each fold, and a regression that has seen nothing of the fold.
+
+The regression of a fold learns from triples of the other folds, whose kernel scores come from fits without their own
+fold and without this one: a fit for each pair of folds. So no score depends on a verdict about its own event.
+"""
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from critic.features import Floats, Indices
+from critic.interface import TrainingSet
+from critic.kernel.model import Judged, Kernel, Singles
+from critic.model import FOLDS, cross_scores, design, folds_of, vectors_of
+from critic.training import learn_parts, no_relation_judged
+from kg.errors import NotReady
+from kg.threads import adapt
+
+_RIDGE = 1.0  # on the diagonal of nearness, whose entries there are 2.3
+_INVERSE_RIDGE = 0.1  # scikit-learn's C, of the regression
+_DEVIATION = 0.5  # of a kernel score, which is between -1 and 1 by and large
+_MOST_ROWS = 8_000  # verdicts that are learnt from, drawn at random: their nearness takes 256 MB
+
+
+def train_kernel(given: TrainingSet) -> Kernel:
+    """Fit a kernel critic to the verdicts, or to a sample of very many.
+
+    Raises:
+        NotReady: too few triples.
+    """
+    random = np.random.default_rng(given.seed)
+    _, relations, parts = learn_parts(given, random)
+    chosen = np.sort(random.permutation(len(given.verdicts))[:_MOST_ROWS])
+    triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
+    rows, dealt = vectors_of(triples, relations, given.encode), folds_of(triples)
+    if not (rows.relations >= 0).any():
+        raise no_relation_judged(relations)
+    adapt()
+    judged = Judged.of(rows)
+    nearness = judged.nearness(judged)
+    pulls = np.stack([_pulls(nearness, good, dealt != fold) for fold in range(FOLDS)])
+    scores = cross_scores(parts, rows, dealt)
+    nested = _nested(nearness, good, dealt)
+    known = scores[rows.relations >= 0]
+    mean = np.append(known.mean(axis=0), 0.0)  # of the kernel's a constant, or each fold would see the others' verdicts
+    deviation = np.append(known.std(axis=0) + 1e-9, _DEVIATION)
+    weights = [
+        _regression(
+            design(
+                np.concatenate([scores, nested[fold][:, None]], axis=1)[dealt != fold], rows.relations[dealt != fold],
+                len(relations), mean, deviation,
+            ),
+            good[dealt != fold],
+        )
+        for fold in range(FOLDS)
+    ]  # fmt: skip
+    arrays = {
+        "mean": mean, "deviation": deviation, "weights": np.stack(weights), "heads": judged.heads,
+        "tails": judged.tails, "own": judged.own, "pulls": pulls,
+    }  # fmt: skip
+    return Kernel(given.role, relations, parts, arrays, given.encode)
+
+
+def _pulls(nearness: Singles, good: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Singles:
+    """Return the dual weights of verdicts, (n,), 0 for those that are not learnt from."""
+    from scipy.linalg import solve  # noqa: PLC0415 - takes a second
+
+    result = np.zeros(len(good), dtype=np.float32)
+    if rows.any():
+        system = nearness[np.ix_(rows, rows)]
+        system[np.diag_indices_from(system)] += _RIDGE
+        result[rows] = solve(system, np.where(good[rows], 1, -1).astype(np.float32), assume_a="pos", overwrite_a=True)
+    return result
+
+
+def _nested(nearness: Singles, good: NDArray[np.bool_], dealt: Indices) -> Floats:
+    """Return kernel scores (FOLDS, n): of each triple by a fit without its own fold and without the first index's."""
+    found = np.zeros((FOLDS, len(dealt)))
+    for one, other in combinations(range(FOLDS), 2):
+        pulls = _pulls(nearness, good, (dealt != one) & (dealt != other))
+        for fold, mine in ((one, dealt == other), (other, dealt == one)):
+            found[fold, mine] = nearness[mine] @ pulls
+    return found
+
+
+def _regression(inputs: Floats, good: NDArray[np.bool_]) -> Floats:
+    """Return the weights of a logistic regression, the intercept last."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second
+
+    if good.all() or not good.any():
+        raise NotReady("nearly all good judged triples, or nearly all bad ones, are of one event; judge others, too")
+    fitted = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, good)
+    return np.concatenate([fitted.coef_[0], fitted.intercept_])
