@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from critic.acceptance import choose_thresholds, threshold_intervals, thresholds_by_recall, thresholds_by_teacher
+from kg.checking import check_acceptance
 from kg.cli import app
 from kg.errors import InputError, NotReady
 from kg.model import OVERALL, Acceptance
@@ -199,3 +200,11 @@ def test_calibrate_shows_the_interval_of_each_threshold(monkeypatch: pytest.Monk
     lines = CliRunner().invoke(app, ["critic", "calibrate"]).output.splitlines()
     assert lines[0].split() == ["all", "others", "0.500", "(0.400", "to", "0.600)"]
     assert lines[1].split() == ["xWant", "0.450", "(0.300", "to", "0.550)"]
+
+
+@pytest.mark.parametrize("ends", ['{"*": [0.1]}', '{"*": 3}', '{"*": ["low", "high"]}', "[]", "{", '{"*": [true, 1]}'])
+def test_intervals_from_elsewhere_are_two_numbers(ends: str) -> None:
+    row = {"id": "a", "critic": "c", "recall": 0.8, "thresholds": '{"0.8": {"*": 0.5}}'}
+    check_acceptance(row | {"intervals": '{"*": [0.4, 0.6]}'})
+    with pytest.raises(InputError, match="intervals"):
+        check_acceptance(row | {"intervals": ends})
