@@ -85,6 +85,9 @@ class Relation:
                 f"template {bad[0][:80]!r} of relation {self.name!r} does not have {{head}} and {{tail}}, each once"
             )
         object.__setattr__(self, "templates", tuple(sorted(set(self.templates))))
+        for name in ("tail_kind", "tail_time", "opposite"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"{name} of {self.name} is no text")
         for name, allowed in (("tail_kind", _TAIL_KINDS), ("tail_time", _TAIL_TIMES)):
             if bad := [one for one in getattr(self, name).split() if one not in allowed]:
                 raise InputError(f"{name} {bad[0][:40]!r} of {self.name} is not {' or '.join(allowed)}")

@@ -101,6 +101,9 @@ MANIFESTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "thresholds are no numbers": lambda manifest: manifest["acceptances"][0].update(
         teacher_thresholds='{"t": {"0.8": {"*": "high"}}}'
     ),
+    "intervals are no two": lambda manifest: manifest["acceptances"][0].update(intervals='{"*": [0.1]}'),
+    "tail_kind": lambda manifest: manifest["relations"][0].update(tail_kind="mood"),
+    "opposite": lambda manifest: manifest["relations"][0].update(opposite=["xWant"]),
     "recall": lambda manifest: manifest["acceptances"][0].update(recall="0.8"),
     "is not an identifier": lambda manifest: manifest["relations"][0].update(name="../x"),
     "symmetric": lambda manifest: manifest["relations"][0].update(symmetric="no"),
