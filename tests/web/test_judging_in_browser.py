@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from critic.annotators import add_annotator
 from critic.batches import draw_batch
 from kg.graph.knowledge import KnowledgeGraph
-from kg.graph.tasks import progress
+from kg.graph.tasks import give_verdict, progress, tasks_of
 from kg.model import JUDGEMENT_VALUES
 from kg.workspace import Workspace
 from tests.web.test_browser import CHROMIUM, axe, chromium, sync_api  # noqa: F401 - fixtures
@@ -99,6 +100,17 @@ def test_ten_triples_are_judged_by_keyboard_and_the_last_undone(
     anna.press("1")
     assert [sum(one.value == value for one in said_by(graph, "anna")) for value in JUDGEMENT_VALUES] == [3, 2, 2, 2, 1]
     assert progress(graph, batch).done == 10
+    anna.press("h")
+    assert "1 is no verdict here" in anna.page.inner_text("ol.said")
+    assert_accessible(anna.page)
+    change = anna.page.locator("a.button", has_text="Change").first
+    change.focus()
+    anna.press("Enter")
+    assert anna.sentence == shown
+    assert_accessible(anna.page)
+    anna.press("4")
+    assert anna.page.inner_text("ol.said > li >> nth=0").count("makes no sense") == 1
+    assert len(said_by(graph, "anna")) == 10
     assert anna.wrong == []
 
 
@@ -157,4 +169,29 @@ def test_judging_fits_a_phone(
         anna.page.wait_for_url(lambda url, before=before: url != before)
         if "/judge/ask/" not in anna.page.url:
             break
+    anna.page.goto(f"{running.address}/judge/mine")
+    assert anna.page.evaluate("document.documentElement.scrollWidth") <= 360
+    anna.page.tap("a.button:has-text('Change')")
+    anna.page.wait_for_url("**/judge/ask/*")
+    assert anna.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert anna.wrong == []
+
+
+def test_the_page_of_a_batch_fits_a_phone_and_is_accessible(
+    chromium: Any, running: Serving, graph: KnowledgeGraph  # noqa: F811 - the fixtures
+) -> None:  # fmt: skip
+    batch = draw_batch(graph, size=6, per_triple=2, seed=15).run
+    for name in ("anna", "bert"):
+        for place, task in enumerate(tasks_of(graph, batch)):
+            give_verdict(graph, task.id, name, 2 if place % 2 else -1)
+    owner = Judge(chromium, running.address, running.token, viewport={"width": 360, "height": 740})
+    for _ in range(60):
+        with suppress(sync_api.Error):  # it loads itself again
+            owner.page.goto(f"{running.address}/batch?id={batch}")
+            if "being counted" not in owner.page.inner_text("main"):
+                break
+        owner.page.wait_for_timeout(500)
+    assert "Krippendorff" in owner.page.inner_text("main")
+    assert owner.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert_accessible(owner.page)
+    assert owner.wrong == []
