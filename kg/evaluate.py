@@ -30,6 +30,7 @@ from kg.recorded import TEACHERS
 from kg.run import Run, write_record
 from kg.workspace import Workspace, new_file
 from student import evaluation
+from student.metrics.ranking import Ranks, link_prediction
 from student.report import format_report
 
 
@@ -212,6 +213,9 @@ def _measure(
             "learnt": entrant.learnt,
             "judge": judge,
             "perplexity": evaluation.perplexity(entrant.student, held_out),
+            "links": link_prediction(entrant.student, held_out, entrant.data.triples)
+            if isinstance(entrant.student, Ranks)
+            else None,
             "training_changed": trained_with not in (None, entrant.data.manifest["content_hash"]),
             "preference": evaluation.preference(entrant.student, _about(sets.read, held_out)),
             "corrected": _corrected(raw, sets.judges[judge], verdicts) if verdicts else None,

@@ -29,7 +29,7 @@ def format_report(content: Mapping[str, Any], tables: Sequence[str] = ()) -> str
     Args:
         content: `split`, `judged` (how many triples of its events are), `paid` (what verdicts say of each teacher's
             filter and students), `judge` (the judge's own report, with the `sources` of its verdicts), `sets` (rows of
-            `evaluation.measure`), `students` (id to `kind`, `perplexity`, `comparisons`, `corrected` and
+            `evaluation.measure`), `students` (id to `kind`, `perplexity`, `links`, `comparisons`, `corrected` and
             `training_changed`), `verdicts` (how many fresh ones were `used`, and how many `left_out`, by reason).
         tables: others, about the filter, as text.
     """
@@ -70,6 +70,8 @@ def format_report(content: Mapping[str, Any], tables: Sequence[str] = ()) -> str
 def _section(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any], *, trusted: bool) -> list[str]:
     """Return the lines about one student."""
     lines = [_perplexity(detail["kind"], detail["perplexity"])]
+    if (links := detail.get("links")) and links["mrr"] is not None:
+        lines.append(_links(links))
     if detail["training_changed"]:
         lines += [
             "Its training query returns other triples now than when it was trained; the controls and what is new",
@@ -298,6 +300,14 @@ def _reference(found: Mapping[str, Any]) -> list[str]:
             f" {_percent(agreement['other'])}."
         ),
     ]
+
+
+def _links(found: Mapping[str, Any]) -> str:
+    hits = ", ".join(f"Hits@{k} {_percent(share)}" for k, share in found["hits"].items())
+    return (
+        f"Of the {_percent(found['covered'])} of {found['rows']:,} held-out tails that it knows, among all tails of the"
+        f" relation but other right ones: MRR {found['mrr']:.3f}, {hits}."
+    )
 
 
 def _preference(found: Mapping[str, Any]) -> str:

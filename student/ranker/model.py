@@ -179,6 +179,16 @@ class Ranker:
                     tokens[rows[head]] = 1
         return sums, tokens
 
+    def candidates(self, relation: str) -> list[str]:
+        """Return the tails known for a relation that it was trained on, in the order of `table`."""
+        return [self.tails[number] for number in self.known[relation].tolist()]
+
+    @torch.inference_mode()
+    def table(self, events: Sequence[str], relation: str) -> NDArray[np.float32]:
+        """Return the log-probabilities (n, m) of n events and the m `candidates` of a relation."""
+        table: NDArray[np.float32] = self._logprobs(events, relation).numpy()
+        return table
+
     def _logprobs(self, events: Sequence[str], relation: str) -> Tensor:
         """Return the log-softmax (n, m) of n events over the m tails known for the relation."""
         adapt()

@@ -257,6 +257,7 @@ def report_of(judge_interval: list[float], **changed: object) -> str:
             "teacher": "teacher",
             "judge": "sentence encoder",
             "perplexity": {"per_token": 12.4, "per_word": 20.0, "covered": 0.99},
+            "links": {"rows": 40, "covered": 0.5, "mrr": 0.25, "hits": {"1": 0.1, "3": 0.2, "10": 0.3}},
             "comparisons": comparisons[name],
             "preference": {"rows": 0, "auc": None, "pairs": 0, "accuracy": None},
             "corrected": None,
@@ -289,6 +290,12 @@ def test_a_report_begins_with_what_it_comes_to_in_words() -> None:
     assert good.endswith("the teacher's 60.0 %. It beats most frequent tail.")
     assert bad.startswith("- ranker-2: the judge finds 20.0 %")
     assert bad.endswith("It does not beat most frequent tail.")
+
+
+def test_a_report_says_where_a_ranker_puts_held_out_tails() -> None:
+    text = report_of([0.7, 0.9])
+    assert "50.0 % of 40 held-out tails that it knows" in text
+    assert "MRR 0.250, Hits@1 10.0 %, Hits@3 20.0 %, Hits@10 30.0 %." in text
 
 
 def test_a_report_has_a_line_for_each_set_and_comparison() -> None:

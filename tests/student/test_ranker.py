@@ -10,6 +10,7 @@ from kg.model import Triple
 from kg.vocabulary import Relation, Vocabulary
 from student import checkpoint
 from student.interface import Encode, Student
+from student.metrics.ranking import Ranks, link_prediction
 from student.ranker import training as ranker_training
 from student.ranker.model import Ranker
 
@@ -72,3 +73,15 @@ def test_a_relation_may_be_called_as_anything_in_its_files(train: Train, tmp_pat
     assert opened.relations == tuple(names)
     answers = opened.predict([("PersonX does it", name) for name in names], 5)
     assert [[one.tail for one in answer] for answer in answers] == [[f"to {name}"] for name in names]
+
+
+def test_held_out_tails_are_ranked_among_those_of_their_relation(memorised: Memorised, eight: list[Triple]) -> None:
+    student, _ = memorised["ranker"]
+    assert isinstance(student, Ranks)
+    assert link_prediction(student, eight, [])["hits"]["1"] == 1  # it knows them by heart
+    foreign = [Triple("PersonX wins the race", "xWant", "to call a taxi")]
+    found = link_prediction(student, foreign, eight)
+    candidates = student.candidates("xWant")
+    scores = dict(zip(candidates, student.table(["PersonX wins the race"], "xWant")[0].tolist(), strict=True))
+    del scores["to celebrate"]
+    assert found["mrr"] == pytest.approx(1 / sum(score >= scores["to call a taxi"] for score in scores.values()))
