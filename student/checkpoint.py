@@ -26,6 +26,7 @@ from kg.workspace import new_folder
 from student.files import read_json, read_manifest, read_settings, write_json, write_manifest
 from student.interface import Encode, Recipe, Student
 from student.kinds import KINDS, kind_named
+from student.objective import Objective
 
 
 def train_checkpoint(
@@ -39,6 +40,8 @@ def train_checkpoint(
     base: str | None = None,
     epochs: int | None = None,
     form: str | None = None,
+    objective: Objective = Objective(),  # noqa: B008 - nobody changes it
+    weights: Mapping[Triple, float] | None = None,
     manifest: Mapping[str, Any],
 ) -> Student:
     """Train a student and leave its checkpoint; the same arguments give the same student on the same machine.
@@ -53,6 +56,8 @@ def train_checkpoint(
         base: name or path of a pre-trained causal language model to fine-tune, for kinds that take one.
         epochs: passes over the data; None derives them from its size.
         form: in which the student is asked, for kinds that take a base.
+        objective: what the training makes small, for kinds that take a base.
+        weights: of the triples, where the objective weighs them.
         manifest: JSON-like description of the data, kept with the checkpoint. What it or the base is `derived_from`
             is kept with it, and the notice and terms of that.
 
@@ -72,13 +77,17 @@ def train_checkpoint(
     if base is not None and not trained.takes_base:
         takers = " and ".join(name for name, other in KINDS.items() if other.takes_base)
         raise InputError(f"only the {takers} can start from a base model")
+    if objective != Objective() and not trained.takes_base:
+        raise InputError(f"a {kind} has one objective; leave out --loss, --weight and --soft")
     if form is not None and not trained.takes_base:
         raise InputError(f"a {kind} is asked in no form; leave out --format")
     if epochs is not None and epochs < 1:
         raise InputError(f"a student trains for at least 1 epoch, not {epochs}")
     phrases = {name: vocabulary[name].phrase for name in relations}
     progress = folder.with_name(f".{folder.name}.progress")
-    student = trained.train(triples, relations, Recipe(encode, seed, epochs, base, phrases, progress, form))
+    student = trained.train(
+        triples, relations, Recipe(encode, seed, epochs, base, phrases, progress, form, objective, weights or {})
+    )
     origin = derived(student.derived_from, manifest.get(FIELD))
     student.manifest = dict(manifest) | derived_field(origin)
     with new_folder(folder) as draft:

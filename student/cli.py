@@ -13,6 +13,7 @@ from kg.workspace import Workspace
 from student import publish_cli
 from student.generator.forms import NAMES
 from student.kinds import KINDS
+from student.objective import WEIGHTS, Objective
 
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
 app.command()(publish_cli.publish)
@@ -24,6 +25,9 @@ EncoderName = Annotated[
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
 _TAKERS = " and ".join(name for name, kind in KINDS.items() if kind.takes_base)
 FormName = StrEnum("FormName", list(NAMES))  # type: ignore[misc] # the choices are those of the table
+LossName = StrEnum("LossName", ["tail", "whole"])
+WeightName = StrEnum("WeightName", list(WEIGHTS))  # type: ignore[misc]
+_TAIL, _EQUAL = LossName("tail"), WeightName("equal")
 _DEFAULT = KindName("ranker")  # takes seconds
 
 StudentId = Annotated[
@@ -62,6 +66,23 @@ def train(
             "COMET-ATOMIC-2020 or COMET 2019 are; without it, in words with a base, in tokens from scratch.",
         ),
     ] = None,
+    loss: Annotated[
+        LossName, typer.Option(help=f"What counts ({_TAKERS} only): the tail, or the whole sequence.")
+    ] = _TAIL,
+    weight: Annotated[
+        WeightName,
+        typer.Option(help="Of a triple: equal, the critic's score, or the frequency of the tail among its pair's."),
+    ] = _EQUAL,
+    soft: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL|FILE",
+            help="A teacher's probabilities to learn beside the tails: a model with the same "
+            "tokens, or a .jsonl file with its likeliest tokens (student/generator/objectives.py says how).",
+        ),
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Of these probabilities, above 0.")] = 1.0,
+    soft_share: Annotated[float, typer.Option(min=0, max=1, help="Their share of the loss.")] = 0.5,
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
@@ -85,6 +106,7 @@ def train(
         trained = train_student(
             graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")),
             base=base_named(kind.value, base), epochs=epochs, seed=seed, form=form and form.value,
+            objective=Objective(loss.value == "whole", weight.value, soft, temperature, soft_share),
         )  # fmt: skip
     say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
 

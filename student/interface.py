@@ -1,7 +1,7 @@
 """The interface of every student, whatever its kind: the only view that the rest of the software has of a student."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kg.errors import InputError
 from kg.model import Triple
+from student.objective import Objective
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 """A sentence encoder: n texts to an array (n, d) whose rows have length 1."""
@@ -27,6 +28,8 @@ class Recipe:
         phrases: relation to the words between head and tail that make a sentence of a triple.
         progress: file that may keep the state of an unfinished training; the caller removes it.
         form: in which a language model is asked, a name in `student.generator.forms.NAMES`; None is the usual one.
+        objective: what a language model's training makes small.
+        weights: of the triples, where the objective weighs them.
     """
 
     encode: Encode
@@ -36,6 +39,8 @@ class Recipe:
     phrases: Mapping[str, str]
     progress: Path
     form: str | None = None
+    objective: Objective = field(default_factory=Objective)
+    weights: Mapping[Triple, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.origins import origin_of_runs, origin_of_triples
+from kg.identity import triple_id, unordered_hash
 from kg.language_model.opening import DEFAULT
 from kg.language_model.terms import FIELD, derived_field
 from kg.language_model.weights import find_package
@@ -25,6 +26,7 @@ from student.data import TrainingData, select
 from student.files import read_manifest
 from student.interface import Student
 from student.kinds import kind_named
+from student.objective import Objective, frequencies
 
 _KIND = "train-student"
 _EVENTS = 50  # events answered at once; all relations of them are one batch of the model
@@ -50,6 +52,7 @@ def train_student(
     epochs: int | None = None,
     seed: int = 0,
     form: str | None = None,
+    objective: Objective = Objective(),  # noqa: B008 - nobody changes it
 ) -> TrainedStudent:
     """Train a student on the triples of a query; a student that was trained on just these before is kept.
 
@@ -63,6 +66,7 @@ def train_student(
         epochs: passes over the data; None derives them from its size.
         seed: of everything random.
         form: in which a language model is asked, a name in `student.generator.forms.NAMES`; None is the usual one.
+        objective: what a language model's training makes small.
 
     Raises:
         InputError: the query or an option does not fit.
@@ -72,6 +76,7 @@ def train_student(
     if query == queries.load("training"):
         _check_scored(graph)
     data = select(graph, query)
+    weights = weights_of(graph, data, objective.weight)
     manifest = data.manifest | {
         "base": base,
         "epochs": epochs,
@@ -81,6 +86,8 @@ def train_student(
         **({} if data.runs is None else {"runs": list(data.runs)}),
         **derived_field(_origin(graph, data)),
         **({} if form is None else {"form": form}),
+        **objective.described(),
+        **({"weights": unordered_hash(f"{triple_id(one)} {weights[one]:.9g}" for one in weights)} if weights else {}),
     }
     run = Run(_KIND, model=kind, parameters=manifest)
     student_id = f"{kind}-{run.id.removeprefix(f'{_KIND}-')}"
@@ -89,7 +96,8 @@ def train_student(
         if not (folder / "student.json").is_file():
             train_checkpoint(
                 kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
-                epochs=epochs, form=form, manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
+                epochs=epochs, form=form, objective=objective, weights=weights,
+                manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
             )  # fmt: skip
         numbers = {"student": student_id, "offered": len(data.triples)}
         graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))
@@ -101,6 +109,33 @@ def train_student(
 def _origin(graph: KnowledgeGraph, data: TrainingData) -> str | None:
     """Return what a student of this data is derived from: by the runs that the query selects, where it says which."""
     return origin_of_triples(graph, data.triples) if data.runs is None else origin_of_runs(graph, data.runs)
+
+
+def weights_of(graph: KnowledgeGraph, data: TrainingData, weight: str) -> dict[Triple, float]:
+    """Return the weights of the triples, as an objective names them; none where all count alike.
+
+    The critic's probability is the score, or the published one.
+    A teacher said a tail as often as it has sources, or once.
+
+    Raises:
+        NotReady: a triple has no score.
+    """
+    if weight == "equal":
+        return {}
+    learnt = {(one.head, one.relation, one.tail): one for one in data.triples}
+    found = {
+        learnt[key]: edge
+        for edge in graph.edges(split="train")
+        if (key := (edge.triple.head, edge.triple.relation, edge.triple.tail)) in learnt
+    }
+    if weight == "frequency":
+        return frequencies({triple: max(1, len(edge.sources)) for triple, edge in found.items()})
+    scores = {one: edge.published if edge.score is None else edge.score for one, edge in found.items()}
+    if lacking := [one for one, score in scores.items() if score is None]:
+        raise NotReady(
+            f"{len(lacking):,} triples have no score, the first {lacking[0].head[:80]!r}; run kg critic score"
+        )
+    return {one: score for one, score in scores.items() if score is not None}
 
 
 def _acceptance(graph: KnowledgeGraph, text: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ alone. So the same arguments give the same model, and a training that was interr
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,14 +22,18 @@ from kg.errors import InputError
 from kg.identity import unordered_hash
 from kg.language_model import packing
 from kg.language_model.packing import Sequence_
+from kg.language_model.terms import derived
 from kg.model import Triple
 from kg.progress import Bar
 from kg.threads import adapt
 from kg.workspace import new_file
 from student.generator.model import OTHERS, Generator, device, encode
+from student.generator.objectives import weighted_mean
+from student.generator.soft import Losses, soft_losses
 from student.generator.start import fresh, opened, tail_losses
 from student.generator.tokens import MAX_TAIL_TOKENS
 from student.interface import Recipe
+from student.objective import Objective
 
 WARM_UP = 0.05  # share of the steps
 CLIP = 1.0
@@ -73,6 +78,8 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
     """
     base, seed = recipe.base, recipe.seed
     course = OF_BASE if base else FROM_SCRATCH
+    objective = recipe.objective
+    objective.check()
     triples = sorted(set(triples))
     epochs = recipe.epochs or min(course.epochs, max(1, round(course.triples / len(triples))))
     started = time.monotonic()
@@ -85,16 +92,30 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         if not pairs:
             raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
         events, sequences = [triple.head for triple, _ in pairs], [sequence for _, sequence in pairs]
+        given_and_tail = sequences
+        weights = _weights([triple for triple, _ in pairs], recipe)
+        soft, origin = None, None
+        if objective.soft:
+            soft, origin = soft_losses(objective, codec, [triple for triple, _ in pairs], sequences)
+        if objective.whole:
+            if model.config.is_encoder_decoder:
+                raise InputError(
+                    "an encoder with a decoder foretells tails only; leave out the loss on whole sequences"
+                )
+            sequences = [(given[:1], (*given[1:], *tail)) for given, tail in sequences]
         plan = [
-            packing.batches(sequences, events, course.pairs, course.relations, seed * 1_000 + epoch)
+            packing.batches(given_and_tail, events, course.pairs, course.relations, seed * 1_000 + epoch)
             for epoch in range(epochs)
         ]
         identity = unordered_hash([repr((seed, epochs, __version__, started_from.digest)), *map(repr, pairs)])
-        losses = _fit(model.to(device()), sequences, plan, seed, course.rate, recipe.progress, identity)
+        if objective != Objective():
+            identity += repr((objective, weights))
+        loss_of = partial(_loss, sequences=sequences, weights=weights, soft=soft)
+        losses = _fit(model.to(device()), sequences, plan, seed, course.rate, recipe.progress, identity, loss_of)
     if base:
         model = model.merge_and_unload()
     generator = Generator(model.eval(), codec, _others(events, seed) if base else ())
-    generator.derived_from = started_from.derived_from
+    generator.derived_from = derived(started_from.derived_from, origin)
     generator.metrics = {
         "triples": len(sequences),
         "left_out": len(triples) - len(sequences),
@@ -102,10 +123,11 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         "steps": sum(map(len, losses)),
         "loss": [round(float(np.mean(part)), 4) for part in losses],
         "parameters": sum(weight.numel() for weight in model.parameters()),
-        "tail_tokens": epochs * sum(len(tail) for _, tail in sequences),
+        "tail_tokens": epochs * sum(len(tail) for _, tail in given_and_tail),
         "base": base,
         "seed": seed,
         "seconds": round(time.monotonic() - started, 1),
+        **objective.described(),
     }
     return generator
 
@@ -118,6 +140,42 @@ def _others(events: Sequence[str], seed: int) -> list[str]:
     return [*chosen, str(random.choice([head for head in heads if head not in chosen]))]
 
 
+def _weights(triples: Sequence[Triple], recipe: Recipe) -> list[float] | None:
+    """Return the weight of each triple; None where all count alike.
+
+    Raises:
+        InputError: a triple has no weight, a weight is below 0, or all are 0.
+    """
+    if recipe.objective.weight == "equal":
+        return None
+    lacking = [triple for triple in triples if triple not in recipe.weights]
+    if lacking:
+        raise InputError(
+            f"{len(lacking):,} triples have no {recipe.objective.weight}, the first {lacking[0].head[:80]!r}"
+        )
+    weights = [recipe.weights[triple] for triple in triples]
+    if min(weights) < 0 or not max(weights) > 0:
+        raise InputError(f"weights are at least 0, and some are above; here from {min(weights)} to {max(weights)}")
+    return weights
+
+
+def _loss(
+    model: Any,
+    batch: Sequence[int],
+    *,
+    sequences: Sequence[Sequence_],
+    weights: Sequence[float] | None,
+    soft: Losses | None,
+) -> Tensor:
+    """Return the loss of a batch, the numbers of its sequences."""
+    some = [sequences[number] for number in batch]
+    each = soft(model, batch) if soft else tail_losses(model, some)
+    own = None if weights is None else [weights[number] for number in batch]
+    if own is None or not any(own):  # where nothing weighs, nothing is learnt
+        return each.mean() if own is None else each.sum() * 0
+    return weighted_mean(each, [len(tail) for _, tail in some], own)
+
+
 def _fit(
     model: Any,
     sequences: Sequence[Sequence_],
@@ -126,8 +184,9 @@ def _fit(
     rate: float,
     progress: Path,
     identity: str,
+    loss_of: Callable[[Any, Sequence[int]], Tensor],
 ) -> list[list[float]]:
-    """Train the model in place and return the mean loss per token of every step, epoch by epoch.
+    """Train the model in place and return the loss of every step, epoch by epoch.
 
     Weights are stepped in float32, whatever numbers the model computes in.
     """
@@ -141,6 +200,7 @@ def _fit(
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     model.train()
     done, save_each = len(losses), max(1, steps // SAVES)
+    began, tokens = time.monotonic(), 0
     with Bar(total=steps, initial=done, desc="train the generator", unit="steps") as bar:
         for step, batch in enumerate(batch for batches in plan for batch in batches):
             if step < done:
@@ -148,7 +208,8 @@ def _fit(
             adapt()
             torch.manual_seed((seed * 1_000_003 + step) % _SEEDS)  # dropout
             _copy(exact, weights)
-            loss = tail_losses(inner, [sequences[number] for number in batch]).mean()
+            loss = loss_of(inner, batch)
+            tokens += sum(len(sequences[number][1]) for number in batch)
             for weight, found in zip(exact, torch.autograd.grad(loss, weights, materialize_grads=True), strict=True):
                 weight.grad = found.float()
             torch.nn.utils.clip_grad_norm_(exact, CLIP)
@@ -157,7 +218,9 @@ def _fit(
             losses.append(loss.item())
             bar.update()
             if (step + 1) % save_each == 0:
-                bar.set_postfix(loss=f"{np.mean(losses[-save_each:]):.3f}", refresh=False)
+                rate_now = tokens / max(time.monotonic() - began, 1e-9)
+                mean = np.mean(losses[-save_each:])
+                bar.set_postfix_str(f"{rate_now:,.0f} tokens/s, loss {mean:.3f}", refresh=False)
                 _save(progress, identity, exact, optimiser, schedule, losses)
     _copy(exact, weights)
     ends = np.cumsum([len(batches) for batches in plan])

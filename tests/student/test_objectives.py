@@ -1,0 +1,197 @@
+"""What training makes small, beside numbers computed by hand."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from kg.errors import InputError
+from kg.graph.knowledge import KnowledgeGraph
+from kg.model import Assertion, Triple
+from kg.run import Run
+from kg.store import queries
+from student.data import select
+from student.generator import training
+from student.generator.objectives import mixed, softened, weighted_mean
+from student.generator.soft import soft_losses
+from student.generator.tokens import Codec
+from student.interface import Student
+from student.objective import Objective
+from student.runs import weights_of
+
+Train = Callable[..., Student]
+LN2, LN3 = torch.tensor(2.0).log(), torch.tensor(3.0).log()
+WORDS = {"xWant": "and wants", "xReact": "and feels"}
+
+
+def test_a_weight_counts_for_every_token_of_its_triple() -> None:
+    each = torch.tensor([1.0, 2.0, 3.0])
+    assert float(weighted_mean(each, [2, 1], [1.0, 0.5])) == pytest.approx((1 + 2 + 1.5) / 2.5)
+    assert float(weighted_mean(each, [2, 1], [0.0, 0.2])) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "temperature", "expected"),
+    [
+        ([0.0, 0.0], [LN3, 0.0], 1.0, 0.693147),  # wanted .75 and .25, said .5 and .5
+        ([LN2, 0.0], [LN3, 0.0], 1.0, 0.578752),  # said 2/3 and 1/3: .75 ln 1.5 + .25 ln 3
+        ([0.0, 0.0], [LN3, 0.0], 2.0, 2.772589),  # 2 x 2 x ln 2
+        ([LN2 * 2, 0.0], [LN3 * 2, 0.0], 2.0, 2.315007),  # four times the second
+        ([LN2, 0.0, 0.0], [-0.510826, -1.609438, -torch.inf], 1.0, 0.866434),  # .6 and .2 become .75 and .25
+    ],
+)
+def test_softened_targets_are_a_cross_entropy_times_the_square_of_the_temperature(
+    student: list[float], teacher: list[float], temperature: float, expected: float
+) -> None:
+    found = softened(torch.tensor([student]), torch.tensor([teacher]), temperature)
+    assert found.tolist() == pytest.approx([expected], rel=1e-5)
+
+
+def test_at_a_high_temperature_the_gradient_is_the_difference_of_logits_whatever_the_temperature() -> None:
+    teacher = torch.tensor([[1.0, -2.0, 1.0]])
+    for temperature in (300.0, 900.0):
+        student = torch.tensor([[0.5, 0.5, -1.0]], requires_grad=True)
+        softened(student, teacher, temperature).sum().backward()
+        assert student.grad is not None
+        torch.testing.assert_close(student.grad, (student.detach() - teacher) / 3, rtol=2e-2, atol=1e-2)
+
+
+def test_softened_targets_have_their_share() -> None:
+    assert mixed(torch.tensor([1.0]), torch.tensor([3.0]), 0.25).tolist() == [1.5]
+
+
+@pytest.fixture
+def codec(base: Path) -> Codec:
+    return Codec(AutoTokenizer.from_pretrained(base), tuple(WORDS), WORDS)
+
+
+def test_the_whole_sequence_counts_as_in_the_published_code(codec: Codec, base: Path, eight: list[Triple]) -> None:
+    model = AutoModelForCausalLM.from_pretrained(base).eval()
+    given, tail = codec.given(eight[0].head, "xWant"), codec.tail(eight[0].tail)
+    tokens = torch.tensor([[*given, *tail]])
+    whole = [(given[:1], (*given[1:], *tail))]
+    with torch.inference_mode():
+        expected = float(model(input_ids=tokens, labels=tokens).loss)
+        found = float(training._loss(model, [0], sequences=whole, weights=None, soft=None))  # noqa: SLF001
+        apart = float(training._loss(model, [0], sequences=[(given, tail)], weights=None, soft=None))  # noqa: SLF001
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert abs(found - apart) > 1e-3
+
+
+def test_a_training_is_told_its_objective_and_the_metrics_say_so(train: Train, tmp_path: Path) -> None:
+    losses = {}
+    for name, objective in {"tail": Objective(), "whole": Objective(whole=True)}.items():
+        student = train("generator", tmp_path / name, epochs=2, objective=objective)
+        losses[name] = student.metrics
+    assert losses["tail"]["tail_tokens"] == losses["whole"]["tail_tokens"]
+    assert losses["tail"]["loss"] != losses["whole"]["loss"]
+    assert "objective" not in losses["tail"]
+    assert losses["whole"]["objective"]["whole"]
+
+
+def test_a_teacher_that_is_asked_and_one_whose_probabilities_are_stored_give_the_same(
+    codec: Codec, base: Path, eight: list[Triple], tmp_path: Path
+) -> None:
+    teacher = AutoModelForCausalLM.from_pretrained(base).eval()
+    student = AutoModelForCausalLM.from_pretrained(base).eval()
+    with torch.no_grad():
+        student.transformer.h[0].mlp.c_fc.weight.mul_(3.0)
+    triples = eight[:3]
+    sequences = [(codec.given(one.head, one.relation), codec.tail(one.tail)) for one in triples]
+    names = codec.tokenizer.convert_ids_to_tokens(range(len(codec)))
+    rows, by_hand = [], []
+    for triple, (given, tail) in zip(triples, sequences, strict=True):
+        tokens = torch.tensor([[*given, *tail[:-1]]])
+        with torch.inference_mode():
+            wanted, said = (one(input_ids=tokens).logits[0, len(given) - 1 :] for one in (teacher, student))
+        top = [dict(zip(names, place.tolist(), strict=True)) for place in wanted.log_softmax(-1)]
+        rows.append({"head": triple.head, "relation": triple.relation, "tail": triple.tail, "top": top})
+        hard = -said.log_softmax(-1)[range(len(tail)), list(tail)]
+        soft = -((wanted / 2).softmax(-1) * (said / 2).log_softmax(-1)).sum(-1) * 4
+        by_hand += (0.3 * hard + 0.7 * soft).tolist()
+    (tmp_path / "stored.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in (str(base), str(tmp_path / "stored.jsonl")):
+        losses, origin = soft_losses(Objective(soft=name, temperature=2.0, share=0.7), codec, triples, sequences)
+        with torch.inference_mode():
+            assert losses(student, [0, 1, 2]).tolist() == pytest.approx(by_hand, rel=1e-4)
+        assert origin is None
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"tail": "to rest", "top": [{"x": -1.0}]}, "nothing on .'PersonX misses the bus', xWant, 'to call a taxi'"),
+        ({"tail": "to call a taxi", "top": [{"x": -1.0}]}, "has 1 places for"),
+        ({"tail": "to call a taxi", "top": [{"x": 0.5}]}, "line 1: top has a place"),
+        ({"tail": "to call a taxi"}, "line 1: not head, relation, tail, and top"),
+    ],
+)
+def test_stored_probabilities_that_do_not_fit_are_refused(
+    row: dict[str, object], reason: str, codec: Codec, eight: list[Triple], tmp_path: Path
+) -> None:
+    path = tmp_path / "stored.jsonl"
+    path.write_text(json.dumps({"head": eight[0].head, "relation": "xWant"} | row) + "\n")
+    sequences = [(codec.given(eight[0].head, "xWant"), codec.tail(eight[0].tail))]
+    with pytest.raises(InputError, match=reason):
+        soft_losses(Objective(soft=str(path)), codec, eight[:1], sequences)
+
+
+def test_what_learns_from_gemmas_probabilities_is_derived_from_gemma(
+    base: Path, train: Train, eight: list[Triple], tmp_path: Path
+) -> None:
+    codec = Codec(AutoTokenizer.from_pretrained(base), tuple(WORDS), WORDS)
+    rows = [
+        {"head": one.head, "relation": one.relation, "tail": one.tail, "model": "gemma-3-1b",
+         "top": [{token: 0.0} for token in codec.tokenizer.convert_ids_to_tokens(codec.tail(one.tail))]}
+        for one in eight
+    ]  # fmt: skip
+    (tmp_path / "stored.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    objective = Objective(soft=str(tmp_path / "stored.jsonl"))
+    student = train("generator", tmp_path / "s", base=str(base), epochs=1, objective=objective)
+    assert student.manifest["derived_from"] == "gemma"
+
+
+def test_weights_are_scores_or_how_often_the_teacher_said_so(graph: KnowledgeGraph, begun: Run) -> None:
+    tails = {"to rest": ("a", "b", "c"), "to sleep": ()}
+    triples = {tail: Triple("PersonX naps", "xWant", tail) for tail in tails}
+    graph.add(
+        [Assertion(triples[tail], split="train", sources=tails[tail], score=len(tail) / 10) for tail in tails], begun
+    )
+    data = select(graph, queries.load("training").where("true"))
+    assert weights_of(graph, data, "equal") == {}
+    assert weights_of(graph, data, "frequency") == {triples["to rest"]: 0.75, triples["to sleep"]: 0.25}
+    assert weights_of(graph, data, "score") == {triples["to rest"]: 0.7, triples["to sleep"]: 0.8}
+
+
+def test_a_triple_without_weight_teaches_nothing_and_one_that_lacks_it_is_named(
+    train: Train, eight: list[Triple], tmp_path: Path
+) -> None:
+    objective = Objective(weight="score")
+    weights = {triple: float(triple.relation == "xWant") for triple in eight}
+    student = train("generator", tmp_path / "s", epochs=40, objective=objective, weights=weights)
+    sums, tokens = student.logprobs(eight)
+    means = {relation: [s / t for s, t, one in zip(sums, tokens, eight, strict=True) if one.relation == relation]
+             for relation in ("xWant", "xReact")}  # fmt: skip
+    assert min(means["xWant"]) > max(means["xReact"])
+    lacking = {one: 1.0 for one in eight if one.relation == "xWant"}
+    with pytest.raises(InputError, match="4 triples have no score"):
+        train("generator", tmp_path / "t", objective=objective, weights=lacking)
+
+
+@pytest.mark.parametrize(
+    ("objective", "reason"),
+    [
+        (Objective(weight="luck"), "no weight 'luck'; there are equal, score, frequency"),
+        (Objective(soft="x", temperature=0.0), "a temperature is above 0"),
+        (Objective(soft="x", share=1.5), "from 0 to 1"),
+        (Objective(soft="x", whole=True), "softened targets are of tails"),
+    ],
+)
+def test_an_objective_out_of_range_is_refused(objective: Objective, reason: str, train: Train, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=reason):
+        train("generator", tmp_path / "s", objective=objective)
+    with pytest.raises(InputError, match="a ranker has one objective"):
+        train("ranker", tmp_path / "s", objective=objective)
