@@ -22,8 +22,10 @@ from kg.terminal import visible
 
 PAGE = "report.html"
 
-_LEGEND = """Higher is better everywhere. "Ahead of all others" is the share of resampled sets of events in which no
-other critic has a higher AUC, on the triples that all compared critics scored."""
+_LEGEND = (
+    'Higher is better everywhere. "Ahead of all others" is the share of resampled sets of events in which no other '
+    "critic has a higher AUC, on the triples that all compared critics scored."
+)
 
 _TEMPLATES = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined)
 _TEMPLATES.filters["shown"] = lambda value: visible(str(value))
@@ -60,7 +62,7 @@ def write_report(evidence: Evidence, folder: Path, seed: int = 0) -> list[str]:
         InputError: the folder cannot be made there, or the disk is full.
     """
     choice = choose(evidence.critics, seed)
-    lines = answer(choice, evidence.current)
+    lines = [*answer(choice, evidence.current), *_can_be_read(evidence, choice, seed)]
     drawn: list[figures.Picture] = []
     sections = [
         section
@@ -116,16 +118,22 @@ def _beside(evidence: Evidence, choice: Choice, drawn: list[figures.Picture], se
     )  # fmt: skip
 
 
+def _can_be_read(evidence: Evidence, choice: Choice, seed: int) -> list[str]:
+    """Return whether the scores of the best critic are shares; nothing where none is best."""
+    return [
+        calibration_words(calibration(one.scores, one.verdicts.good, seed))
+        for one in evidence.critics
+        if choice.ranks and one.critic == choice.ranks[0].critic
+    ]
+
+
 def _reliability(evidence: Evidence, choice: Choice, drawn: list[figures.Picture], seed: int) -> Section | None:
     if not evidence.critics:
         return None
-    order = [rank.critic for rank in choice.ranks]
-    best = order[0] if order else evidence.current
-    lines, pictures, rows = [], [], []
+    lines = _can_be_read(evidence, choice, seed)
+    pictures, rows = [], []
     for number, one in enumerate(evidence.critics):
         found = calibration(one.scores, one.verdicts.good, seed)
-        if one.critic == best:
-            lines = [f"{one.critic}: {calibration_words(found)}"]
         low, high = found.expected
         rows.append([one.critic, _percent(found.error), f"{_percent(low)} to {_percent(high)}", _percent(found.mean),
                      _percent(found.good)])  # fmt: skip

@@ -211,7 +211,10 @@ def test_every_critic_is_in_the_legend_and_pictures_are_files_too(folder: Path) 
 
 def test_the_answer_comes_first_on_the_page(folder: Path) -> None:
     page = (folder / PAGE).read_text(encoding="utf-8")
-    assert page.index("Use filter-1: ") < page.index("<h2>")
+    top = page[: page.index("<h2>")]
+    assert "Use filter-1: " in top
+    assert "as shares of good triples" in top
+    assert "\\n" not in page  # no text of ours has a line break to be shown
 
 
 def test_a_graph_without_verdicts_or_thresholds_has_a_report(tmp_path: Path) -> None:
