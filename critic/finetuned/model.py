@@ -103,14 +103,17 @@ class Finetuned:
             if not len(mine):
                 continue
             base = self._open()
-            base.put(weights)
+            try:
+                base.put(dict(weights))
+            except (KeyError, RuntimeError) as error:
+                raise InputError(f"the critic does not fit its base {self._base} ({error}); train it again") from error
             reads = reader(base)
             for start in range(0, len(mine), _PAGE_TRIPLES):
                 page = mine[start : start + _PAGE_TRIPLES]
                 found[page] = prior + self._mean([triples[row] for row in page], passes, base, reads)
         columns = [found] if beside is None else [found, logit_of(beside(triples))]
         logits = np.stack(columns, axis=1) @ self.scale[:-1] + self.scale[-1]
-        return np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS)
+        return np.asarray(np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS))
 
     def _mean(self, page: Sequence[Triple], passes: int, base: Any, reads: Callable[[Any], Floats]) -> Floats:
         """Return the mean logit of several passes; a text that is the same in all of them is read once."""
@@ -122,7 +125,7 @@ class Finetuned:
         ]
         distinct = list(dict.fromkeys(pairs))
         known = dict(zip(distinct, reads(tokens_of(base, distinct)), strict=True))
-        return np.array([known[pair] for pair in pairs]).reshape(passes, len(page)).mean(axis=0)
+        return np.asarray(np.array([known[pair] for pair in pairs]).reshape(passes, len(page)).mean(axis=0))
 
     def _open(self) -> Any:
         from critic.finetuned.base import digest_of, open_base  # noqa: PLC0415 - torch takes seconds

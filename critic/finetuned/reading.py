@@ -53,19 +53,14 @@ def read(model: Any, texts: Sequence[Inputs]) -> NDArray[np.float64]:
 
 def eight_bit(model: Any) -> Any:
     """Return a copy of a model whose linear layers have weights of eight bits, one scale for each output."""
-    from torch.ao.quantization import (  # noqa: PLC0415 - takes a second
-        PerChannelMinMaxObserver,
-        QConfig,
-        default_dynamic_quant_observer,
-        quantize_dynamic,
-    )
+    from torch.ao import quantization  # noqa: PLC0415 - takes a second
 
-    by_channel = PerChannelMinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
+    found: Any = quantization  # its functions have no types
+    by_channel = found.PerChannelMinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
+    settings = found.QConfig(activation=found.default_dynamic_quant_observer, weight=by_channel)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it is to move to a package of its own
-        return quantize_dynamic(
-            model, {nn.Linear: QConfig(activation=default_dynamic_quant_observer, weight=by_channel)}, torch.qint8
-        )
+        return found.quantize_dynamic(model, {nn.Linear: settings}, torch.qint8)
 
 
 class Lower:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from critic.features import Floats, Indices
-from critic.finetuned.base import LANGUAGE_MODEL, Base, base_named, digest_of, open_base, tokens_of
+from critic.finetuned.base import Base, base_named, digest_of, open_base, tokens_of
 from critic.finetuned.model import Finetuned, logit_of
 from critic.finetuned.reading import Inputs, Lower
 from critic.finetuned.wording import worded
@@ -31,6 +31,7 @@ from critic.model import FOLDS, folds_of
 from kg import __version__
 from kg.errors import NotReady
 from kg.identity import head_id, triple_id, unordered_hash
+from kg.language_model.opening import DEFAULT as LANGUAGE_MODEL
 from kg.progress import Bar
 from kg.threads import adapt
 from kg.workspace import new_file
@@ -142,7 +143,8 @@ def _fit(base: Base, ask: Ask, start: Weights, lesson: _Lesson, seed: int, fold:
     plan = [_dealt(lesson, epoch % DRAWS, hash_of(seed, fold, epoch)) for epoch in range(EPOCHS)]
     steps = sum(map(len, plan))
     kept = progress.resume(fold, base, optimiser)
-    done, best, since, chosen = kept["done"], kept["best"], kept["since"], kept["chosen"]
+    done, best, since = kept["done"], kept["best"], kept["since"]
+    chosen: Weights = kept["chosen"]
     base.model.train()
     step = 0
     with Bar(total=steps, initial=done, desc=f"fine-tune {fold + 1} of {FOLDS}", unit="steps") as bar:
@@ -158,23 +160,25 @@ def _fit(base: Base, ask: Ask, start: Weights, lesson: _Lesson, seed: int, fold:
                 logits = ask([lesson.texts[epoch % DRAWS][row] for row in batch]) + lesson.prior
                 wanted = torch.from_numpy(lesson.good[batch]).to(logits.dtype)
                 optimiser.zero_grad()
-                torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted).backward()
+                loss: Any = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted)
+                loss.backward()
                 torch.nn.utils.clip_grad_norm_(weights, _CLIP)
                 optimiser.step()
                 bar.update()
                 if (place + 1) % max(1, len(batches) // _SAVES) == 0 and place + 1 < len(batches):
                     progress.save(fold, base, optimiser, done=step, best=best, since=since, chosen=chosen)
-            if step < done or (step == done and kept["measured"]):
+            if step < done:
                 continue
-            base.model.eval()
-            value = _goodness(ask, lesson) if len(lesson.held) else (0.0, float(epoch))  # the last is the best
-            base.model.train()
-            since += 1
-            if best is None or value > best:
-                best, since = value, 0
-                chosen = {name: weight.detach().clone() for name, weight in base.learning().items()}
-            progress.save(fold, base, optimiser, done=step, best=best, since=since, chosen=chosen, measured=True)
-            bar.set_postfix(precision=f"{best[0]:.3f}", refresh=False)
+            if step > done or not kept["measured"]:
+                base.model.eval()
+                value = _goodness(ask, lesson) if len(lesson.held) else (0.0, float(epoch))  # the last is the best
+                base.model.train()
+                since += 1
+                if best is None or value > best:
+                    best, since = value, 0
+                    chosen = {name: weight.detach().clone() for name, weight in base.learning().items()}
+                progress.save(fold, base, optimiser, done=step, best=best, since=since, chosen=chosen, measured=True)
+                bar.set_postfix(precision=f"{best[0]:.3f}", refresh=False)
             if since >= _PATIENCE:
                 break
     base.model.eval()

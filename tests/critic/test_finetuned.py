@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from critic.finetuned.model import Finetuned
 from critic.finetuned.reading import Lower, eight_bit, read
 from critic.finetuned.wording import NAMES, worded
 from critic.interface import FastCritic
-from critic.kinds import BLEND, FINETUNED
+from critic.kinds import BLEND, FINETUNED, KINDS
 from critic.model import folds_of
 from kg.errors import InputError
+from kg.language_model.terms import GEMMA
 from kg.model import NOTHING, Judgement, Triple
 from kg.vocabulary import Vocabulary
 from tests.language_model import tiny
@@ -219,13 +221,40 @@ def test_states_of_lower_layers_are_those_of_the_whole_model(causal_base: Path) 
     assert {int(name.split("layers.")[1].split(".")[0]) for name in names if "layers." in name} == {1}
 
 
-def test_a_causal_base_learns_too(causal_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Half:
+    """A critic that knows half of what makes a tail good."""
+
+    role = "filter"
+
+    def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
+        return np.array([0.9 if triple.tail.endswith(GOOD[0]) else 0.3 for triple in triples])
+
+    score_fast = score
+
+    def save(self, folder: Path) -> None:
+        (folder / "critic.json").write_text('{"kind": "half"}', encoding="utf-8")
+
+
+def test_the_language_model_from_pip_stands_beside_the_likelihood_critic(
+    causal_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(training, "EPOCHS", 5)
+    monkeypatch.setattr(training, "LANGUAGE_MODEL", str(causal_base))
+    monkeypatch.setattr(training, "train_likelihood", lambda _: Half())
+    monkeypatch.setitem(KINDS, "half", SimpleNamespace(load=lambda *_: Half()))  # type: ignore[arg-type]
     judged = judgements()
     critic = train(causal_base)
     scores = critic.score([one.triple for one in judged])
     good = np.array([one.is_good for one in judged])
     assert scores[good].mean() > scores[~good].mean() + 0.2
+    assert len(critic.scale) == 3
+    assert critic.scale[1] > 0
+    critic.save(tmp_path)
+    few = [one.triple for one in judged[:4]]
+    np.testing.assert_allclose(load_critic(tmp_path, encode).score(few), critic.score(few), atol=2e-6)
+    (tmp_path / "beside" / "critic.json").unlink()
+    with pytest.raises(InputError, match="damaged"):
+        load_critic(tmp_path, encode)
 
 
 def test_a_head_of_another_size_is_made_anew_and_the_body_is_whole_or_refused(tmp_path: Path) -> None:
@@ -270,11 +299,14 @@ def test_names_differ_by_pass_and_person_and_follow_from_the_triple() -> None:
     assert len({worded(triple, "so", number)[0] for number in range(5)}) > 3
 
 
-def test_bases_have_names_and_other_kinds_take_none(encoder_base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bases_have_names_and_terms_and_other_kinds_take_none(
+    encoder_base: Path, causal_base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bases, "is_available", lambda: False)
     assert base_named(None) == "minilm"
     monkeypatch.setattr(bases, "is_available", lambda: True)
     assert base_named(None) == "gemma"
+    assert [bases.origin_of_base(name) for name in ("gemma", str(causal_base), "minilm")] == [GEMMA, GEMMA, None]
     monkeypatch.chdir(encoder_base.parent)
     assert base_named(encoder_base.name) == str(encoder_base.resolve())
     with pytest.raises(InputError, match="only the kind finetuned"):
