@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import ingest.readers  # noqa: F401 - whose formats join the table
+from ingest import cloze_cli
 from ingest.teacher import batch_cli
 from ingest.teacher import cli as teacher_cli
 from kg.errors import InputError
@@ -19,6 +20,7 @@ app = typer.Typer(help="Bring what a teacher wrote or a data set published into 
 
 app.command("events")(teacher_cli.generate_events)
 app.command("inferences")(teacher_cli.generate_inferences)
+app.command("cloze")(cloze_cli.cloze)
 app.command("resume")(teacher_cli.resume)
 app.add_typer(batch_cli.app, name="batch")
 

@@ -18,7 +18,7 @@ from kg.language_model.weights import find_package
 from kg.lines import file_hash
 from kg.model import Edge, Split, Triple
 from kg.recorded import LOCAL, TEACHERS
-from kg.run import STUDENT_KIND
+from kg.run import CLOZE_KIND, STUDENT_KIND
 from kg.store.queries import Query
 from kg.workspace import Workspace
 from student.data import RAW, TrainingData, select
@@ -109,7 +109,7 @@ def names_of_teachers(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     shipped = {file_hash(teacher.completions): f"{name} teacher" for name, teacher in TEACHERS.items()}
     names: dict[str, str] = {}
     for run in runs:
-        if run["kind"] in ("load", "events", "inferences"):
+        if run["kind"] in ("load", "events", "inferences", CLOZE_KIND):
             parameters = json.loads(run["parameters"])
             is_local = run.get("model") == DEFAULT and parameters.get("interface") == "local"
             recorded = f"{LOCAL} teacher" if is_local else shipped.get(parameters.get("sha256"))

@@ -24,6 +24,9 @@ STUDENT_KIND = "predict"
 SAMPLE_KIND, JUDGE_KIND = "sample", "judge"
 """The kinds of run that draw tasks, and in which one annotator judges those of a batch, which its `dataset` names."""
 
+CLOZE_KIND = "cloze"
+"""The kind of run in which a language model fills blanks, and asserts what it filled in."""
+
 PROBE_KIND = "probe"
 """The kind of run that asks a language model what it knows, and writes nothing into the graph but itself."""
 

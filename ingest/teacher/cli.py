@@ -115,7 +115,7 @@ def generate_inferences(
     chosen = interface_of(interface)
     plan = Plan(
         "inferences", model, chosen, None if chosen == "local" else resolve(base_url), prompts, lang, samples,
-        _events(events, lang), seed=seed, relations=asked,
+        find_events(events, lang), seed=seed, relations=asked,
     )  # fmt: skip
     _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
 
@@ -285,7 +285,7 @@ def interface_of(name: str) -> "Interface":
     return name  # type: ignore[return-value]
 
 
-def _events(source: str | None, lang: str) -> tuple[str, ...]:
+def find_events(source: str | None, lang: str) -> tuple[str, ...]:
     """Return the events of a file, of a query, or of the whole graph, in the order of file, query or keys."""
     from ingest.teacher.prompts import read_events
     from kg.commands.query import print_notes
