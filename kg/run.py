@@ -30,6 +30,9 @@ CLOZE_KIND = "cloze"
 PROBE_KIND = "probe"
 """The kind of run that asks a language model what it knows, and writes nothing into the graph but itself."""
 
+VECTORS_KIND = "vectors"
+"""The kind of run that gives phrases vectors."""
+
 _CLOCK_SECONDS = 2  # by which the start of one process may differ when it is read twice
 
 
@@ -39,7 +42,7 @@ class Run:
 
     Attributes:
         kind: load, events, inferences, judgements, sample, judge, dedupe, train-critic, calibrate, score, use-critic,
-            train-student, use-student, predict, evaluate, rules, probe or cloze.
+            train-student, use-student, predict, evaluate, rules, probe, cloze or vectors.
         model: the model that works in the run: a teacher, a critic, a student.
         dataset: the data set that the run reads.
         licence: under which the data set comes.

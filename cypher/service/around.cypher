@@ -3,7 +3,7 @@
 // $ids       keys of the phrases
 // $leaving   whether edges that leave them count
 // $reaching  whether edges that reach them count
-// $start     {ids, lang} of the edges' heads: keys, or a language; null for all
+// $start     {all, ids, lang} of the edges' heads: whether all will do, keys, a language
 // $end       the same of their tails
 // $node      the same of either end
 // $other     the same of the other end
@@ -28,13 +28,11 @@ CALL (n) {
 }
 WITH DISTINCT r, head, tail
 WHERE ($relation IS NULL OR type(r) = $relation)
-  AND ($start IS NULL OR head.id IN $start.ids OR head.lang = $start.lang)
-  AND ($end IS NULL OR tail.id IN $end.ids OR tail.lang = $end.lang)
-  AND ($node IS NULL AND $other IS NULL
-    OR ($node IS NULL OR head.id IN $node.ids OR head.lang = $node.lang)
-    AND ($other IS NULL OR tail.id IN $other.ids OR tail.lang = $other.lang)
-    OR ($node IS NULL OR tail.id IN $node.ids OR tail.lang = $node.lang)
-    AND ($other IS NULL OR head.id IN $other.ids OR head.lang = $other.lang))
+  AND ($start.all OR head.id IN $start.ids OR head.lang = $start.lang)
+  AND ($end.all OR tail.id IN $end.ids OR tail.lang = $end.lang)
+  AND any(pair IN [[head, tail], [tail, head]] WHERE
+    ($node.all OR pair[0].id IN $node.ids OR pair[0].lang = $node.lang)
+    AND ($other.all OR pair[1].id IN $other.ids OR pair[1].lang = $other.lang))
   AND ($source IS NULL
     OR any(run IN r.runs WHERE run IN $source.runs)
     OR any(one IN coalesce(r.sources, []) WHERE one = $source.uri OR one CONTAINS $source.text OR one CONTAINS $source.below))

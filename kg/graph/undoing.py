@@ -14,7 +14,7 @@ from more_itertools import chunked
 from kg.errors import NotReady
 from kg.graph import scoring, selecting, statements, writing
 from kg.graph.scores import ByCritic, accepted_again, read_thresholds
-from kg.run import JUDGE_KIND, PROBE_KIND, SAMPLE_KIND, STUDENT_KIND
+from kg.run import JUDGE_KIND, PROBE_KIND, SAMPLE_KIND, STUDENT_KIND, VECTORS_KIND
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 
@@ -55,7 +55,7 @@ def undo(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:
         graph.write("graph/reopen_tasks", batch=run["dataset"], run=run_id)
         touched += _in_order(graph, _undo_judgements, run_id, progress)
     elif kind not in _ASSERT_NOTHING:
-        touched += _undo_evidence(graph, run_id, progress)
+        touched += (_undo_vectors if kind == VECTORS_KIND else _undo_evidence)(graph, run, progress)
     if kind == "dedupe":
         touched += _bring_back(graph, run_id, progress)
     graph.write("graph/mark_undone", id=run_id, at=writing.now())
@@ -111,7 +111,16 @@ def _mark(transaction: Transaction, run: Row) -> None:
     transaction.run(queries.load("graph/mark_undoing").text, id=run["id"])
 
 
-def _undo_evidence(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:
+def _undo_vectors(graph: "KnowledgeGraph", run: Row, progress: "Progress") -> int:
+    if run["status"] == "undone":
+        return 0  # what stands now is another run's
+    for statement in queries.schema("without_vectors"):
+        graph.store.run(statement)
+    return _in_order(graph, _remove_vectors, run["id"], progress)
+
+
+def _undo_evidence(graph: "KnowledgeGraph", run: Row, progress: "Progress") -> int:
+    run_id = run["id"]
     students = {run["id"] for run in graph.runs() if run.get("kind") == STUDENT_KIND}
     thresholds = read_thresholds(graph.store.read)
     touched = 0
@@ -201,6 +210,11 @@ def _delete_tasks(transaction: Transaction, batch: str) -> int:
     ends = {row[end] for row in found for end in ("head", "tail")}
     transaction.run(queries.load("graph/delete_unused").text, ids=sorted(ends))
     return len(found)
+
+
+def _remove_vectors(transaction: Transaction, run: str, last: str) -> tuple[int, str]:  # noqa: ARG001 - one run's stand
+    found = transaction.run(queries.load("vectors/remove").text, last=last, count=_ROWS)
+    return len(found), max((row["id"] for row in found), default=last)
 
 
 def _bring_back(graph: "KnowledgeGraph", run_id: str, progress: "Progress") -> int:

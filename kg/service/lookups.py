@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 from kg.errors import InputError, NotFound
 from kg.exchange.conceptnet import concept_parts, relation_name
+from kg.exchange.normal_form import standard_text
 from kg.identity import phrase_id
+from kg.run import VECTORS_KIND
 from kg.service.edges import Runs, edge, node, runs_below
-from kg.service.uris import is_below, read_assertion, standard_text
+from kg.service.uris import is_below, read_assertion
 from kg.store.bolt import Row
 from kg.vocabulary import Vocabulary
 from kg.web.reading import Reading
@@ -25,6 +27,7 @@ _ALIKE = 200  # phrases among which one of the same normal form is looked for
 _TERM = 4  # parts of /c/en/cat
 _OVER = 10  # times more neighbours than asked for are looked at where a filter leaves some out
 _NEIGHBOURS = 1_000
+_LOOKED_AT = 20  # phrases of a URI, one of which should have a vector
 _NO_VECTORS = "the graph has no vectors; kg vectors build makes some"
 
 
@@ -87,7 +90,7 @@ class Lookups:
         self._reading, self._known = reading, known
 
     def phrases(self, uri: str) -> list[str]:
-        """Return the keys of the phrases that a URI of a term stands for; none where there is none.
+        """Return the keys of the phrases that a URI of a term stands for, the one that has it first; none, if none has.
 
         Raises:
             InputError: the text is no URI of a term.
@@ -101,7 +104,7 @@ class Lookups:
                 row for row in self._reading.rows("service/alike", query=query, lang=lang, count=_ALIKE)
                 if standard_text(row["text"], lang) == same
             ]  # fmt: skip
-        return [row["id"] for row in rows]
+        return sorted((row["id"] for row in rows), key=lambda key: key not in ids)
 
     def has(self, uri: str) -> bool:
         """Tell whether a phrase has this URI to the letter."""
@@ -216,7 +219,7 @@ class Lookups:
             self._check_vectors()
             raise NotFound(f"{', '.join(terms)[:500]} has no vector in this graph")
         wanted = min(_NEIGHBOURS, (count + len(ids)) * (_OVER if within else 1))
-        rows = self._reading.rows("service/near", vector=total, count=wanted)
+        rows = self._reading.rows("vectors/near", vector=total, count=wanted)
         near = [
             {"@id": node(row["text"], row["lang"], row["uri"])["@id"], "weight": round(2 * row["score"] - 1, 3)}
             for row in rows if row["id"] not in ids
@@ -240,22 +243,24 @@ class Lookups:
 
     def _vector(self, ids: Sequence[str]) -> list[float]:
         """Return the vector, of length 1, of the first of some phrases that has one; empty where none has."""
-        rows = self._reading.rows("service/vectors", ids=list(ids[:1]) or [""]) if ids else []
-        return list(rows[0]["vector"]) if rows else []
+        rows = self._reading.rows("vectors/of", ids=list(ids[:_LOOKED_AT])) if ids else []
+        by_id = {row["id"]: row["vector"] for row in rows}
+        return next((list(by_id[key]) for key in ids if key in by_id), [])
 
     def _check_vectors(self) -> None:
-        kinds = {run["kind"] for run in self._known.runs.values() if run.get("status") == "done"}
-        if "vectors" not in kinds:
+        kinds = {run["kind"] for run in self._known.runs.values() if run.get("status") == "finished"}
+        if VECTORS_KIND not in kinds:
             raise NotFound(_NO_VECTORS)
 
-    def _end(self, uri: str) -> Row | None:
-        """Return what the statements take for a URI of a term or of a language."""
-        if not uri:
-            return None
+    def _end(self, uri: str) -> Row:
+        """Return what the statements take for a URI of a term or of a language; all, where it is empty."""
         parts = uri.split("/")
-        if uri.startswith("/c/") and len(parts) < _TERM:
-            return {"ids": None, "lang": parts[2]}
-        return {"ids": self.phrases(uri), "lang": None}
+        is_language = uri.startswith("/c/") and len(parts) < _TERM
+        return {
+            "all": not uri,
+            "ids": self.phrases(uri) if uri and not is_language else None,
+            "lang": parts[2] if is_language else None,
+        }
 
     def _source(self, uri: str) -> Row | None:
         if not uri:

@@ -5,19 +5,17 @@ is decoded: a client may send a URI as it stands in an answer, or encoded once m
 """
 
 import re
-import unicodedata
 from urllib.parse import unquote
 
 from kg.errors import InputError
 from kg.exchange.conceptnet import plain_uri
+from kg.exchange.normal_form import standard_text
 
 _OWN = "%(?:5F|2F|09|0[A-D]|1[C-E]|C2%85|E2%80%A[89])"  # what `plain_uri` encodes in a text
 _TWICE = re.compile(r"%25(?=(?:5F|2F|09|0[A-D]|1[C-E]|C2(?:%25|%)85|E2(?:%25|%)80(?:%25|%)A[89]))", re.IGNORECASE)
 _SLASH = re.compile("%2F", re.IGNORECASE)
 _KEPT = re.compile(f"({_OWN})")
 _ASSERTION = re.compile(r"/a/\[(/r/[^,]+?)/?,(/.+?)/?,(/.+?)/?\]")
-_WORD = re.compile(r"[^\W_]+(?:['\u2019.-][^\W_]+)*")
-_ARTICLES = ("a", "an", "the")
 
 
 def uri_of(raw: str) -> str:
@@ -65,20 +63,6 @@ def is_below(uri: str, prefix: str) -> bool:
     (True, False)
     """
     return uri == prefix or uri.startswith(f"{prefix.rstrip('/')}/")
-
-
-def standard_text(text: str, lang: str) -> str:
-    """Return a text in ConceptNet's normal form: words in lower case; in English without articles and a first "to".
-
-    >>> standard_text("This is a Test", "en"), standard_text("to Eat  the cake", "en"), standard_text("Le Chat", "fr")
-    ('this is test', 'eat cake', 'le chat')
-    """
-    words = _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
-    if lang == "en":
-        kept = [word for word in words if word not in _ARTICLES]
-        kept = kept[1:] if kept[:1] == ["to"] else kept
-        words = kept or words
-    return " ".join(words)
 
 
 def standard_uri(text: str, lang: str) -> str:

@@ -114,9 +114,9 @@ def load_file(path: Path) -> Query:
         raise InputError(f"cannot read the query in {path}: {error}") from error
 
 
-def schema() -> list[str]:
-    """Return the statements that make constraints and indexes, each safe to repeat."""
-    text = resources.files("cypher").joinpath("schema/constraints.cypher").read_text(encoding="utf-8")
+def schema(name: str = "constraints") -> list[str]:
+    """Return the statements of a file in `cypher/schema/`: of constraints and indexes, each safe to repeat."""
+    text = resources.files("cypher").joinpath(f"schema/{name}.cypher").read_text(encoding="utf-8")
     return [statement.strip() for statement in text.split(";") if statement.strip()]
 
 

@@ -59,13 +59,18 @@ def kettles(store: Store) -> KnowledgeGraph:
 
 
 @pytest.fixture(scope="module")
-def api(store: Store, kettles: KnowledgeGraph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:  # noqa: ARG001
+def site(store: Store, kettles: KnowledgeGraph, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:  # noqa: ARG001
     @contextmanager
     def opening() -> Iterator[KnowledgeGraph]:
         yield KnowledgeGraph(store)
 
     with Link(opening) as link:
         site = Site(link, stages_of(Workspace(tmp_path_factory.mktemp("workspace"))))
-        app = make_app(site, hosts={HOST}, who=owner_and("a-token", {}.get), unguarded=(make_api(site), is_api))
-        yield TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False, follow_redirects=False)
+        yield site
         site.kept.close()
+
+
+@pytest.fixture(scope="module")
+def api(site: Site) -> TestClient:
+    app = make_app(site, hosts={HOST}, who=owner_and("a-token", {}.get), unguarded=(make_api(site), is_api))
+    return TestClient(app, base_url=f"http://{HOST}", raise_server_exceptions=False, follow_redirects=False)

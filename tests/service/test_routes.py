@@ -14,7 +14,10 @@ import uvicorn
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
+from kg.web.app import make_app
+from kg.web.guard import owner_and
 from kg.web.running import listen
+from kg.web.site import Site
 from tests.service.conftest import BLANK, HOST
 
 TEXT, NUMBER, OBJECT = {"type": "string"}, {"type": "number"}, {"type": "object"}
@@ -292,6 +295,11 @@ def test_the_api_goes_by_our_hosts_only_and_takes_no_posts(api: TestClient) -> N
     assert api.post("/c/en/kettle").status_code == 405
     assert api.get("/c/en/kettle?token=a-token").status_code == 200
     assert "set-cookie" not in api.get("/c/en/kettle?token=a-token").headers
+
+
+def test_without_the_api_its_routes_are_closed(site: Site) -> None:
+    app = make_app(site, hosts={HOST}, who=owner_and("a-token", {}.get))
+    assert TestClient(app, base_url=f"http://{HOST}").get("/c/en/kettle").status_code == 403
 
 
 @contextmanager

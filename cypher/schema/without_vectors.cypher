@@ -1,0 +1,1 @@
+DROP INDEX phrase_vector IF EXISTS
