@@ -78,6 +78,10 @@ class Relation:
             raise InputError(
                 f"relation name {self.name!r} is that of a file of prompts, {self.name}.txt; choose another"
             )
+        self._check_templates()
+        self._check_rules()
+
+    def _check_templates(self) -> None:
         if not isinstance(self.templates, list | tuple) or not all(isinstance(one, str) for one in self.templates):
             raise InputError(f"the templates of relation {self.name!r} are not a list of texts")
         if bad := [one for one in self.templates if sorted(_SLOT.findall(one)) != ["{head}", "{tail}"]]:
@@ -85,6 +89,8 @@ class Relation:
                 f"template {bad[0][:80]!r} of relation {self.name!r} does not have {{head}} and {{tail}}, each once"
             )
         object.__setattr__(self, "templates", tuple(sorted(set(self.templates))))
+
+    def _check_rules(self) -> None:
         for name in ("tail_kind", "tail_time", "opposite"):
             if not isinstance(getattr(self, name), str):
                 raise InputError(f"{name} of {self.name} is no text")
