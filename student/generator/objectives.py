@@ -7,8 +7,8 @@
                               the temperature does not change its share (Hinton et al. 2015): from a model with the same
                               tokens, or from stored probabilities of its likeliest tokens, made to sum to 1
 
-Which of them are wanted says `student.objective`. A hard filter is the query that chooses the triples: without one, what
-the critic accepted.
+Which of them are wanted says `student.objective`. A hard filter is the query that chooses the triples: without one,
+what the critic accepted.
 """
 
 from collections.abc import Sequence
