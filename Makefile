@@ -46,6 +46,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.busy
 	$(BIN)/python -m tests.benchmarks.language_model
 	$(BIN)/python -m tests.benchmarks.judging
+	$(BIN)/python -m tests.benchmarks.probing
 
 # The pictures of the README, from what make distill left in .kg/
 pictures: .venv/installed
