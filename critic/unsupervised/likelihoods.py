@@ -3,7 +3,7 @@
 First a causal model ranks the sentences that a triple can make by their coherency, which is their log-probability over
 the fifth root of their length; only the best is asked about. Then a masked model guesses the phrases of that sentence
 (`kg.language_model.masked`), or a causal one its second phrase, after the first and after a word that says nothing.
-Articles are never asked for by a masked model. Davison et al. 2019, section 3; the causal way is our own.
+Articles at the beginning of a phrase are never asked for. Davison et al. 2019, section 3; the causal way is our own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -123,6 +123,7 @@ def rank(opened: LanguageModel, choices: Sequence[Sequence[Wording]]) -> list[Ra
 def foretold(opened: LanguageModel, sentences: Sequence[Wording]) -> Floats:
     """Return what a causal model says of each sentence's second phrase: (n, 3), as the first columns of `measure`."""
     start = _start(opened)
+    sentences = [_article_given(sentence) for sentence in sentences]
     without = [_without_first(sentence) for sentence in sentences]
     cut, bare = _pieces(opened.tokenizer, sentences), _pieces(opened.tokenizer, without)
     asked = [((start, *sum(one[:3], ())), one[3]) for one in [*cut, *bare]]
@@ -156,6 +157,14 @@ def _words(tokenizer: Any, ids: Sequence[int], start: int, end: int) -> tuple[in
     names = tokenizer.convert_ids_to_tokens([ids[place] for place in places])
     words = [place for place, name in zip(places, names, strict=True) if name.lstrip("▁Ġ").lower() not in ARTICLES]
     return tuple(words or places)
+
+
+def _article_given(sentence: Wording) -> Wording:
+    """Return the same sentence cut so that an article before its second phrase is given with what stands before."""
+    article, _, rest = sentence.second.partition(" ")
+    if article.lower() not in ARTICLES or not rest:
+        return sentence
+    return sentence._replace(between=f"{sentence.between} {article}".strip(), second=rest)
 
 
 def _without_first(sentence: Wording) -> Wording:

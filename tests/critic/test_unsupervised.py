@@ -184,7 +184,8 @@ def test_a_causal_model_is_asked_for_the_second_phrase_with_and_without_the_firs
     found = foretold(causal, sentences)
     assert found[0, 0] == pytest.approx(plain(causal, "Alex bakes bread, because Alex wanted", " to eat"), rel=1e-4)
     assert found[0, 1] == pytest.approx(plain(causal, "something happens, because Alex wanted", " to eat"), rel=1e-4)
-    assert found[1, 1] == pytest.approx(plain(causal, "in something you find", " a taxi"), rel=1e-4)
+    assert found[1, 1] == pytest.approx(plain(causal, "in something you find a", " taxi"), rel=1e-4)
+    assert found[1, 2] == len(causal.tokenizer(" taxi", add_special_tokens=False)["input_ids"])
 
 
 def test_the_most_coherent_sentence_is_the_one_that_a_direct_computation_finds(causal: LanguageModel) -> None:
