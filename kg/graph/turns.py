@@ -204,11 +204,9 @@ def _begin(transaction: Transaction, row: Row, annotator: str) -> str:
     """
     _check_batch(row["run"], row["status"])
     run = judge_run(row["run"], annotator)
-    text = queries.load("graph/begin_run").text
-    status = transaction.run(text, id=run.id, properties=run.properties(), process={}, keep=False, at=writing.now())[0][
-        "status"
-    ]
-    if status == "undoing":
+    parameters = {"properties": run.properties(), "process": {}, "keep": False, "at": writing.now()}
+    found = transaction.run(queries.load("graph/begin_run").text, id=run.id, **parameters)[0]
+    if found["status"] == "undoing":
         raise NotReady(f"run {run.id} is being undone; finish that with kg runs undo {run.id}, then judge again")
     return run.id
 
