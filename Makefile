@@ -47,6 +47,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.language_model
 	$(BIN)/python -m tests.benchmarks.judging
 	$(BIN)/python -m tests.benchmarks.probing
+	$(BIN)/python -m tests.benchmarks.critic
 
 # The pictures of the README, from what make distill left in .kg/
 pictures: .venv/installed

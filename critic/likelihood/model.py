@@ -179,7 +179,8 @@ def inputs_of(scores: Floats, rows: Vectors, role: str, known: int, mean: Floats
 
 def logits(inputs: Floats, weights: Floats, folds: Indices) -> Floats:
     """Return each row's logit by the weights of its fold: (n,)."""
-    return np.asarray((inputs * weights[folds, :-1]).sum(axis=1) + weights[folds, -1])
+    found = inputs @ weights[:, :-1].T + weights[:, -1]  # (n, FOLDS); all of them, in one pass over the inputs
+    return np.asarray(found[np.arange(len(folds)), folds])
 
 
 def probabilities(logits: Floats) -> Floats:
