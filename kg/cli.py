@@ -217,6 +217,12 @@ def evaluate_student(
             help="Triples that they were trained on, head TAB relation TAB tail: what is new, and what retrieval says.",
         ),
     ] = None,
+    conceptnet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Triples to train Li et al.'s classifier on, which scores ConceptNet's tails."
+        ),
+    ] = None,
     bertscore: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The model that BERTScore takes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each file of outputs.")] = False,
 ) -> None:
@@ -228,11 +234,11 @@ def evaluate_student(
         if judgements or student_id:
             raise InputError("--outputs measures files: leave out --judgements and --student")
         student.metrics.cli.evaluate_files(
-            outputs, references, training, bert=bertscore, encoder=encoder, as_json=as_json
+            outputs, references, training, conceptnet, bert=bertscore, encoder=encoder, as_json=as_json
         )
         return
-    if references or training or bertscore or as_json:
-        raise InputError("--references, --training, --bertscore and --json are for --outputs FILE")
+    if references or training or conceptnet or bertscore or as_json:
+        raise InputError("--references, --training, --conceptnet, --bertscore and --json are for --outputs FILE")
     from critic.judgements import read_judgements
     from kg.encoder import Encoder
     from kg.evaluate import evaluate

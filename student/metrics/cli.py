@@ -63,6 +63,7 @@ def evaluate_files(
     outputs: Sequence[Path],
     references: Path | None,
     training: Path | None,
+    conceptnet: Path | None = None,
     *,
     bert: str | None,
     encoder: str | None,
@@ -74,6 +75,7 @@ def evaluate_files(
         outputs: a file for each system.
         references: of the prefixes; without it, the tails that come with the outputs.
         training: the triples that the systems were trained on, also for what retrieval would have said.
+        conceptnet: triples that the classifier of ConceptNet's tails is trained on.
         bert: the model for BERTScore.
         encoder: the sentence encoder by which events are near.
         as_json: an object a line, one for each system, instead of tables.
@@ -110,6 +112,12 @@ def evaluate_files(
     for content in found.values():
         if references:
             content["references"] = len(known or ())
+    if conceptnet:
+        from student.metrics.bilinear import score_of_greedy, train_bilinear
+
+        classifier = train_bilinear(read_training(conceptnet, {answer.relation for answer in systems[0]}))
+        for content, answers in zip(found.values(), systems, strict=True):
+            content["conceptnet"] = score_of_greedy(classifier, answers)
     if as_json:
         for name, content in found.items():
             say_json({"outputs": name} | content | {"controls": others})
@@ -149,6 +157,9 @@ def _print(found: Mapping[str, Mapping[str, Any]], others: Mapping[str, Mapping[
         say(f"Measured on {first['prefixes']:,} of the {first['references']:,} prefixes of the references.")
     if left_out := first["comet"]["left_out"]:
         say(f"{left_out:,} prefixes are left out of COMET's protocol: over a third of their references say none.")
+    for name, content in found.items():
+        if score := content.get("conceptnet"):
+            say(f"{name}: the classifier takes {_figure(score['score'])} of {score['prefixes']:,} triples for true.")
     if len(others) <= 1:
         say("Nothing here says what retrieval and guessing would have reached: give --training FILE.")
     for metric, reason in first["absent"].items():
