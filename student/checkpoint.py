@@ -42,6 +42,7 @@ def train_checkpoint(
     form: str | None = None,
     objective: Objective = Objective(),  # noqa: B008 - nobody changes it
     weights: Mapping[Triple, float] | None = None,
+    held_out: Sequence[Triple] = (),
     manifest: Mapping[str, Any],
 ) -> Student:
     """Train a student and leave its checkpoint; the same arguments give the same student on the same machine.
@@ -58,6 +59,7 @@ def train_checkpoint(
         form: in which the student is asked, for kinds that take a base.
         objective: what the training makes small, for kinds that take a base.
         weights: of the triples, where the objective weighs them.
+        held_out: triples of validation events, where the objective has patience; of other relations none counts.
         manifest: JSON-like description of the data, kept with the checkpoint. What it or the base is `derived_from`
             is kept with it, and the notice and terms of that.
 
@@ -78,15 +80,16 @@ def train_checkpoint(
         takers = " and ".join(name for name, other in KINDS.items() if other.takes_base)
         raise InputError(f"only the {takers} can start from a base model")
     if objective != Objective() and not trained.takes_base:
-        raise InputError(f"a {kind} has one objective; leave out --loss, --weight and --soft")
+        raise InputError(f"a {kind} has one objective; leave out --loss, --weight, --soft, --schedule and --patience")
     if form is not None and not trained.takes_base:
         raise InputError(f"a {kind} is asked in no form; leave out --format")
     if epochs is not None and epochs < 1:
         raise InputError(f"a student trains for at least 1 epoch, not {epochs}")
+    known = [triple for triple in held_out if triple.relation in present and not triple.says_nothing]
     phrases = {name: vocabulary[name].phrase for name in relations}
     progress = folder.with_name(f".{folder.name}.progress")
     student = trained.train(
-        triples, relations, Recipe(encode, seed, epochs, base, phrases, progress, form, objective, weights or {})
+        triples, relations, Recipe(encode, seed, epochs, base, phrases, progress, form, objective, weights or {}, known)
     )
     origin = derived(student.derived_from, manifest.get(FIELD))
     student.manifest = dict(manifest) | derived_field(origin)

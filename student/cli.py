@@ -13,7 +13,7 @@ from kg.workspace import Workspace
 from student import publish_cli
 from student.generator.forms import NAMES
 from student.kinds import KINDS
-from student.objective import WEIGHTS, Objective
+from student.objective import SCHEDULES, WEIGHTS, Objective
 
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
 app.command()(publish_cli.publish)
@@ -27,6 +27,8 @@ _TAKERS = " and ".join(name for name, kind in KINDS.items() if kind.takes_base)
 FormName = StrEnum("FormName", list(NAMES))  # type: ignore[misc] # the choices are those of the table
 LossName = StrEnum("LossName", ["tail", "whole"])
 WeightName = StrEnum("WeightName", list(WEIGHTS))  # type: ignore[misc]
+ScheduleName = StrEnum("ScheduleName", list(SCHEDULES))  # type: ignore[misc]
+_LINEAR = ScheduleName("linear")
 _TAIL, _EQUAL = LossName("tail"), WeightName("equal")
 _DEFAULT = KindName("ranker")  # takes seconds
 
@@ -83,6 +85,15 @@ def train(
     ] = None,
     temperature: Annotated[float, typer.Option(help="Of these probabilities, above 0.")] = 1.0,
     soft_share: Annotated[float, typer.Option(min=0, max=1, help="Their share of the loss.")] = 0.5,
+    schedule: Annotated[ScheduleName, typer.Option(help="Of the learning rate, after a warm-up.")] = _LINEAR,
+    patience: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Stop after so many passes without a better loss on validation events, and take the best; "
+            "0 trains to the end.",
+        ),
+    ] = 0,
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
@@ -106,7 +117,9 @@ def train(
         trained = train_student(
             graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")),
             base=base_named(kind.value, base), epochs=epochs, seed=seed, form=form and form.value,
-            objective=Objective(loss.value == "whole", weight.value, soft, temperature, soft_share),
+            objective=Objective(
+                loss.value == "whole", weight.value, soft, temperature, soft_share, schedule.value, patience
+            ),
         )  # fmt: skip
     say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")
 

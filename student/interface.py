@@ -30,6 +30,7 @@ class Recipe:
         form: in which a language model is asked, a name in `student.generator.forms.NAMES`; None is the usual one.
         objective: what a language model's training makes small.
         weights: of the triples, where the objective weighs them.
+        held_out: triples of validation events, where the objective has patience.
     """
 
     encode: Encode
@@ -41,6 +42,7 @@ class Recipe:
     form: str | None = None
     objective: Objective = field(default_factory=Objective)
     weights: Mapping[Triple, float] = field(default_factory=dict)
+    held_out: Sequence[Triple] = ()
 
 
 @dataclass(frozen=True, slots=True)

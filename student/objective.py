@@ -8,6 +8,7 @@ from typing import Any
 from kg.errors import InputError
 from kg.model import Triple
 
+SCHEDULES = ("linear", "cosine", "constant")
 WEIGHTS = ("equal", "score", "frequency")
 
 
@@ -22,6 +23,9 @@ class Objective:
             `student.generator.objectives.read_stored` reads it, whose distributions are learnt beside the tails.
         temperature: of these distributions, above 0.
         share: of the softened targets in the loss, from 0 to 1; the tails have the rest.
+        schedule: of the learning rate after its warm-up, one of `SCHEDULES`.
+        patience: passes over the data without a better loss on held-out tails after which training ends, with the
+            weights of the best pass; 0 trains to the end, and takes the last.
     """
 
     whole: bool = False
@@ -29,6 +33,8 @@ class Objective:
     soft: str | None = None
     temperature: float = 1.0
     share: float = 0.5
+    schedule: str = "linear"
+    patience: int = 0
 
     def check(self) -> None:
         """Make sure that the values are in their ranges.
@@ -38,6 +44,10 @@ class Objective:
         """
         if self.weight not in WEIGHTS:
             raise InputError(f"no weight {self.weight[:40]!r}; there are {', '.join(WEIGHTS)}")
+        if self.schedule not in SCHEDULES:
+            raise InputError(f"no schedule {self.schedule[:40]!r}; there are {', '.join(SCHEDULES)}")
+        if self.patience < 0:
+            raise InputError(f"patience is at least 0 passes, not {self.patience}")
         if not 0 < self.temperature < float("inf"):
             raise InputError(f"a temperature is above 0, not {self.temperature}")
         if not 0 <= self.share <= 1:

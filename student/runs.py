@@ -77,6 +77,7 @@ def train_student(
         _check_scored(graph)
     data = select(graph, query)
     weights = weights_of(graph, data, objective.weight)
+    held_out = _held_out(graph, str(data.manifest["lang"])) if objective.patience else []
     manifest = data.manifest | {
         "base": base,
         "epochs": epochs,
@@ -97,6 +98,7 @@ def train_student(
             train_checkpoint(
                 kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
                 epochs=epochs, form=form, objective=objective, weights=weights,
+                held_out=held_out,
                 manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
             )  # fmt: skip
         numbers = {"student": student_id, "offered": len(data.triples)}
@@ -136,6 +138,20 @@ def weights_of(graph: KnowledgeGraph, data: TrainingData, weight: str) -> dict[T
             f"{len(lacking):,} triples have no score, the first {lacking[0].head[:80]!r}; run kg critic score"
         )
     return {one: score for one, score in scores.items() if score is not None}
+
+
+def _held_out(graph: KnowledgeGraph, lang: str) -> list[Triple]:
+    """Return what teachers wrote about validation events: what is accepted of it, or all where nothing is.
+
+    Raises:
+        NotReady: there is none.
+    """
+    edges = list(graph.edges(split="validation", where="NOT r.predicted"))
+    chosen = [edge.triple for edge in edges if edge.accepted] or [edge.triple for edge in edges]
+    found = [triple for triple in chosen if triple.lang == lang and not triple.says_nothing]
+    if not found:
+        raise NotReady(f"there is no triple of validation events in language {lang} to stop by; leave out --patience")
+    return found
 
 
 def _acceptance(graph: KnowledgeGraph, text: str) -> dict[str, Any]:

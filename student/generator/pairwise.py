@@ -39,13 +39,18 @@ def logprobs(model: Any, sequences: Sequence[Sequence_]) -> list[float]:
     """Return the summed log-probability of each tail after what is given, both in tokens."""
     found = [0.0] * len(sequences)
     order = sorted(range(len(sequences)), key=lambda place: tuple(map(len, sequences[place])))
-    for places in chunked(order, _BATCH):
-        adapt()
-        some = [sequences[place] for place in places]
-        with torch.inference_mode():
-            each = -losses(model, some).double()
-        for place, part in zip(places, torch.split(each, [len(tail) for _, tail in some]), strict=True):
-            found[place] = float(part.sum())
+    training = model.training
+    model.eval()
+    try:
+        for places in chunked(order, _BATCH):
+            adapt()
+            some = [sequences[place] for place in places]
+            with torch.inference_mode():
+                each = -losses(model, some).double()
+            for place, part in zip(places, torch.split(each, [len(tail) for _, tail in some]), strict=True):
+                found[place] = float(part.sum())
+    finally:
+        model.train(training)
     return found
 
 

@@ -7,8 +7,10 @@ The work is bounded by the number of triples, never by the clock, and the random
 alone. So the same arguments give the same model, and a training that was interrupted ends as if it had not been.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,18 +22,19 @@ from torch import Tensor
 from kg import __version__
 from kg.errors import InputError
 from kg.identity import unordered_hash
-from kg.language_model import packing
+from kg.language_model import packing, scoring
 from kg.language_model.packing import Sequence_
 from kg.language_model.terms import derived
 from kg.model import Triple
 from kg.progress import Bar
 from kg.threads import adapt
 from kg.workspace import new_file
+from student.generator import pairwise
 from student.generator.model import OTHERS, Generator, device, encode
 from student.generator.objectives import weighted_mean
 from student.generator.soft import Losses, soft_losses
 from student.generator.start import fresh, opened, tail_losses
-from student.generator.tokens import MAX_TAIL_TOKENS
+from student.generator.tokens import MAX_TAIL_TOKENS, Codec
 from student.interface import Recipe
 from student.objective import Objective
 
@@ -110,8 +113,22 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         identity = unordered_hash([repr((seed, epochs, __version__, started_from.digest)), *map(repr, pairs)])
         if objective != Objective():
             identity += repr((objective, weights))
+        watch = _watch(codec, recipe)
+        if watch:
+            identity += repr(watch.sequences)
         loss_of = partial(_loss, sequences=sequences, weights=weights, soft=soft)
-        losses = _fit(model.to(device()), sequences, plan, seed, course.rate, recipe.progress, identity, loss_of)
+        losses = _fit(
+            model.to(device()),
+            sequences,
+            plan,
+            seed,
+            course.rate,
+            recipe.progress,
+            identity,
+            loss_of,
+            watch,
+            objective.schedule,
+        )
     if base:
         model = model.merge_and_unload()
     generator = Generator(model.eval(), codec, _others(events, seed) if base else ())
@@ -127,6 +144,7 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         "base": base,
         "seed": seed,
         "seconds": round(time.monotonic() - started, 1),
+        **({"held_out_loss": [round(loss, 4) for loss in watch.losses], "best": watch.best} if watch else {}),
         **objective.described(),
     }
     return generator
@@ -138,6 +156,54 @@ def _others(events: Sequence[str], seed: int) -> list[str]:
     random = np.random.default_rng(abs(seed))
     chosen: list[str] = random.choice(heads, min(OTHERS, len(heads) - 1), replace=False).tolist()
     return [*chosen, str(random.choice([head for head in heads if head not in chosen]))]
+
+
+@dataclass
+class _Watch:
+    """Held-out tails by which a training is stopped.
+
+    Attributes:
+        sequences: their tokens.
+        patience: passes without a better loss.
+        losses: mean loss of a token of theirs after each pass.
+        weights: those of the best pass.
+    """
+
+    sequences: Sequence[Sequence_]
+    patience: int
+    losses: list[float] = field(default_factory=list)
+    weights: list[Tensor] = field(default_factory=list)
+
+    @property
+    def best(self) -> int:
+        """The number of the best pass, from 1; 0 before the first."""
+        return self.losses.index(min(self.losses)) + 1 if self.losses else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether patience is at its end."""
+        return len(self.losses) - self.best >= self.patience
+
+    def look(self, model: Any, weights: Sequence[Tensor]) -> None:
+        """Weigh the held-out tails after a pass, and keep the weights if it is the best."""
+        score = pairwise.logprobs if model.config.is_encoder_decoder else scoring.logprobs
+        self.losses.append(-sum(score(model, self.sequences)) / sum(len(tail) for _, tail in self.sequences))
+        if self.best == len(self.losses):
+            self.weights = [weight.detach().clone() for weight in weights]
+
+
+def _watch(codec: Codec, recipe: Recipe) -> _Watch | None:
+    """Return what a training is stopped by; None where it goes on to the end.
+
+    Raises:
+        InputError: there is nothing to stop by.
+    """
+    if not recipe.objective.patience:
+        return None
+    found = [sequence for triple in sorted(set(recipe.held_out)) if (sequence := encode(codec, triple))[1]]
+    if not found:
+        raise InputError("there is no held-out tail to stop by; leave out patience, or load validation events")
+    return _Watch(found, recipe.objective.patience)
 
 
 def _weights(triples: Sequence[Triple], recipe: Recipe) -> list[float] | None:
@@ -185,6 +251,8 @@ def _fit(
     progress: Path,
     identity: str,
     loss_of: Callable[[Any, Sequence[int]], Tensor],
+    watch: _Watch | None,
+    schedule_name: str,
 ) -> list[list[float]]:
     """Train the model in place and return the loss of every step, epoch by epoch.
 
@@ -195,8 +263,9 @@ def _fit(
     identity += repr([(weight.dtype, tuple(weight.shape)) for weight in weights])
     exact = [torch.nn.Parameter(weight.detach().float().clone()) for weight in weights]
     optimiser = torch.optim.AdamW(exact, lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_share(step, steps))
-    losses = _resume(progress, identity, exact, optimiser, schedule)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_share(step, steps, schedule_name))
+    losses = _resume(progress, identity, exact, optimiser, schedule, watch)
+    passes = set(np.cumsum([len(batches) for batches in plan]).tolist())
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     model.train()
     done, save_each = len(losses), max(1, steps // SAVES)
@@ -205,6 +274,8 @@ def _fit(
         for step, batch in enumerate(batch for batches in plan for batch in batches):
             if step < done:
                 continue
+            if watch and watch.losses and watch.is_over:
+                break
             adapt()
             torch.manual_seed((seed * 1_000_003 + step) % _SEEDS)  # dropout
             _copy(exact, weights)
@@ -217,12 +288,15 @@ def _fit(
             schedule.step()
             losses.append(loss.item())
             bar.update()
+            if watch and step + 1 in passes:
+                _copy(exact, weights)
+                watch.look(inner, exact)
             if (step + 1) % save_each == 0:
                 rate_now = tokens / max(time.monotonic() - began, 1e-9)
                 mean = np.mean(losses[-save_each:])
                 bar.set_postfix_str(f"{rate_now:,.0f} tokens/s, loss {mean:.3f}", refresh=False)
-                _save(progress, identity, exact, optimiser, schedule, losses)
-    _copy(exact, weights)
+                _save(progress, identity, exact, optimiser, schedule, losses, watch)
+    _copy(watch.weights if watch else exact, weights)
     ends = np.cumsum([len(batches) for batches in plan])
     return [losses[end - len(batches) : end] for end, batches in zip(ends, plan, strict=True)]
 
@@ -234,14 +308,28 @@ def _copy(exact: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         weight.copy_(one)
 
 
-def _rate_share(step: int, steps: int) -> float:
-    """Return the share of the full learning rate: a linear warm-up, then a linear decay to zero."""
+def _rate_share(step: int, steps: int, schedule: str = "linear") -> float:
+    """Return the share of the full learning rate: a linear warm-up, then a decay to zero, or none.
+
+    >>> [round(_rate_share(step, 101, "cosine"), 2) for step in (4, 53, 101)], _rate_share(90, 101, "constant")
+    ([1.0, 0.5, 0.0], 1.0)
+    """
     warm_up = max(1, round(WARM_UP * steps))
+    if schedule != "linear":
+        passed = max(0.0, (step - warm_up) / max(1, steps - warm_up))
+        decay = 1.0 if schedule == "constant" else (1 + math.cos(math.pi * passed)) / 2
+        return min((step + 1) / warm_up, decay)
     return min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up))
 
 
 def _save(
-    progress: Path, identity: str, exact: Sequence[Tensor], optimiser: Any, schedule: Any, losses: list[float]
+    progress: Path,
+    identity: str,
+    exact: Sequence[Tensor],
+    optimiser: Any,
+    schedule: Any,
+    losses: list[float],
+    watch: _Watch | None,
 ) -> None:
     state = {
         "identity": identity,
@@ -250,11 +338,20 @@ def _save(
         "schedule": schedule.state_dict(),
         "losses": losses,
     }
+    if watch:
+        state |= {"held_out": watch.losses, "best": watch.weights}
     with new_file(progress) as draft:
         torch.save(state, draft)
 
 
-def _resume(progress: Path, identity: str, exact: Sequence[Tensor], optimiser: Any, schedule: Any) -> list[float]:
+def _resume(
+    progress: Path,
+    identity: str,
+    exact: Sequence[Tensor],
+    optimiser: Any,
+    schedule: Any,
+    watch: _Watch | None,
+) -> list[float]:
     """Bring the weights to where an unfinished training with the same arguments left them; return its losses."""
     if not progress.is_file():
         return []
@@ -268,4 +365,6 @@ def _resume(progress: Path, identity: str, exact: Sequence[Tensor], optimiser: A
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
     losses: list[float] = state["losses"]
+    if watch:
+        watch.losses, watch.weights = state["held_out"], state["best"]
     return losses

@@ -18,6 +18,7 @@ from student.generator import training as generator_training
 from student.generator.model import Generator
 from student.generator.tokens import MAX_TAIL_TOKENS
 from student.interface import Student
+from student.objective import Objective
 from tests.student.conftest import use_dtype
 
 Train = Callable[..., Student]
@@ -188,3 +189,40 @@ def test_the_order_and_duplicates_of_triples_do_not_matter(train: Train, tmp_pat
     train("generator", tmp_path / "b", triples=[*eight[::-1], *eight])
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in "ab"]
     assert weights[0] == weights[1]
+
+
+STOPPING: dict[str, Any] = {"epochs": 12, "objective": Objective(patience=2, schedule="constant")}
+
+
+def test_a_training_stops_where_held_out_tails_get_no_likelier_and_takes_the_best_pass(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator_training, "FROM_SCRATCH", generator_training.FROM_SCRATCH._replace(rate=0.02))
+    held_out = [Triple("PersonX misses the bus", "xWant", "sad"), Triple("PersonX naps", "xAttr", "of no relation")]
+    student = train("generator", tmp_path / "a", held_out=held_out, **STOPPING | {"epochs": 80})
+    losses = student.metrics["held_out_loss"]
+    best = student.metrics["best"]
+    assert losses[best - 1] == min(losses)
+    assert len(losses) == best + 2 < 80
+    sums, tokens = student.logprobs(held_out[:1])
+    assert -sums[0] / tokens[0] == pytest.approx(min(losses), abs=1e-3)
+
+
+def test_a_training_with_patience_resumes_as_a_straight_one(
+    train: Train, tmp_path: Path, eight: list[Triple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator_training, "FROM_SCRATCH", generator_training.FROM_SCRATCH._replace(rate=0.02))
+    train("generator", tmp_path / "straight", held_out=eight[:2], **STOPPING)
+    with monkeypatch.context() as patch:
+        interrupt(patch, 6)
+        with pytest.raises(Cut):
+            train("generator", tmp_path / "resumed", held_out=eight[:2], **STOPPING)
+    assert (tmp_path / ".resumed.progress").is_file()
+    train("generator", tmp_path / "resumed", held_out=eight[:2], **STOPPING)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("straight", "resumed")]
+    assert weights[0] == weights[1]
+
+
+def test_patience_needs_something_to_stop_by(train: Train, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no held-out tail to stop by"):
+        train("generator", tmp_path / "a", **STOPPING)
