@@ -48,8 +48,8 @@ def centre(base: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
 
     What all vectors have in common would only bring each nearer to all others (ConceptNet's vectors are centred, too).
     """
-    if np.count_nonzero(known) > 1:
-        base -= base[known].mean(axis=0, dtype=np.float64).astype(np.float32)
+    if (count := np.count_nonzero(known)) > 1:
+        base -= (known.astype(np.float32) @ base) / np.float32(count)  # a product needs no copy of the known rows
         unit(base)
 
 
@@ -84,6 +84,6 @@ def retrofit(
 
 def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale rows to length 1, in place; rows of zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]  # NumPy's norm would make a second array
     np.divide(vectors, lengths, out=vectors, where=lengths > 0)
     return vectors
