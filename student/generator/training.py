@@ -298,7 +298,8 @@ def _fit(
                 _save(progress, identity, exact, optimiser, schedule, losses, watch)
     _copy(watch.weights if watch else exact, weights)
     ends = np.cumsum([len(batches) for batches in plan])
-    return [losses[end - len(batches) : end] for end, batches in zip(ends, plan, strict=True)]
+    parts = [losses[end - len(batches) : end] for end, batches in zip(ends, plan, strict=True)]
+    return [part for part in parts if part]  # a training that stops early has none of its last passes
 
 
 @torch.no_grad()
