@@ -4,11 +4,11 @@ The card says nothing that the folder does not know: base, data and seed come fr
 metrics. What is unknown is said to be unknown.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kg import strict_json
 from kg.language_model.terms import FIELD, GEMMA, card_lines
 from kg.model import OVERALL
 from student.files import read_json, read_manifest, read_settings
@@ -111,7 +111,7 @@ from transformers import {kind}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(FOLDER)
 model = {kind}.from_pretrained(FOLDER)
-prompt = tokenizer({json.dumps(asked, ensure_ascii=False)}, return_tensors="pt")
+prompt = tokenizer({strict_json.write(asked)}, return_tensors="pt")
 output = model.generate(input_ids=prompt["input_ids"], max_new_tokens=48, num_beams=5)
 print(tokenizer.decode({answer}, skip_special_tokens=True))
 ```"""
@@ -137,7 +137,7 @@ def _data(manifest: Mapping[str, Any]) -> Sequence[str]:
     """Return the manifest of the data in words, and as it is."""
     words = f"Trained on {manifest.get('triples', UNKNOWN)} triples of {manifest.get('events', UNKNOWN)} events"
     kept = {name: manifest[name] for name in _OF_DATA if name in manifest}
-    whole = json.dumps(kept, ensure_ascii=False, indent=1)
+    whole = strict_json.write(kept, indent=1)
     return f"{words}, all of the training split; chosen by the query below.", f"```json\n{whole}\n```"
 
 

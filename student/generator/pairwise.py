@@ -19,6 +19,12 @@ from kg.threads import adapt
 _BATCH = 64  # sequences scored, or prompts answered, at once
 
 
+def first_token(model: Any) -> int:
+    """Return the token that a decoder begins with: what its configuration says, or the padding, as T5 has it."""
+    start = getattr(model.config, "decoder_start_token_id", None)
+    return _pad(model) if start is None else int(start)
+
+
 def losses(model: Any, sequences: Sequence[Sequence_]) -> Tensor:
     """Return the negative log-likelihood of every token of the tails, (tokens,), in the order of the sequences."""
     logits, targets = head_logits(model, sequences)
@@ -28,7 +34,7 @@ def losses(model: Any, sequences: Sequence[Sequence_]) -> Tensor:
 def head_logits(model: Any, sequences: Sequence[Sequence_]) -> tuple[Tensor, Tensor]:
     """Return the logits from which the tokens of the tails are foretold, (T, V), and these tokens, (T,)."""
     given, read = _padded([given for given, _ in sequences], model)
-    start = model.config.decoder_start_token_id
+    start = first_token(model)
     decoded, counted = _padded([(start, *tail[:-1]) for _, tail in sequences], model)
     logits = model(input_ids=given, attention_mask=read, decoder_input_ids=decoded, use_cache=False).logits
     targets = torch.tensor([token for _, tail in sequences for token in tail], device=model.device)

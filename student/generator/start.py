@@ -122,7 +122,7 @@ def opened(
         bos_token_id=codec.tokenizer.bos_token_id,
         eos_token_id=codec.end,
         pad_token_id=codec.tokenizer.pad_token_id,
-        **({"decoder_start_token_id": model.config.decoder_start_token_id} if is_pair else {}),
+        **({"decoder_start_token_id": pairwise.first_token(model)} if is_pair else {}),
     )
     try:
         if not is_pair:

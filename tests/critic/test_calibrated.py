@@ -125,7 +125,7 @@ class Encoder:
     @staticmethod
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
         rows = [np.random.default_rng(list(text.encode())).normal(size=8) for text in texts]
-        return np.array(rows, dtype=np.float32).reshape(-1, 8)
+        return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32).reshape(-1, 8)
 
 
 @pytest.mark.parametrize("kind", [BLEND, KERNEL, LIKELIHOOD])

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from critic.calibration import Calibration, calibration_error, choose_calibration, perfect_range, reliability
 from critic.evaluation import Learning, evaluate, trainings
 from critic.interface import TrainingSet
-from critic.kinds import BLEND, KINDS, LIKELIHOOD, CriticKind
+from critic.kinds import BLEND, KINDS, LIKELIHOOD, MEAN_NLL, NLL, UNSUPERVISED, CriticKind
 from critic.legs import head_key, joined, legs_of
 from critic.likelihood.view import View, shared
 from critic.metrics import PRIOR, TFIDF
@@ -61,6 +61,8 @@ def read(given: TrainingSet) -> Reader:
 @pytest.fixture(autouse=True)
 def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     Reader.seen = []
+    for name in (UNSUPERVISED, NLL, MEAN_NLL):  # these ask a real language model
+        monkeypatch.delitem(KINDS, name)
     module = ModuleType("readers")
     module.__dict__.update(read=read)
     monkeypatch.setitem(sys.modules, "readers", module)

@@ -248,6 +248,7 @@ def test_a_relation_is_a_property(tmp_path: Path) -> None:
         (SKOS.notation, rdflib.Literal("IsA")), (SKOS.prefLabel, rdflib.Literal("is a")),
         (node("property/source"), rdflib.Literal("ConceptNet")),
         (node("property/about_person"), rdflib.Literal(False)),
+        *((node("property/templates"), rdflib.Literal(text)) for text in ("{head} is {tail}", "{tail}, as {head}")),
     }  # fmt: skip
     assert (node("agent/a%20lab%2Fbig%20model"), RDFS.label, rdflib.Literal("a lab/big model")) in graph
 

@@ -47,15 +47,10 @@ def test_a_base_that_reads_too_few_tokens_is_an_input_error(base: Path, train: T
 
 
 SMALL = {"vocab_size": 300, "num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2}
-BART = {"vocab_size": 300, "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 32,
-        "decoder_ffn_dim": 32, "encoder_attention_heads": 2, "decoder_attention_heads": 2}  # fmt: skip
-T5 = {"vocab_size": 300, "d_model": 32, "num_layers": 1, "num_heads": 2, "d_ff": 32, "d_kv": 16}
 LLAMA = SMALL | {"intermediate_size": 32, "tie_word_embeddings": False, "num_key_value_heads": 2}
 BERT = SMALL | {"intermediate_size": 32}
 
 NO_GENERATORS = {
-    "bart": (lambda: transformers.BartForConditionalGeneration(transformers.BartConfig(**BART)), "encoder and a dec"),
-    "t5": (lambda: transformers.T5ForConditionalGeneration(transformers.T5Config(**T5)), "encoder and a decoder"),
     "bert": (lambda: transformers.BertForMaskedLM(transformers.BertConfig(**BERT)), "depends on later ones .bert"),
     "bert, no head": (lambda: transformers.BertModel(transformers.BertConfig(**BERT)), "weights are missing"),
     "roberta": (lambda: transformers.RobertaForMaskedLM(transformers.RobertaConfig(**BERT)), "depends on later ones"),
