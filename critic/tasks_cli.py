@@ -55,10 +55,12 @@ def sample(
 
 @annotators_app.command("add")
 def add(name: AnnotatorName) -> None:
-    """Add an annotator, and print their token; it is shown this once."""
+    """Add an annotator, and print their link for kg serve; it is shown this once."""
     from critic.annotators import add_annotator
 
-    say(f"The token of {name}, shown this once: {add_annotator(Workspace.default(), name)}")
+    token = add_annotator(Workspace.default(), name)
+    say(f"The link of {name}, shown this once: http://127.0.0.1:8137/judge?token={token}")
+    say("(8137 is the usual port of kg serve; another one stands in the address that it prints)", err=True)
 
 
 @annotators_app.command("list")

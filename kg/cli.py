@@ -153,8 +153,8 @@ def serve_pages(
         bool, typer.Option("--other-machines", help="Serve at a host that other machines reach, unencrypted.")
     ] = False,
     api: Annotated[
-        bool, typer.Option("--api/--no-api", help="ConceptNet's read API beside the pages, open to all who reach it.")
-    ] = True,
+        bool, typer.Option("--api", help="ConceptNet's read API, too, without a token, for all who reach the port.")
+    ] = False,
 ) -> None:
     """Look at the graph, judge it and choose thresholds, on pages in a browser, until Ctrl-C."""
     from kg.serve import serve

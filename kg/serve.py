@@ -59,7 +59,9 @@ def serve(
         say("What goes to other machines is not encrypted, and who reads it has the token.", err=True)
     if api:
         say(
-            "ConceptNet's read API is there, too, for all who reach the port (/docs); --no-api leaves it out.", err=True
+            "ConceptNet's read API is there, too (/docs): who reaches the port, and any site open in your browser, may "
+            "read the graph by it.",
+            err=True,
         )
     with Link(partial(open_graph, workspace)) as link:
         site = Site(link, stages_of(workspace))

@@ -54,7 +54,7 @@ def main() -> None:
 
 def measure(pid: int | None, edges: int, clients: int, seconds: float) -> None:
     """Start `kg serve`, ask, and print the times."""
-    command = [sys.executable, "-c", "from kg.cli import main; main()", "serve", "--port", "0"]
+    command = [sys.executable, "-c", "from kg.cli import main; main()", "serve", "--api", "--port", "0"]
     serving = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert serving.stdout

@@ -76,7 +76,7 @@ def test_a_damaged_file_is_named(workspace: Workspace, content: str) -> None:
 
 
 def test_the_commands_add_list_and_remove(kg: Kg) -> None:
-    token = kg("critic", "annotators", "add", "ann").stdout.split()[-1]
+    token = kg("critic", "annotators", "add", "ann").stdout.split("?token=")[-1].strip()
     assert len(token) > 40
     assert "ann" in kg("critic", "annotators", "list").stdout
     assert token not in kg("critic", "annotators", "list").stdout
