@@ -48,11 +48,16 @@ def is_interrupt(error: BaseException) -> bool:
         one = following.pop()
         if one is None or id(one) in seen:
             continue
-        if isinstance(one, KeyboardInterrupt):
+        if isinstance(one, KeyboardInterrupt) or _holds_one(one):
             return True
         seen.add(id(one))
         following += [one.__cause__, one.__context__]
     return False
+
+
+def _holds_one(error: BaseException) -> bool:
+    """Tell whether this is pydantic's error that has an interrupt as its last words, and nowhere else."""
+    return type(error).__name__ == "SchemaError" and "KeyboardInterrupt" in str(error)
 
 
 @contextmanager

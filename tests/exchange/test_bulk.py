@@ -43,6 +43,7 @@ def private(home: Path) -> dict[str, str]:
     return environment | {"KG_HOME": str(home)}
 
 
+@only_thorough
 def test_a_snapshot_is_imported_and_an_import_that_was_killed_leaves_an_empty_graph(
     private: dict[str, str], tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     Server(home / "server").stop()
 
 
+@only_thorough
 def test_a_server_that_dies_in_the_middle_of_a_command_is_one_sentence_and_the_next_one_starts_it(
     home: Path, tmp_path: Path
 ) -> None:

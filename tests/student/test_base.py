@@ -25,6 +25,7 @@ from student.generator import training as generator_training
 from student.generator.model import Generator
 from student.interface import Encode, Student
 from tests.language_model import tiny
+from tests.repeats import often
 from tests.student.conftest import use_dtype
 
 Train = Callable[..., Student]
@@ -63,7 +64,7 @@ def trained(student: Student) -> Generator:
 
 
 @pytest.mark.parametrize("kind", tiny.KINDS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16][: often(1, 2)])
 def test_every_kind_of_base_learns_and_opens_again_as_it_was(
     kind: Callable[..., Any], dtype: torch.dtype, train: Train, tmp_path: Path, eight: list[Triple], encode: Encode,
     monkeypatch: pytest.MonkeyPatch,

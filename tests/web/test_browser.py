@@ -17,6 +17,7 @@ from kg.web.app import make_app
 from kg.web.guard import owner_and
 from kg.web.running import hosts_of, listen
 from kg.web.site import Site
+from tests.repeats import often
 from tests.web.conftest import HOSTILE, TOKEN
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
@@ -96,7 +97,7 @@ class Tab:
         return self.page
 
 
-@pytest.fixture(params=["light", "dark"])
+@pytest.fixture(params=["light", "dark"][: often(1, 2)])
 def tab(request: pytest.FixtureRequest, chromium: Any, served: str) -> Iterator[Tab]:
     context = chromium.new_context(color_scheme=request.param)
     yield Tab(context, served)
