@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -59,8 +59,9 @@ def read(given: TrainingSet) -> Reader:
 
 
 @pytest.fixture(autouse=True)
-def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+def _kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Reader.seen = []
+    before = dict(KINDS)
     for name in (UNSUPERVISED, NLL, MEAN_NLL):  # these ask a real language model
         monkeypatch.delitem(KINDS, name)
     module = ModuleType("readers")
@@ -68,6 +69,9 @@ def _kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "readers", module)
     monkeypatch.setitem(KINDS, BLEND, CriticKind("reads", "readers:read", "readers:read"))
     monkeypatch.setitem(KINDS, LIKELIHOOD, CriticKind("reads", "readers:read", "readers:read", needs_verdicts=False))
+    yield
+    KINDS.clear()
+    KINDS.update(before)  # in their order
 
 
 def learning(corpus: Sequence[Triple] | None = None) -> Learning:

@@ -10,6 +10,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.server.server import Address, Server
 from kg.store.bolt import Store
 from tests import command
+from tests.repeats import only_thorough
 
 
 def drop_schema(store: Store) -> None:
@@ -49,6 +50,7 @@ def test_three_that_make_the_schema_at_once_all_succeed(store: Store, address: A
 
 
 @pytest.mark.timeout(600)
+@only_thorough
 def test_three_commands_at_once_in_a_new_home_all_succeed(tmp_path: Path) -> None:
     environment = os.environ | {"KG_HOME": str(tmp_path / "home")}
     try:

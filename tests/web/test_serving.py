@@ -160,6 +160,7 @@ def test_neo4j_that_goes_away_is_a_sentence_on_the_page_and_comes_back(jars: Non
 
 
 @pytest.mark.usefixtures("graph")
+@only_thorough
 def test_pages_answer_while_a_load_writes(environment: dict[str, str], tmp_path: Path) -> None:
     rows = (f"PersonX sees thing {place}\txWant\tto do {place}" for place in range(60_000))
     (tmp_path / "many.tsv").write_text("\n".join(rows), encoding="utf-8")
