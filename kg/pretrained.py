@@ -63,6 +63,25 @@ def open_model(
     return model.eval()
 
 
+def open_tokenizer(place: str, name: str) -> Any:
+    """Return the tokenizer of a pre-trained model.
+
+    Args:
+        place: a folder, or a name on the Hugging Face hub.
+        name: how the model was called, for messages.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    import transformers  # noqa: PLC0415 - takes seconds
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False)
+    except Exception as error:  # tokenizers and transformers raise what they like on damaged files
+        said = " ".join(str(error).split())[:200]
+        raise InputError(f"no tokenizer of a pre-trained model at {name!r}: {said}") from error
+
+
 def is_pair(name: str) -> bool:
     """Return whether a model, a folder or a name on a hub, is an encoder with a decoder; False where nobody knows."""
     import transformers  # noqa: PLC0415 - takes seconds

@@ -21,7 +21,7 @@ from kg.errors import InputError
 from kg.language_model.opening import DEFAULT as LANGUAGE_MODEL
 from kg.language_model.opening import fingerprint, origin_of_model
 from kg.language_model.packaged import is_available, packaged_model
-from kg.pretrained import open_model, without_bars
+from kg.pretrained import open_model, open_tokenizer, without_bars
 
 MINILM = "minilm"
 """Stands for the default sentence encoder."""
@@ -113,19 +113,13 @@ def open_base(name: str, seed: int) -> Base:
         NotReady: the language model from pip is asked for and is not installed.
         InputError: there is no such model, or it has no head for classification in `transformers`.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
-
     place = str(packaged_model().folder) if name == LANGUAGE_MODEL else _place(name)
     with torch.random.fork_rng(), without_bars():
         torch.manual_seed(seed % _SEEDS)
         model = open_model(
             "AutoModelForSequenceClassification", place, _PURPOSE, dtype=torch.float32, unneeded=_HEADS, labels=1
         )
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False)
-        except Exception as error:  # tokenizers and transformers raise what they like on damaged files
-            said = " ".join(str(error).split())[:200]
-            raise InputError(f"no tokenizer of a pre-trained model at {name!r}: {said}") from error
+        tokenizer = open_tokenizer(place, name)
         if len(tokenizer) > model.get_input_embeddings().num_embeddings:
             raise InputError(f"{name} is no {_PURPOSE}: its tokenizer has tokens that the model does not know")
         model.config.get_text_config().pad_token_id = _NO_PADDING

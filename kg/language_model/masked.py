@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from kg.errors import InputError
-from kg.pretrained import open_model, without_bars
+from kg.pretrained import open_model, open_tokenizer, without_bars
 from kg.threads import adapt
 
 _PURPOSE = "masked language model"
@@ -71,15 +71,9 @@ def open_masked_model(name: str) -> MaskedModel:
     Raises:
         InputError: there is none, weights are missing, or its tokenizer has no token for a mask.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
-
     with without_bars():
         model = open_model("AutoModelForMaskedLM", name, _PURPOSE, dtype=torch.float32)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
-        except Exception as error:  # tokenizers and transformers raise what they like on damaged files
-            said = " ".join(str(error).split())[:200]
-            raise InputError(f"no tokenizer of a pre-trained model at {name!r}: {said}") from error
+        tokenizer = open_tokenizer(name, name)
     if None in (tokenizer.mask_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id):
         raise InputError(f"{name} is no {_PURPOSE}: its tokenizer has no token for a mask, or for a sentence's ends")
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:

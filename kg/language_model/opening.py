@@ -16,7 +16,7 @@ from kg.errors import InputError
 from kg.language_model.packaged import conversion_folder, packaged_model
 from kg.language_model.terms import GEMMA, derived, origin_of_config, origin_of_folder, origin_of_name
 from kg.lines import file_hash
-from kg.pretrained import PAIR, check_causal, is_pair, open_model, without_bars
+from kg.pretrained import PAIR, check_causal, is_pair, open_model, open_tokenizer, without_bars
 
 DEFAULT = GEMMA
 """The name of the model that comes with pip, `skd-graph[lm]`; a folder of that name is `./gemma`."""
@@ -104,7 +104,6 @@ def origin_of_model(name: str) -> str | None:
 def _open(place: str, name: str, purpose: str, *, pairs: bool = False) -> tuple[Any, Any]:
     """Return the model and the tokenizer in a folder, or of a name on the hub."""
     import torch  # noqa: PLC0415 - takes seconds
-    from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
 
     with without_bars():
         if pairs and is_pair(place):
@@ -112,11 +111,7 @@ def _open(place: str, name: str, purpose: str, *, pairs: bool = False) -> tuple[
         else:
             model = open_model("AutoModelForCausalLM", place, purpose, dtype=torch.float32)
             check_causal(model, place, purpose)
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True, trust_remote_code=False)
-        except Exception as error:  # tokenizers and transformers raise what they like on damaged files
-            said = " ".join(str(error).split())[:200]
-            raise InputError(f"no tokenizer of a pre-trained model at {name!r}: {said}") from error
+        tokenizer = open_tokenizer(place, name)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise InputError(

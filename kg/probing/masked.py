@@ -16,7 +16,7 @@ from more_itertools import chunked
 from kg.errors import InputError
 from kg.language_model.packing import head_at
 from kg.language_model.scoring import tokens
-from kg.pretrained import open_model, without_bars
+from kg.pretrained import open_model, open_tokenizer, without_bars
 from kg.probing.ranks import Array
 from kg.probing.wording import MASK, Blank
 from kg.threads import adapt
@@ -47,15 +47,9 @@ def open_masked(name: str) -> tuple[Any, Any]:
     Raises:
         InputError: there is none, weights are missing, or its tokenizer has no mask.
     """
-    import transformers  # noqa: PLC0415 - takes seconds
-
     with without_bars():
         model = open_model("AutoModelForMaskedLM", name, PURPOSE, dtype=torch.float32)
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=False)
-        except Exception as error:  # tokenizers and transformers raise what they like on damaged files
-            said = " ".join(str(error).split())[:200]
-            raise InputError(f"no tokenizer of a pre-trained model at {name!r}: {said}") from error
+        tokenizer = open_tokenizer(name, name)
     if tokenizer.mask_token_id is None:
         raise InputError(f"{name} is no {PURPOSE}: its tokenizer has no mask")
     return model, tokenizer
