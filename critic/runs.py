@@ -156,9 +156,15 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
     folder = workspace.place("critics", critic_id)
     if not (folder / "manifest.json").is_file():
         raise NotReady(f"the current critic {critic_id} is not in {folder}; set KG_HOME, or run kg critic train")
+    return critic_id, critic_in(workspace, critic_id)
+
+
+def critic_in(workspace: Workspace, critic_id: str) -> Critic:
+    """Return a critic that was trained in this workspace; no graph is needed."""
+    folder = workspace.place("critics", critic_id)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     encoder = Encoder.described(manifest["encoder"], workspace.folder("embeddings"))
-    return critic_id, load_critic(folder, encoder.encode)
+    return load_critic(folder, encoder.encode)
 
 
 def kinds_of(graph: KnowledgeGraph, workspace: Workspace) -> dict[str, str]:

@@ -4,7 +4,7 @@ Verdicts on test events are not looked at: a report that helps to choose a criti
 chosen on the same validation events, and a kind that learns in folds has learnt from them, too, each without its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,18 @@ class Evidence:
     trade_off: list[dict[str, Any]]
 
 
-def collect(graph: KnowledgeGraph, kinds: Mapping[str, str]) -> Evidence:
+Score = Callable[[str, Sequence[Triple]], NDArray[np.float64]]
+"""The scores that a critic, given by its id, gives to triples."""
+
+
+def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None = None) -> Evidence:
     """Read what a report needs, in one pass over the scored edges and one for the trade-off.
 
     Args:
         graph: whose kept scores are read.
         kinds: id of a critic to its kind, where it is known.
+        score: asks a critic of those with a kind about judged triples whose score the graph does not keep, such as bad
+            ones that are no edges; without it, these do not count.
 
     Raises:
         NotReady: no critic has been trained.
@@ -96,9 +102,14 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str]) -> Evidence:
                 bins = histograms.setdefault(row.relation, [0] * BINS)
                 bins[min(BINS - 1, int(scores[current] * BINS))] += 1
             if (triple := triple_of(row)) in good:
-                for critic, score in scores.items():
-                    given.setdefault(critic, {})[triple] = score
+                for critic, kept in scores.items():
+                    given.setdefault(critic, {})[triple] = kept
     known = [str(critic["id"]) for critic in graph.critics()]
+    for critic in (critic for critic in known if critic in kinds):
+        own = given.get(critic, {})
+        lacking = [triple for triple in good if triple not in own]
+        if score and lacking:
+            given[critic] = own | dict(zip(lacking, map(float, score(critic, lacking)), strict=True))
     try:
         acceptance = graph.current_acceptance(current)
     except NotReady:

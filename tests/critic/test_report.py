@@ -251,3 +251,16 @@ def test_only_validation_events_and_kept_scores_of_every_critic_are_read(graph: 
     assert found.histograms["xWant"][int(0.75 * BINS)] == sum(found.histograms["xWant"]) == 12
     whole = next(row for row in found.trade_off if row["recall"] is None)
     assert (whole["origin"], whole["edges"], whole["judged"], whole["good"]) == ("teacher", 12, 4, 2)
+
+
+def test_a_critic_is_asked_about_judged_triples_that_are_no_edges(graph: KnowledgeGraph, begun: Run) -> None:
+    edge, none = (Triple("PersonX naps", "xWant", tail) for tail in ("to rest", "to fly"))
+    graph.add([Assertion(edge, split="validation")], begun)
+    graph.record_judgements([Judgement(edge, "me", 2), Judgement(none, "me", -2)], begun)
+    graph.record_critic("filter-1")
+    acceptance = Acceptance("one", "filter-1", 0.8, {"0.8": {OVERALL: 0.5}})
+    graph.record_acceptance(acceptance)
+    graph.record_scores("filter-1", lambda some: np.full(len(some), 0.75), acceptance)
+    (found,) = collect(graph, {"filter-1": "blend"}, lambda _, some: np.full(len(some), 0.25)).critics
+    assert dict(zip(found.verdicts.triples, found.scores.tolist(), strict=True)) == {edge: 0.75, none: 0.25}
+    assert len(collect(graph, {"filter-1": "blend"}).critics[0].verdicts) == 1
