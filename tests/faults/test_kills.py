@@ -13,12 +13,12 @@ from kg.server.server import Address
 from kg.store.bolt import Store
 from tests.conftest import empty
 from tests.faults.conftest import Loop
-from tests.repeats import only_thorough, spread
+from tests.repeats import only_thorough
 
-pytestmark = pytest.mark.timeout(1800)  # a dozen runs of the loop
+pytestmark = [only_thorough, pytest.mark.timeout(1800)]  # a dozen runs of the loop
 
 Loops = Callable[..., Loop]
-STEPS = spread(tuple(f"{number}/7" for number in range(1, 8)), 4)
+STEPS = tuple(f"{number}/7" for number in range(1, 8))
 
 
 class Undisturbed(NamedTuple):
@@ -84,7 +84,6 @@ def test_a_client_that_is_killed_again_and_again_ends_with_the_same_graph(
     assert loop.picture() == undisturbed.picture
 
 
-@only_thorough
 def test_a_server_that_is_killed_is_one_line_and_costs_nothing(private: Loop, undisturbed: Undisturbed) -> None:
     for step in ("1/7", "3/7"):
         assert kill_in(private, step, 0.2 * undisturbed.seconds[step], "server")

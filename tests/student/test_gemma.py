@@ -34,14 +34,13 @@ def test_a_student_of_the_language_model_learns_in_words_and_can_still_spell_jap
     assert student.metrics["loss"][-1] < 0.5 * student.metrics["loss"][0]
     assert len(student.codec) < EVERYDAY + 5_000
     assert 100e6 < student.metrics["parameters"] < 130e6
-    found = student.predict([(triple.head, triple.relation) for triple in eight[:2]], 3)
+    learnt, asked = eight[0], Triple("PersonXがバスに乗り遅れる", "xWant", JAPANESE, "ja")
+    found = student.predict([(triple.head, triple.relation) for triple in (learnt, asked)], 3)
     assert {len(tails) for tails in found} == {3}
-    assert sum(tails[0].tail == triple.tail for tails, triple in zip(found, eight, strict=False)) >= 1
+    assert found[0][0].tail == learnt.tail
 
     tail = student.codec.tail(JAPANESE)
     assert student.codec.tokenizer.decode(tail[:-1]).strip() == JAPANESE
-    asked = Triple("PersonXがバスに乗り遅れる", "xWant", JAPANESE, "ja")
-    assert len(student.predict([(asked.head, asked.relation)], 3)[0]) == 3
     sums, tokens = student.logprobs([asked])
     assert np.isfinite(sums[0])
     assert tokens[0] == len(tail)
