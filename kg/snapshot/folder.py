@@ -205,7 +205,6 @@ def open_snapshot(folder: Path) -> Snapshot:
         absent = ({"content_hash", "runs", "critics", "acceptances"} - manifest.keys()) | (
             expected.keys() ^ set(manifest["files"])
         )
-        missing = [name for name in manifest["files"] if not (folder / name).is_file()]
         _check_descriptions(manifest)
     except InputError as error:
         raise InputError(f"{path} is damaged: {error}") from error
@@ -213,7 +212,7 @@ def open_snapshot(folder: Path) -> Snapshot:
         raise InputError(f"{path} is damaged: {error}") from error
     if unknown or absent:
         raise InputError(f"{path} is damaged: it does not describe {min(unknown or absent)}")
-    if missing:
+    if missing := [name for name in expected if not (folder / name).is_file()]:
         raise InputError(f"{folder} is not whole: {', '.join(missing[:3])} is missing")
     for name, (schema, count) in expected.items():
         _check(folder / name, schema, count)

@@ -108,6 +108,7 @@ MANIFESTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "is not an identifier": lambda manifest: manifest["relations"][0].update(name="../x"),
     "symmetric": lambda manifest: manifest["relations"][0].update(symmetric="no"),
     "phrase": lambda manifest: manifest["relations"][0].update(phrase=3),
+    "does not describe xxx": lambda manifest: manifest["files"].append(300 * "x"),  # too long for any file
     "does not describe": lambda manifest: manifest["files"].append("../../etc/passwd"),
     "damaged": lambda manifest: manifest["edges"].update({"../../xWant": 1}),
     "number of edges is ''": lambda manifest: manifest["counts"].update(edges=""),

@@ -90,10 +90,10 @@ def test_a_long_history_has_pages_without_a_gap(
 def test_notes_and_earlier_verdicts_stand_on_the_page_of_the_event(
     graph: KnowledgeGraph, app: Guard, workspace: Workspace, site: Site  # noqa: F811 - the fixtures
 ) -> None:  # fmt: skip
-    draw_batch(graph, size=400, seed=24)
+    batch = draw_batch(graph, size=400, seed=24).run
     note = f"odd {HOSTILE[1]} {HOSTILE[4]}"
     anna = Browser(app, add_annotator(workspace, "anna"))
-    anna.post("/judge/next", batch=graph.runs()[0]["id"])
+    anna.post("/judge/next", batch=batch)
     task = anna.task
     give_verdict(graph, task, "anna", 1, "at first")
     give_verdict(graph, task, "anna", -1, note)
