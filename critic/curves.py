@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from critic.machines import people_first
 from critic.verdicts import split_verdicts
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.scores import read_scores
@@ -25,7 +26,7 @@ def curves(graph: KnowledgeGraph, critic: str) -> dict[str, Any]:
         that has some, the mean `score`, the share that is `good` and the number of `rows`; `precision_recall`, at most
         100 pairs of recall and precision, the recall falling (empty where the judged are all good or all bad).
     """
-    judgements = graph.judgements()
+    judgements = people_first(graph)
     splits = graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
     found = split_verdicts(judgements, "test", splits)
     verdicts = dict(zip(found.triples, map(bool, found.good), strict=True))

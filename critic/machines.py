@@ -14,6 +14,7 @@ from kg.errors import InputError, NotFound
 from kg.graph.knowledge import KnowledgeGraph
 from kg.language_model.terms import origin_of_name
 from kg.lines import file_hash
+from kg.model import Judgement
 from kg.recorded import TEACHERS
 
 _SHOWN = 10  # names in an error
@@ -68,6 +69,14 @@ def machines_among(
         if why and name not in people:
             found[name] = why
     return found
+
+
+def people_first(graph: KnowledgeGraph) -> list[Judgement]:
+    """Return a graph's judgements, of machines only those on triples that no person judged."""
+    judgements = graph.judgements()
+    machines = machines_among(graph)
+    by_people = {one.triple for one in judgements if one.annotator not in machines}
+    return [one for one in judgements if one.annotator not in machines or one.triple not in by_people]
 
 
 def _said_of_run(run: dict[str, object]) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from critic.filtering import by_origin, by_recall, format_by_origin, format_by_recall
+from critic.machines import machines_among, people_first
 from critic.roles import JUDGE
 from critic.runs import train_critic
 from critic.verdicts import split_in, verdicts_on
@@ -80,7 +81,7 @@ def evaluate(
     groups = groups_of(entrants, taught, teachers)
     readings = load_readings()
     read = _read(graph, readings, verdicts)
-    good = {judgement.triple for judgement in graph.judgements() if judgement.is_good}
+    good = {judgement.triple for judgement in people_first(graph) if judgement.is_good}
     asked = {name: evaluation.remembering(judge.critic.score) for name, judge in judges.items()}
     sets = _Sets(asked, read, readings, seed)
     details: dict[str, Any] = {}
@@ -263,9 +264,12 @@ def _paid(group: Group, sets: _Sets) -> dict[str, Any]:
 
 
 def _read(graph: KnowledgeGraph, readings: Readings, fresh: Sequence[Judgement]) -> dict[Triple, bool]:
-    """Return every verdict: of the shipped readings, the graph's judgements and the fresh ones; the last counts."""
+    """Return every verdict: of the shipped readings, the graph's judgements and the fresh ones; the last counts.
+
+    What people judged of the graph's triples, no machine's judgement counts on.
+    """
     found = dict(readings.verdicts)
-    for judgements in (graph.judgements(), fresh):
+    for judgements in (people_first(graph), fresh):
         verdicts = verdicts_on(judgements)
         found |= dict(zip(verdicts.triples, verdicts.good.tolist(), strict=True))
     return found
@@ -323,14 +327,21 @@ def _left_out(reasons: Mapping[str, int]) -> str:
 
 def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
     """Return where the judgements in the graph come from: `annotators`, `datasets`, and `notes` on these."""
+    judgements, machines = graph.judgements(), machines_among(graph)
+    judged = {judgement.triple for judgement in judgements}
+    people = len({judgement.triple for judgement in judgements if judgement.annotator not in machines})
     runs = [run for run in graph.runs() if run["kind"] == "judgements" and run["status"] == "finished"]
     shipped = {file_hash(teacher.judgements) for teacher in TEACHERS.values()}
     ours = sorted({run["dataset"] for run in runs if json.loads(run["parameters"]).get("sha256") in shipped})
     whose = f"{' and '.join(ours)} {'is' if len(ours) == 1 else 'are'} the starter corpus's"
+    notes = [f"{whose}, whose annotators were language models"] if ours else []
+    if people and machines:
+        whole = f"{people:,} of the {len(judged):,} triples with verdicts"
+        notes.append(f"People judged {whole}, and no machine's verdict counts on these")
     return {
-        "annotators": sorted({judgement.annotator for judgement in graph.judgements()}),
+        "annotators": sorted({judgement.annotator for judgement in judgements}),
         "datasets": sorted({run["dataset"] for run in runs if run.get("dataset")}),
-        "notes": [f"{whose}, whose annotators were language models"] if ours else [],
+        "notes": notes,
     }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.filtering import by_recall
+from critic.machines import people_first
 from critic.verdicts import Verdicts, split_verdicts
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph
@@ -89,7 +90,7 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
         NotReady: no critic has been trained.
     """
     current = str(graph.current_critic()["id"])
-    judgements = graph.judgements()
+    judgements = people_first(graph)
     splits = graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
     verdicts = split_verdicts(judgements, SPLIT, splits)
     good = dict(zip(verdicts.triples, map(bool, verdicts.good), strict=True))

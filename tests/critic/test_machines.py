@@ -8,7 +8,7 @@ import pytest
 
 from critic.agreement import agreement_in
 from critic.judgements import import_judgements
-from critic.machines import machines_among
+from critic.machines import machines_among, people_first
 from kg.errors import InputError, NotFound, NotReady, UnsafeQuery
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Judgement, Triple
@@ -64,6 +64,18 @@ def test_what_the_user_says_of_a_name_holds(graph: KnowledgeGraph) -> None:
         machines_among(graph, machines=["rita"])
     with pytest.raises(InputError, match="'ann' is given as a machine and as a person"):
         machines_among(graph, machines=["ann"], people=["ann"])
+
+
+def test_a_machine_has_no_say_where_people_judged(graph: KnowledgeGraph) -> None:
+    record(graph, "some/model", "careful", "patient", value=-2)
+    person = Judgement(TRIPLES[3], "ann", 2)
+    run = Run("judgements")
+    with graph.running(run):
+        graph.record_judgements([person], run)
+        graph.finish(run)
+    found = people_first(graph)
+    assert [one for one in found if one.triple == TRIPLES[3]] == [person]
+    assert len(found) == 1 + 2 * (len(TRIPLES) - 1)
 
 
 def test_a_condition_chooses_whose_judgements_count(graph: KnowledgeGraph, begun: Run) -> None:

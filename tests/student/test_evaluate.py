@@ -119,6 +119,23 @@ def test_a_training_query_that_returns_something_else_now_is_mentioned_and_one_t
         evaluate(world, workspace, FakeEncoder(), [student])  # type: ignore[arg-type]
 
 
+def test_what_readers_accept_is_said_by_people_where_they_judged(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train
+) -> None:
+    student = learn('tail.text STARTS WITH "bad"')
+    said = [edge.triple for edge in world.edges(where="r.predicted")]
+    for model, value in (("some/model", 2), (None, -2)):
+        run = Run("judgements", model=model, parameters={"value": value})
+        with world.running(run):
+            world.record_judgements([Judgement(triple, f"of {model}", value) for triple in said], run)
+            world.finish(run)
+    content = evaluated(world, workspace, [student])
+    (row,) = [row for row in content["sets"] if row["name"] == f"{student}, raw"]
+    assert row["readers"]["share"] == 0
+    (judge,) = content["judges"].values()
+    assert f"People judged {len(said)} of the {len(said)} triples" in judge["sources"]["notes"][-1]
+
+
 def test_languages_are_not_mixed(world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run) -> None:
     japanese = [Triple("Xが寝る", "xWant", "休む", "ja"), Triple("Xが走る", "xWant", "勝つ", "ja")]
     world.add([Assertion(triple, split="train") for triple in japanese], begun)
