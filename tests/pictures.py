@@ -15,6 +15,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
+from kg.workspace import Workspace
+
 ROOT = Path(__file__).parents[1]
 WHERE = (
     "head.text = 'PersonX fires PersonY from the band' AND r.score IS NOT NULL AND NOT r.predicted "
@@ -33,10 +35,11 @@ line-height: {line_height}px }} {styles}</style>
 
 
 def main() -> None:
-    """Draw both."""
+    """Draw all four."""
     kg = Path(sys.executable).with_name("kg")
     subprocess.run([kg, "export", "svg", "graph.svg", "--where", WHERE], cwd=ROOT, check=True)
-    newest = max((ROOT / ".kg" / "runs").glob("evaluate-*/report.md"), key=lambda path: path.stat().st_mtime)
+    reports = (Workspace.default().root / "runs").glob("evaluate-*/report.md")
+    newest = max(reports, key=lambda path: path.stat().st_mtime)
     begin = "\n".join(newest.read_text(encoding="utf-8").splitlines()[:LINES])
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(Markdown(begin))
@@ -57,7 +60,7 @@ def _pages() -> None:
         address = re.findall(r"http\S+", serving.stdout.readline())[0]
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1000, "height": 520})
+            page = browser.new_page(viewport={"width": 1000, "height": 760})
             page.goto(address)
             page.goto(f"{address.partition('/?')[0]}/tradeoff?recall=0.5")
             page.get_by_text("edges more would be accepted").wait_for(timeout=120_000)
