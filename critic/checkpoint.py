@@ -35,7 +35,6 @@ def train_role(
     role: str,
     kind: str = BLEND,
     splits: Splits | None = None,
-    language_model: str | None = None,
     base: str | None = None,
     progress: Path | None = None,
 ) -> Critic:
@@ -54,21 +53,16 @@ def train_role(
         role: a name in `critic.roles`.
         kind: a name in `KINDS`.
         splits: splits of events that do not follow from their key.
-        language_model: a folder or a name on a hub, for a kind that goes by any.
-        base: a pre-trained model to start from, for kinds that take one.
+        base: a pre-trained model to fine-tune or to ask, for kinds that take one.
         progress: file that may keep the state of an unfinished training, for kinds that take long.
 
     Raises:
-        InputError: a language model for a kind that goes by none, or one that cannot be asked.
         NotReady: too few judgements or triples; the message says which there are, and how to get others.
         InputError: a base for a kind that takes none, or one that cannot be used.
     """
-    if language_model is not None and not KINDS[kind].any_model:
-        others = " or ".join(name for name, row in KINDS.items() if row.any_model)
-        raise InputError(f"a critic of the kind {kind} asks no language model that is named; --kind {others} does")
-    if base is not None and not KINDS[kind].takes_base:
-        takers = " and ".join(name for name, other in KINDS.items() if other.takes_base)
-        raise InputError(f"only the kind {takers} can start from a base model")
+    if base is not None and not (KINDS[kind].takes_base or KINDS[kind].any_model):
+        others = " or ".join(name for name, row in KINDS.items() if row.takes_base or row.any_model)
+        raise InputError(f"a critic of the kind {kind} goes by no model that is named; --kind {others} does")
     known = judgements if KINDS[kind].needs_verdicts else []
     verdicts = training_verdicts(known, role, splits, in_folds=KINDS[kind].in_folds)
     good = int(verdicts.good.sum())
@@ -85,9 +79,7 @@ def train_role(
         and split_in(triple, splits) != "test"
         and (ROLES[role].all_triples or half_of(head_id(triple)) == ROLES[role].half)
     ]
-    return KINDS[kind].train(
-        TrainingSet(verdicts, usable, vocabulary, encode, role, seed, language_model, base, progress)
-    )
+    return KINDS[kind].train(TrainingSet(verdicts, usable, vocabulary, encode, role, seed, base, progress))
 
 
 def load_critic(folder: Path, encode: Encode) -> Critic:

@@ -81,18 +81,11 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|PATH",
-            help="Model to fine-tune: gemma, minilm, a name on the Hugging Face hub or a folder; without it, gemma "
-            "where it is installed.",
+            help="Model to fine-tune, or to ask without judgements (causal or masked): gemma, a name on the Hugging "
+            "Face hub or a folder; minilm, only to fine-tune. Without it, gemma where it is installed.",
         ),
     ] = None,
     encoder: EncoderName = None,
-    language_model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|PATH",
-            help="Language model of a critic without judgements, causal or masked; without it, the one from pip.",
-        ),
-    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
@@ -105,7 +98,7 @@ def train(
     with open_graph(workspace) as graph:
         trained = train_critic(
             graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value,
-            language_model=language_model, base=base,
+            base=base,
         )  # fmt: skip
     say(*format_report(trained.report).split("\n"))
     if (method := trained.report["calibration"]) == "none":

@@ -61,8 +61,8 @@ class TrainingSet:
         encode: the sentence encoder.
         role: a name in `critic.roles`.
         seed: same seed, same critic on the same machine.
-        language_model: the one to ask, for kinds that go by any; None is the one that comes with pip.
-        base: name or path of a pre-trained model to start from, for kinds that take one.
+        base: name or path of a pre-trained model to fine-tune or to ask, for kinds that take one; None is the kind's
+            own choice.
         progress: file that may keep the state of an unfinished training; the caller removes it.
     """
 
@@ -72,6 +72,5 @@ class TrainingSet:
     encode: Encode
     role: str
     seed: int
-    language_model: str | None = None
     base: str | None = None
     progress: Path | None = None

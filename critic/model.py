@@ -15,17 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.features import PARTS, Floats, Indices, Part, Vectors
-from critic.interface import ABOUT, Encode
+from critic.features import Floats, Indices, Part, Vectors
+from critic.interface import Encode
 from critic.kinds import BLEND
-from critic.roles import ROLES
-from kg import strict_json
-from kg.errors import InputError
+from critic.saved import FOLDS, arrays_of, folds_in, opening, pages, read_arrays, write
 from kg.identity import head_id
-from kg.model import NOTHING, Triple
-from kg.threads import adapt
-
-FOLDS = 4
+from kg.model import Triple
 
 _FORMAT = 2  # of the saved files
 _PAGE_TRIPLES = 20_000  # scored at a time: their vectors take 120 MB with 384 dimensions
@@ -72,30 +67,18 @@ class Blend:
             InputError: a tail is `NOTHING`, which is a fact and no phrase.
         """
         result = np.empty(len(triples))
-        for start in range(0, len(triples), _PAGE_TRIPLES):
-            page = triples[start : start + _PAGE_TRIPLES]
-            if any(triple.says_nothing for triple in page):
-                raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
-            adapt()
+        for place, page in pages(triples, _PAGE_TRIPLES):
             rows = vectors_of(page, self.relations, self._encode)
             scores = cross_scores(self._folds, rows, folds_of(page))
             inputs = design(scores, rows.relations, len(self.relations), self._blend["mean"], self._blend["deviation"])
             logits = inputs @ self._blend["weights"][:-1] + self._blend["weights"][-1]
-            result[start : start + len(page)] = np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS)
+            result[place] = np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS)
         return result
 
     def save(self, folder: Path) -> None:
         """Write the critic into an existing folder: two files, numbers and names only."""
-        from safetensors.numpy import save_file  # noqa: PLC0415
-
-        arrays = {f"blend.{name}": array for name, array in self._blend.items()}
-        for fold, scores in enumerate(self._folds):
-            for score in scores:
-                for name, array in score._asdict().items():
-                    arrays[f"{fold}.{type(score).__name__}.{name}"] = np.ascontiguousarray(array)
-        save_file(arrays, folder / "critic.safetensors")
-        about = {"kind": BLEND, "role": self.role, "format": _FORMAT, "relations": self.relations}
-        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+        arrays = {f"blend.{name}": array for name, array in self._blend.items()} | arrays_of(self._folds)
+        write(folder, {"kind": BLEND, "role": self.role, "format": _FORMAT, "relations": self.relations}, arrays)
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Blend":
@@ -104,27 +87,12 @@ class Blend:
         Raises:
             InputError: the critic is damaged or of another version.
         """
-        from safetensors import SafetensorError  # noqa: PLC0415
-        from safetensors.numpy import load_file  # noqa: PLC0415
-
-        if about.get("format") not in (1, _FORMAT):
-            raise InputError(f"{folder} has a critic of another version; train it again")
-        parts = ROLES[about["role"]].parts
-        try:
-            arrays = load_file(folder / "critic.safetensors")
+        with opening(folder, about, 1, _FORMAT):
+            arrays = read_arrays(folder)
             if about["format"] == 1:
                 arrays = {name.replace(".Typer.", ".TailTypicality."): array for name, array in arrays.items()}
-            folds = [
-                [
-                    PARTS[part](**{name: arrays[f"{fold}.{part}.{name}"] for name in PARTS[part]._fields})
-                    for part in parts
-                ]
-                for fold in range(FOLDS)
-            ]
             blend = {name: arrays[f"blend.{name}"] for name in ("mean", "deviation", "weights")}
-            return cls(about["role"], about["relations"], folds, blend, encode)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+            return cls(about["role"], about["relations"], folds_in(arrays, about["role"]), blend, encode)
 
 
 def folds_of(triples: Sequence[Triple]) -> Indices:

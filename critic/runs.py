@@ -49,7 +49,6 @@ def train_critic(
     seed: int = 0,
     role: str = FILTER,
     kind: str = BLEND,
-    language_model: str | None = None,
     base: str | None = None,
 ) -> TrainedCritic:
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
@@ -68,12 +67,10 @@ def train_critic(
         seed: of everything random.
         role: a name in `critic.roles`.
         kind: a name in `critic.kinds`.
-        language_model: a folder or a name on a hub, for a kind that goes by any.
-        base: a pre-trained model to start from, for kinds that take one, as `critic.finetuned.base` names it; None is
-            the kind's own choice.
+        base: a pre-trained model for kinds that take one: to fine-tune, as `critic.finetuned.base` names it, or to ask,
+            a folder or a name on a hub; None is the kind's own choice.
 
     Raises:
-        InputError: a language model for a kind that goes by none, or one that cannot be asked.
         NotReady: there are no judgements or triples to learn from, too few, or only good or only bad ones.
         InputError: a base for a kind that takes none, or one that cannot be used.
     """
@@ -92,7 +89,7 @@ def train_critic(
         if KINDS[kind].needs_verdicts and split_in(judgement.triple, splits) != "test"
     ]
     annotators = sorted({judgement.annotator for judgement in known})
-    models = models_of(language_model) if KINDS[kind].any_model else (DEFAULT,) if KINDS[kind].on_language_model else ()
+    models = models_of(base) if KINDS[kind].any_model else (DEFAULT,) if KINDS[kind].on_language_model else ()
     origins = list(map(origin_of_model, models))
     if KINDS[kind].takes_base:
         from critic.finetuned.base import base_named, digest_of, origin_of_base  # noqa: PLC0415 - torch takes seconds
@@ -120,7 +117,7 @@ def train_critic(
             progress = folder.with_name(f".{folder.name}.progress")
             critic = train_role(
                 judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits,
-                language_model=language_model, base=base, progress=progress,
+                base=base, progress=progress,
             )  # fmt: skip
             if ROLES[role].scores_edges:
                 unseen = unseen_verdicts(judgements, role, splits, in_folds=KINDS[kind].in_folds)

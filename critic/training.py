@@ -7,8 +7,9 @@ import numpy as np
 
 from critic.features import PARTS, Part
 from critic.interface import TrainingSet
-from critic.model import FOLDS, Blend, cross_scores, design, folds_of, vectors_of
+from critic.model import Blend, cross_scores, design, folds_of, vectors_of
 from critic.roles import ROLES
+from critic.saved import FOLDS
 from kg.errors import NotReady
 from kg.model import Triple
 from kg.vocabulary import Vocabulary

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from critic.features import Floats
 from critic.interface import ABOUT, Encode, FastCritic
 from critic.kinds import FINETUNED, KINDS
-from critic.model import FOLDS, folds_of
+from critic.model import folds_of
+from critic.saved import FOLDS, WEIGHTS, opening, refuse_nothing, write
 from kg import strict_json
 from kg.errors import InputError
-from kg.model import NOTHING, Triple
+from kg.model import Triple
 
 PASSES = 5  # over a triple, each with names of its own
 _FORMAT = 1  # of the saved files
@@ -95,8 +96,7 @@ class Finetuned:
         reader: Callable[[Any], Callable[[Any], Floats]],
         beside: Callable[[Sequence[Triple]], Floats] | None,
     ) -> NDArray[np.float64]:
-        if any(triple.says_nothing for triple in triples):
-            raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
+        refuse_nothing(triples)
         dealt, found = folds_of(triples), np.empty(len(triples))
         for fold, (weights, prior) in enumerate(self.learnt):
             mine = np.flatnonzero(dealt == fold)
@@ -147,13 +147,13 @@ class Finetuned:
             for fold, (weights, _) in enumerate(self.learnt)
             for name, weight in weights.items()
         }
-        save_file(arrays, folder / "critic.safetensors")
+        save_file(arrays, folder / WEIGHTS)
         about = {
             "kind": FINETUNED, "role": self.role, "format": _FORMAT, "base": self._base, "digest": self._digest,
             "phrases": self.phrases, "priors": [prior for _, prior in self.learnt], "scale": self.scale.tolist(),
             "beside": self._beside is not None,
         }  # fmt: skip
-        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+        write(folder, about)
         if self._beside:
             (folder / _BESIDE).mkdir()
             self._beside.save(folder / _BESIDE)
@@ -165,14 +165,11 @@ class Finetuned:
         Raises:
             InputError: the critic is damaged or of another version.
         """
-        from safetensors import SafetensorError  # noqa: PLC0415
         from safetensors.torch import load_file  # noqa: PLC0415
 
-        if about.get("format") != _FORMAT:
-            raise InputError(f"{folder} has a critic of another version; train it again")
-        try:
+        with opening(folder, about, _FORMAT):
             learnt: list[tuple[dict[str, Any], float]] = [({}, float(prior)) for prior in about["priors"]]
-            for key, weight in load_file(folder / "critic.safetensors").items():
+            for key, weight in load_file(folder / WEIGHTS).items():
                 fold, _, name = key.partition(".")
                 learnt[int(fold)][0][name] = weight
             scale = np.array(about["scale"], dtype=np.float64)
@@ -181,8 +178,6 @@ class Finetuned:
                 other = strict_json.read((folder / _BESIDE / ABOUT).read_bytes())
                 beside = KINDS[other["kind"]].load(folder / _BESIDE, other, encode)
             phrases = {str(name): str(phrase) for name, phrase in about["phrases"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, SafetensorError) as error:
-            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
         if len(learnt) != FOLDS or len(scale) != 2 + bool(beside):
             raise InputError(f"the critic in {folder} is damaged (its parts do not fit together); train it again")
         return cls(about["role"], str(about["base"]), str(about["digest"]), phrases, learnt, scale, beside)

@@ -27,7 +27,8 @@ from critic.finetuned.reading import Inputs, Lower
 from critic.finetuned.wording import worded
 from critic.interface import Critic, TrainingSet
 from critic.likelihood.training import train_likelihood
-from critic.model import FOLDS, folds_of
+from critic.model import folds_of
+from critic.saved import FOLDS
 from kg import __version__
 from kg.errors import NotReady
 from kg.identity import head_id, triple_id, unordered_hash

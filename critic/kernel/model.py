@@ -15,15 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.features import PARTS, Indices, Part, Vectors
-from critic.interface import ABOUT, Encode
+from critic.features import Indices, Part, Vectors
+from critic.interface import Encode
 from critic.kinds import KERNEL
-from critic.model import FOLDS, cross_scores, design, folds_of, vectors_of
-from critic.roles import ROLES
-from kg import strict_json
-from kg.errors import InputError
-from kg.model import NOTHING, Triple
-from kg.threads import adapt
+from critic.model import cross_scores, design, folds_of, vectors_of
+from critic.saved import arrays_of, folds_in, opening, pages, read_arrays, write
+from kg.model import Triple
 
 Singles = NDArray[np.float32]
 
@@ -100,11 +97,7 @@ class Kernel:
             InputError: a tail is `NOTHING`, which is a fact and no phrase.
         """
         result = np.empty(len(triples))
-        for start in range(0, len(triples), _PAGE_TRIPLES):
-            page = triples[start : start + _PAGE_TRIPLES]
-            if any(triple.says_nothing for triple in page):
-                raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
-            adapt()
+        for place, page in pages(triples, _PAGE_TRIPLES):
             rows, dealt = vectors_of(page, self.relations, self._encode), folds_of(page)
             pulled = (Judged.of(rows).nearness(self._judged) @ self._arrays["pulls"].T)[np.arange(len(page)), dealt]
             scores = np.concatenate([cross_scores(self._folds, rows, dealt), pulled[:, None]], axis=1)
@@ -113,21 +106,13 @@ class Kernel:
             )
             weights = self._arrays["weights"][dealt]
             logits = (inputs * weights[:, :-1]).sum(axis=1) + weights[:, -1]
-            result[start : start + len(page)] = np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS)
+            result[place] = np.exp(-np.logaddexp(0, -logits)).round(_DECIMALS)
         return result
 
     def save(self, folder: Path) -> None:
         """Write the critic into an existing folder: two files, numbers and names only."""
-        from safetensors.numpy import save_file  # noqa: PLC0415
-
-        arrays = {name: self._arrays[name] for name in _ARRAYS}
-        for fold, scores in enumerate(self._folds):
-            for score in scores:
-                for name, array in score._asdict().items():
-                    arrays[f"{fold}.{type(score).__name__}.{name}"] = array
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "critic.safetensors")
         about = {"kind": KERNEL, "role": self.role, "format": _FORMAT, "relations": self.relations}
-        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+        write(folder, about, {name: self._arrays[name] for name in _ARRAYS} | arrays_of(self._folds))
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Kernel":
@@ -136,20 +121,7 @@ class Kernel:
         Raises:
             InputError: the critic is damaged or of another version.
         """
-        from safetensors import SafetensorError  # noqa: PLC0415
-        from safetensors.numpy import load_file  # noqa: PLC0415
-
-        if about.get("format") != _FORMAT:
-            raise InputError(f"{folder} has a critic of another version; train it again")
-        try:
-            stored = load_file(folder / "critic.safetensors")
-            folds = [
-                [
-                    PARTS[part](**{name: stored[f"{fold}.{part}.{name}"] for name in PARTS[part]._fields})
-                    for part in ROLES[about["role"]].parts
-                ]
-                for fold in range(FOLDS)
-            ]
-            return cls(about["role"], about["relations"], folds, {name: stored[name] for name in _ARRAYS}, encode)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+        with opening(folder, about, _FORMAT):
+            stored = read_arrays(folder)
+            arrays = {name: stored[name] for name in _ARRAYS}
+            return cls(about["role"], about["relations"], folds_in(stored, about["role"]), arrays, encode)

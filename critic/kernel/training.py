@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from critic.features import Floats, Indices
 from critic.interface import TrainingSet
 from critic.kernel.model import Judged, Kernel, Singles
-from critic.model import FOLDS, cross_scores, design, folds_of, vectors_of
+from critic.model import cross_scores, design, folds_of, vectors_of
+from critic.saved import FOLDS
 from critic.training import learn_parts, no_relation_judged
 from kg.errors import NotReady
 from kg.threads import adapt

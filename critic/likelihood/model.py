@@ -16,16 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.features import PARTS, Floats, Indices, Part, Vectors
-from critic.interface import ABOUT, Encode
+from critic.features import Floats, Indices, Part, Vectors
+from critic.interface import Encode
 from critic.kinds import LIKELIHOOD
 from critic.likelihood.view import View
-from critic.model import FOLDS, cross_scores, design, folds_of, vectors_of
+from critic.model import cross_scores, design, folds_of, vectors_of
 from critic.roles import ROLES
-from kg import strict_json
-from kg.errors import InputError
-from kg.model import NOTHING, Triple
-from kg.threads import adapt
+from critic.saved import arrays_of, folds_in, opening, pages, read_arrays, write
+from kg.model import Triple
 
 _FORMAT = 1  # of the saved files
 _PAGE_TRIPLES = 10_000  # scored at a time: their inputs take 65 MB with 384 dimensions
@@ -89,17 +87,13 @@ class Likelihood:
 
     def _paged(self, triples: Sequence[Triple], *, fast: bool) -> NDArray[np.float64]:
         result = np.empty(len(triples))
-        for start in range(0, len(triples), _PAGE_TRIPLES):
-            page = triples[start : start + _PAGE_TRIPLES]
-            if any(triple.says_nothing for triple in page):
-                raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
-            adapt()
+        for place, page in pages(triples, _PAGE_TRIPLES):
             rows, folds = vectors_of(page, self.relations, self._encode), folds_of(page)
             scores = cross_scores(self._folds, rows, folds)
             found = probabilities(logits(self._inputs(page, scores, rows, fast), self._weights(fast), folds))
             if fast:
                 found = np.interp(found, self._arrays["fast_scale"], self._arrays["full_scale"])
-            result[start : start + len(page)] = found.round(_DECIMALS)
+            result[place] = found.round(_DECIMALS)
         return result
 
     def _inputs(self, page: Sequence[Triple], scores: Floats, rows: Vectors, fast: bool) -> Floats:
@@ -111,20 +105,12 @@ class Likelihood:
 
     def save(self, folder: Path) -> None:
         """Write the critic into an existing folder: two files, numbers and names only."""
-        from safetensors.numpy import save_file  # noqa: PLC0415
-
-        arrays = dict(self._arrays)
-        for fold, scores in enumerate(self._folds):
-            for score in scores:
-                for name, array in score._asdict().items():
-                    arrays[f"{fold}.{type(score).__name__}.{name}"] = array
-        arrays["known"] = np.array(list(self._view.known.values()), dtype=np.float64).reshape(-1, 3)
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "critic.safetensors")
+        known = np.array(list(self._view.known.values()), dtype=np.float64).reshape(-1, 3)
         about = {
             "kind": LIKELIHOOD, "role": self.role, "format": _FORMAT, "relations": self.relations,
             "phrases": self._view.phrases, "model": self._view.digest, "known": list(self._view.known),
         }  # fmt: skip
-        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+        write(folder, about, self._arrays | arrays_of(self._folds) | {"known": known})
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Likelihood":
@@ -133,26 +119,12 @@ class Likelihood:
         Raises:
             InputError: the critic is damaged or of another version.
         """
-        from safetensors import SafetensorError  # noqa: PLC0415
-        from safetensors.numpy import load_file  # noqa: PLC0415
-
-        if about.get("format") != _FORMAT:
-            raise InputError(f"{folder} has a critic of another version; train it again")
-        try:
-            stored = load_file(folder / "critic.safetensors")
-            folds = [
-                [
-                    PARTS[part](**{name: stored[f"{fold}.{part}.{name}"] for name in PARTS[part]._fields})
-                    for part in ROLES[about["role"]].parts
-                ]
-                for fold in range(FOLDS)
-            ]
+        with opening(folder, about, _FORMAT):
+            stored = read_arrays(folder)
             view = View(about["phrases"], str(about["model"]))
             view.known = dict(zip(about["known"], map(tuple, stored["known"].tolist()), strict=True))
             arrays = {name: stored[name] for name in _ARRAYS}
-            return cls(about["role"], about["relations"], folds, arrays, view, encode)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
+            return cls(about["role"], about["relations"], folds_in(stored, about["role"]), arrays, view, encode)
 
 
 def inputs_of(scores: Floats, rows: Vectors, role: str, known: int, mean: Floats, deviation: Floats) -> Floats:

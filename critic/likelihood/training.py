@@ -7,7 +7,8 @@ from critic.features import Floats
 from critic.interface import TrainingSet
 from critic.likelihood.model import Likelihood, inputs_of, logits, probabilities
 from critic.likelihood.view import View
-from critic.model import FOLDS, cross_scores, folds_of, vectors_of
+from critic.model import cross_scores, folds_of, vectors_of
+from critic.saved import FOLDS
 from critic.training import learn_parts, no_relation_judged
 from critic.verdicts import Verdicts
 from kg.errors import NotReady

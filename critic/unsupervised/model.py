@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.features import Floats
-from critic.interface import ABOUT, Encode
+from critic.interface import Encode
 from critic.kinds import MEAN_NLL, NLL, UNSUPERVISED
+from critic.saved import opening, refuse_nothing, write
 from critic.unsupervised.likelihoods import Likelihoods
 from critic.unsupervised.mixture import Mixture
-from kg import strict_json
-from kg.errors import InputError
-from kg.model import NOTHING, Triple
+from kg.model import Triple
 
 _FORMAT = 1  # of the saved file
 _DECIMALS = 6  # of a score
@@ -56,8 +55,7 @@ class Unsupervised:
             InputError: a tail is `NOTHING`, which is a fact and no phrase; or a language model is another one.
             NotReady: the language model is not installed.
         """
-        if any(triple.says_nothing for triple in triples):
-            raise InputError(f"the tail {NOTHING!r} says that there is no effect; only phrases are scored")
+        refuse_nothing(triples)
         measured, like = self._likelihoods.measure(triples), similarity(self.kind, triples, self._encode)
         values = values_of(self.kind, measured, like, self.weight)
         found = self._mixture.probabilities(values, [triple.relation for triple in triples])
@@ -71,7 +69,7 @@ class Unsupervised:
             "scales": self._mixture.scales, "slope": self._mixture.slope, "intercept": self._mixture.intercept,
             "aic": self._mixture.aic,
         }  # fmt: skip
-        (folder / ABOUT).write_text(strict_json.write(about, indent=1) + "\n", encoding="utf-8")
+        write(folder, about)
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Unsupervised":
@@ -80,9 +78,7 @@ class Unsupervised:
         Raises:
             InputError: the critic is damaged or of another version.
         """
-        if about.get("format") != _FORMAT:
-            raise InputError(f"{folder} has a critic of another version; train it again")
-        try:
+        with opening(folder, about, _FORMAT):
             model, ranker = map(str, about["models"])
             digest, other = map(str, about["digests"])
             likelihoods = Likelihoods(about["templates"], (model, ranker), (digest, other))
@@ -92,8 +88,6 @@ class Unsupervised:
             }
             mixture = Mixture(scales, float(about["slope"]), float(about["intercept"]), float(about["aic"]))
             return cls(str(about["role"]), str(about["kind"]), likelihoods, float(about["weight"]), mixture, encode)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"the critic in {folder} is damaged ({error}); train it again") from error
 
 
 def values_of(kind: str, measured: Floats, like: Floats, weight: float = 1.0) -> Floats:

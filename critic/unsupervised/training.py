@@ -48,7 +48,7 @@ def _train(given: TrainingSet, kind: str) -> Unsupervised:
         triples = [triples[row] for row in np.sort(random.choice(len(triples), _MAX_TRIPLES, replace=False))]
     relations = [triple.relation for triple in triples]
     likelihoods = Likelihoods(
-        {name: templates_of(given.vocabulary[name]) for name in given.vocabulary.names}, models_of(given.language_model)
+        {name: templates_of(given.vocabulary[name]) for name in given.vocabulary.names}, models_of(given.base)
     )
     measured = likelihoods.measure(triples)
     weight = choose_weight(measured[:, 0], measured[:, 1], relations, given.seed) if kind == UNSUPERVISED else 1.0

@@ -29,8 +29,9 @@ from critic.features import PARTS
 from critic.finetuned.reading import eight_bit, read
 from critic.likelihood.model import Likelihood
 from critic.likelihood.view import View
-from critic.model import FOLDS, folds_of, vectors_of
+from critic.model import folds_of, vectors_of
 from critic.roles import FILTER, ROLES
+from critic.saved import FOLDS
 from kg.encoder import Encoder
 from kg.model import Triple
 from kg.readings import STARTER

@@ -282,7 +282,7 @@ def test_a_masked_model_is_told_by_its_configuration_and_asked_where_it_is_named
     assert not is_masked(str(made.causal))
     corpus = [Triple(one, "AtLocation", other) for one in WORDS[8:] for other in WORDS[10:13]]
     critic = train_role(
-        [], corpus, RELATIONS, encode, seed=0, role="filter", kind=UNSUPERVISED, language_model=str(made.masked)
+        [], corpus, RELATIONS, encode, seed=0, role="filter", kind=UNSUPERVISED, base=str(made.masked)
     )  # fmt: skip
     assert len(set(critic.score(TRIPLES).tolist())) > 1
     critic.save(tmp_path)
@@ -296,8 +296,8 @@ def test_a_model_that_changed_is_not_asked(made: Models) -> None:
 
 
 def test_only_kinds_that_go_by_any_model_take_one(made: Models) -> None:
-    with pytest.raises(InputError, match="--kind unsupervised or nll or mean-nll"):
-        train_role([], TRIPLES, RELATIONS, encode, seed=0, role="filter", kind=BLEND, language_model=str(made.causal))
+    with pytest.raises(InputError, match="--kind unsupervised or nll or mean-nll or finetuned does"):
+        train_role([], TRIPLES, RELATIONS, encode, seed=0, role="filter", kind=BLEND, base=str(made.causal))
 
 
 def test_too_few_triples_are_counted() -> None:
@@ -311,7 +311,7 @@ def test_a_graph_without_a_verdict_gets_an_unsupervised_critic(
     graph.add_vocabulary(RELATIONS)
     assert graph.vocabulary()["AtLocation"].templates == RELATIONS["AtLocation"].templates
     graph.add([Assertion(Triple(f"thing {n}", "AtLocation", f"shop {n}"), split="train") for n in range(30)], begun)
-    options: dict[str, Any] = {"kind": UNSUPERVISED, "language_model": str(made.causal)}
+    options: dict[str, Any] = {"kind": UNSUPERVISED, "base": str(made.causal)}
     trained = train_critic(graph, workspace, Encoder(None, tmp_path), **options)
     assert trained.report["trained_rows"] == 0
     graph.record_judgements([Judgement(Triple("thing 1", "AtLocation", "shop 1"), "me", -1)], begun)
