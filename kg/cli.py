@@ -23,7 +23,7 @@ with interrupts.at_once():
     import ingest.cli
     import student.cli
     import student.metrics.cli
-    from kg import __version__, judge_cli
+    from kg import __version__, improve_cli, judge_cli
     from kg.commands import export, init, lm, query, runs, server, vectors
     from kg.errors import InputError, KGError
     from kg.model import Split
@@ -50,6 +50,7 @@ app.add_typer(critic.cli.app, name="critic")
 critic.cli.app.command()(judge_cli.judge)
 app.add_typer(student.cli.app, name="student")
 student.cli.app.command()(student.metrics.cli.answer)
+student.cli.app.command()(improve_cli.improve)
 app.command()(init.init)
 app.command()(query.query)
 app.command()(query.stats)

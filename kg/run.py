@@ -85,6 +85,24 @@ def teachers_of(runs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return {run["id"]: run["model"] for run in runs if run.get("model") and run.get("kind") != STUDENT_KIND}
 
 
+def round_of(run: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """Return which round of `kg student improve` a run is of, 0 for none, and the predictions' runs of those before.
+
+    Args:
+        run: as `KnowledgeGraph.run` returns it.
+
+    >>> round_of({"parameters": '{"round": 2, "rounds": ["predict-1"]}'}), round_of({"parameters": "[]"})
+    ((2, ['predict-1']), (0, []))
+    """
+    try:
+        parameters = json.loads(run.get("parameters") or "{}")
+    except ValueError:
+        return 0, []
+    found = parameters if isinstance(parameters, dict) else {}
+    number, before = found.get("round"), found.get("rounds")
+    return (number if isinstance(number, int) else 0), (before if isinstance(before, list) else [])
+
+
 def this_process() -> dict[str, Any]:
     """Return a text that tells this process from any other, now and later, as it is kept on the `Run` node."""
     return {"host": platform.node(), "pid": os.getpid(), "process_started": psutil.Process().create_time()}

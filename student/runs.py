@@ -1,6 +1,6 @@
 """The student's steps on a graph: train one on a part of it, open one again, let it infer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ def train_student(
     seed: int = 0,
     form: str | None = None,
     objective: Objective = Objective(),  # noqa: B008 - nobody changes it
+    rounds: Sequence[str] | None = None,
 ) -> TrainedStudent:
     """Train a student on the triples of a query; a student that was trained on just these before is kept.
 
@@ -67,15 +68,17 @@ def train_student(
         seed: of everything random.
         form: in which a language model is asked, a name in `student.generator.forms.NAMES`; None is the usual one.
         objective: what a language model's training makes small.
+        rounds: the runs of the predictions of the rounds before, where the student is one of a round (`kg.improve`);
+            the parameter of the query `rounds`.
 
     Raises:
         InputError: the query or an option does not fit.
-        NotReady: the query returns nothing, or is the default query and the current critic has not scored yet what
-            another one accepted.
+        NotReady: the query returns nothing, or is a shipped one and the current critic has not scored yet what another
+            one accepted.
     """
-    if query == queries.load("training"):
+    if query in (queries.load("training"), queries.load("rounds")):
         _check_scored(graph)
-    data = select(graph, query)
+    data = select(graph, query, None if rounds is None else {"rounds": [*rounds]})
     weights = weights_of(graph, data, objective.weight)
     held_out = _held_out(graph, str(data.manifest["lang"])) if objective.patience else []
     manifest = data.manifest | {
@@ -88,6 +91,7 @@ def train_student(
         **derived_field(_origin(graph, data)),
         **({} if form is None else {"form": form}),
         **objective.described(),
+        **_round_of(rounds),
         **({"weights": unordered_hash(f"{triple_id(one)} {weights[one]:.9g}" for one in weights)} if weights else {}),
     }
     run = Run(_KIND, model=kind, parameters=manifest)
@@ -106,6 +110,11 @@ def train_student(
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
     return TrainedStudent(student_id, folder, len(data.triples))
+
+
+def _round_of(rounds: Sequence[str] | None) -> dict[str, Any]:
+    """Return which round a run is, from 1 on, with the runs of the predictions before, for its parameters."""
+    return {} if rounds is None else {"round": len(rounds) + 1, "rounds": [*rounds]}
 
 
 def _origin(graph: KnowledgeGraph, data: TrainingData) -> str | None:
@@ -221,9 +230,12 @@ def predict(
     *,
     split: Split = "test",
     count: int = 5,
+    rounds: Sequence[str] | None = None,
     progress: Progress = lambda _: None,
 ) -> tuple[Run, int]:
     """Write a student's inferences about the events of a split as predicted edges of one run.
+
+    What a round has inferred about just these events is not inferred again.
 
     Args:
         graph: where the events are.
@@ -231,6 +243,7 @@ def predict(
         student_id: its id, the model of the run.
         split: whose events.
         count: tails for each event and relation.
+        rounds: as of `train_student`.
         progress: called with numbers of events.
 
     Returns:
@@ -243,8 +256,12 @@ def predict(
     events = [event for event in graph.events(split) if event.lang == lang]
     if not events:
         raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
-    parameters = {"split": split, "count": count, **derived_field(student.manifest.get(FIELD))}
+    parameters = {"split": split, "count": count, **derived_field(student.manifest.get(FIELD)), **_round_of(rounds)}
+    if rounds is not None:
+        parameters["events"] = unordered_hash(event.id for event in events)
     run = Run(STUDENT_KIND, model=student_id, parameters=parameters)
+    if rounds is not None and any(row["id"] == run.id and row["status"] == "finished" for row in graph.runs()):
+        return run, 0
     with graph.running(run):
         offered, added = graph.add(_assertions(student, events, lang, count, progress), run)
         graph.finish(run, offered=offered)

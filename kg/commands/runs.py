@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kg.errors import NotFound
-from kg.run import PROBE_KIND
+from kg.run import PROBE_KIND, round_of
 from kg.terminal import ask, say, say_json, visible
 from kg.workspace import Workspace
 
@@ -46,7 +46,9 @@ def _print_runs(runs: list[dict[str, Any]]) -> None:
 
     rows = [("id", "status", "started", "added", "about")]
     for run in runs:
-        about = ", ".join(str(run[name]) for name in ("reason", "model", "dataset") if run.get(name))
+        number, _ = round_of(run)
+        told = [f"round {number}"] if number else []
+        about = ", ".join([*told, *(str(run[name]) for name in ("reason", "model", "dataset") if run.get(name))])
         started = str(run.get("started") or "")[:16].replace("T", " ")
         rows.append((run["id"], str(run.get("status")), started, f"{run.get('added') or 0:,}", about))
     lines = [[visible(cell) for cell in row] for row in rows]

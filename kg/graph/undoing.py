@@ -14,7 +14,7 @@ from more_itertools import chunked
 from kg.errors import NotReady
 from kg.graph import scoring, selecting, statements, writing
 from kg.graph.scores import ByCritic, accepted_again, read_thresholds
-from kg.run import JUDGE_KIND, PROBE_KIND, SAMPLE_KIND, STUDENT_KIND, VECTORS_KIND
+from kg.run import JUDGE_KIND, PROBE_KIND, SAMPLE_KIND, STUDENT_KIND, VECTORS_KIND, round_of
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
 
@@ -81,9 +81,15 @@ def resting_on(run: Row, runs: Iterable[Row], acceptances: Iterable[Row]) -> lis
             rests = own == "score" and of == run["model"] and not others
         elif kind == SAMPLE_KIND:
             rests = own == JUDGE_KIND and row.get("dataset") == run["id"]
+        elif kind == STUDENT_KIND:
+            rests = run["id"] in round_of(row)[1]
         if rests and made_something(row):
             found.append(row)
-    found.sort(key=lambda row: (-_RANKS.get(row["kind"], 3), -(row.get("order") or 0), row.get("started") or ""))
+    found.sort(
+        key=lambda row: (
+            -round_of(row)[0], -_RANKS.get(row["kind"], 3), -(row.get("order") or 0), row.get("started") or "",
+        )
+    )  # fmt: skip
     return [row["id"] for row in found]
 
 

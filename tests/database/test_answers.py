@@ -37,6 +37,17 @@ UNJUDGED = [[NAP, "xWant", "to rest"], [NAP, "xReact", "rested"], [FIRE, "xWant"
 RUNS = [TEACHER.id, STUDENT.id]
 CLAIMED = [TEACHER.id, "teacher", "corpus"]
 
+
+def in_order(triple: Triple) -> tuple[str, str, str]:
+    return head_id(triple), triple.relation, tail_id(triple)
+
+
+ACCEPTED_OF_TRAINING = [
+    [triple.head, triple.relation, triple.tail, "en", "", "", "", RUNS[: 1 + (triple in SHARED)]]
+    for triple in sorted(TAUGHT, key=in_order)
+    if triple.head in (FIRE, NAP)
+]
+
 Asked = list[tuple[dict[str, Any], list[list[Any]]]]
 
 ANSWERS: dict[str, Asked] = {
@@ -132,6 +143,19 @@ ANSWERS: dict[str, Asked] = {
         ]),
         ({"relation": "xReact"}, [[0.8, 0.9, 1, 0, 1], [0.9, 1.0, 2, 0, 2]]),
     ],
+    "rounds": [
+        ({}, [[*row[:7], [TEACHER.id]] for row in ACCEPTED_OF_TRAINING]),
+        ({"rounds": [STUDENT.id]}, [
+            [triple.head, triple.relation, triple.tail, "en", "", "", "", runs]
+            for triple, runs in sorted(
+                [
+                    *((Triple(*row[:3]), row[7]) for row in ACCEPTED_OF_TRAINING),
+                    (Triple(FIRE, "xWant", "to eat"), RUNS[1:]),
+                ],
+                key=lambda one: in_order(one[0]),
+            )
+        ]),
+    ],
     "search": [
         ({"text": "PersonX"}, [[COOK, "test", 3], [FIRE, "train", 5], [NAP, "train", 3]]),
         ({"text": "someone"}, [[HIRE, "validation", 2]]),
@@ -143,11 +167,7 @@ ANSWERS: dict[str, Asked] = {
         ({"student": "student-2"}, []),
         ({"split": "train"}, []),  # it has inferred nothing about that
     ],
-    "training": [({}, [
-        [triple.head, triple.relation, triple.tail, "en", "", "", "", RUNS[: 1 + (triple in SHARED)]]
-        for triple in sorted(TAUGHT, key=lambda triple: (head_id(triple), triple.relation, tail_id(triple)))
-        if triple.head in (FIRE, NAP)
-    ])],
+    "training": [({}, ACCEPTED_OF_TRAINING)],
     "unjudged": [  # in any order
         ({}, UNJUDGED),
         *(({"half": half}, [row for row in UNJUDGED if half_of(phrase_id(row[0])) == half]) for half in (0, 1)),

@@ -111,6 +111,7 @@ MISTAKES = {
     "student train --where true --query hubs": "not both",
     "student train --query hubs": "head, relation and tail",
     "student predict": "kg student train",
+    "student improve": "kg critic train",
     "student evaluate": "kg student train",
 }
 
