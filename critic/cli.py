@@ -10,6 +10,7 @@ from critic import evaluation_cli, evidence_cli, report_cli, rules_cli, tasks_cl
 from critic.kinds import BLEND, KINDS
 from kg.model import OVERALL, Acceptance
 from kg.terminal import say
+from kg.wide import RayAddress, workers
 from kg.workspace import Workspace, is_stream
 
 app = typer.Typer(
@@ -152,6 +153,7 @@ def score(
     full: Annotated[
         bool, typer.Option("--full", help="All edges, and none of them by the fast critic of a likelihood critic.")
     ] = False,
+    ray: RayAddress = None,
 ) -> None:
     """Score the edges that the current critic has not scored yet."""
     from critic.runs import score_edges
@@ -159,8 +161,8 @@ def score(
     from kg.progress import Bar
 
     workspace = Workspace.default()
-    with open_graph(workspace) as graph, Bar(unit="edges", desc="score") as bar:
-        scored = score_edges(graph, workspace, every=every, full=full, progress=bar.update)
+    with open_graph(workspace) as graph, workers(ray, workspace) as spread, Bar(unit="edges", desc="score") as bar:
+        scored = score_edges(graph, workspace, every=every, full=full, progress=bar.update, spread=spread)
         counts = graph.statistics()
     say(f"{scored:,} edges scored; {counts['accepted']:,} of {counts['scored']:,} are accepted")
 

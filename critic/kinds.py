@@ -35,6 +35,7 @@ class CriticKind:
         needs_verdicts: whether it learns from verdicts at all.
         any_model: whether it goes by any language model that is named, and by the one from pip where none is.
         takes_base: whether it starts from a pre-trained model that the user may choose.
+        embeds: whether it looks at the sentence encoder's vectors.
     """
 
     does: str
@@ -46,6 +47,7 @@ class CriticKind:
     any_model: bool = False
     sharing: str = ""
     takes_base: bool = False
+    embeds: bool = True
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.
@@ -109,6 +111,7 @@ KINDS: dict[str, CriticKind] = {
         "critic.unsupervised.model:Unsupervised.load",
         needs_verdicts=False,
         any_model=True,
+        embeds=False,
     ),
     MEAN_NLL: CriticKind(
         "no judgement: how likely a token of it is; a baseline",
@@ -116,6 +119,7 @@ KINDS: dict[str, CriticKind] = {
         "critic.unsupervised.model:Unsupervised.load",
         needs_verdicts=False,
         any_model=True,
+        embeds=False,
     ),
     FINETUNED: CriticKind(
         "a pre-trained model fine-tuned on judgements",

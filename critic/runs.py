@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic, FastCritic
 from critic.kinds import BLEND, KINDS
 from critic.metrics import report
+from critic.model import vectors_of
 from critic.roles import FILTER, ROLES
 from critic.unsupervised.training import models_of
 from critic.verdicts import missing, split_in, split_verdicts, unseen_verdicts
@@ -28,6 +30,7 @@ from kg.language_model.opening import DEFAULT, fingerprint, origin_of_model
 from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
 from kg.model import OVERALL, Acceptance, Judgement, Split, Triple
 from kg.run import Run, teachers_of, write_record
+from kg.wide import Spread, here
 from kg.workspace import Workspace, new_file, new_folder
 
 
@@ -158,10 +161,17 @@ def open_critic(graph: KnowledgeGraph, workspace: Workspace) -> tuple[str, Criti
 
 def critic_in(workspace: Workspace, critic_id: str) -> Critic:
     """Return a critic that was trained in this workspace; no graph is needed."""
-    folder = workspace.place("critics", critic_id)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    encoder = Encoder.described(manifest["encoder"], workspace.folder("embeddings"))
-    return load_critic(folder, encoder.encode)
+    return load_critic(workspace.place("critics", critic_id), _encoder_of(workspace, critic_id).encode)
+
+
+def _encoder_of(workspace: Workspace, critic_id: str, spread: Spread = here) -> Encoder:
+    return Encoder.described(_manifest(workspace, critic_id)["encoder"], workspace.folder("embeddings"), spread)
+
+
+def _manifest(workspace: Workspace, critic_id: str) -> dict[str, Any]:
+    path = workspace.place("critics", critic_id) / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest
 
 
 def kinds_of(graph: KnowledgeGraph, workspace: Workspace) -> dict[str, str]:
@@ -267,6 +277,7 @@ def score_edges(
     every: bool = False,
     full: bool = False,
     progress: Progress = lambda _: None,
+    spread: Spread = here,
 ) -> int:
     """Score edges with the current critic and accept them by its thresholds; return how many were scored.
 
@@ -279,6 +290,7 @@ def score_edges(
         every: also edges that this critic scored before.
         full: give every edge a full score, scored before or not.
         progress: called with numbers of edges.
+        spread: what computes the scores, and embeds what is not kept yet.
 
     Raises:
         NotReady: no critic has been trained and calibrated.
@@ -289,10 +301,21 @@ def score_edges(
     with graph.running(run):
         scored = graph.record_scores(
             critic_id, critic.score, acceptance, fast=None if full else _fast(graph, critic), every=every or full,
-            progress=progress,
+            progress=progress, spread=spread,
+            prepare=None if spread is here else _embedding(workspace, critic_id, spread),
         )  # fmt: skip
         graph.finish(run, offered=graph.statistics()["scored"])
     return scored
+
+
+def _embedding(workspace: Workspace, critic_id: str, spread: Spread) -> Callable[[Sequence[Triple]], object] | None:
+    """Return what embeds the phrases of triples, so that workers find them kept; None for a kind that needs no vector.
+
+    Workers would embed what two of them need twice, each beside other phrases, and so with other rounding.
+    """
+    if not KINDS[str(_manifest(workspace, critic_id).get("kind", BLEND))].embeds:
+        return None
+    return partial(vectors_of, relations=(), encode=_encoder_of(workspace, critic_id, spread).encode)
 
 
 def _read_report(folder: Path, judgements: str) -> dict[str, Any] | None:

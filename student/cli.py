@@ -9,6 +9,7 @@ import typer
 from kg.errors import InputError
 from kg.model import Split
 from kg.terminal import say
+from kg.wide import RayAddress, workers
 from kg.workspace import Workspace
 from student import publish_cli
 from student.generator.forms import NAMES
@@ -129,6 +130,7 @@ def predict(
     split: Annotated[Split, typer.Option(help="Whose events.")] = "test",
     count: Annotated[int, typer.Option(min=1, help="Tails for each event and relation.")] = 5,
     student: StudentId = None,
+    ray: RayAddress = None,
 ) -> None:
     """Write what a student infers about events as predicted edges; kg critic score scores them."""
     from kg.graph.connection import open_graph
@@ -137,9 +139,11 @@ def predict(
     from student.runs import predict as infer
 
     workspace = Workspace.default()
-    with open_graph(workspace) as graph, Bar(unit="events", desc="predict") as bar:
+    with open_graph(workspace) as graph, workers(ray, workspace) as spread, Bar(unit="events", desc="predict") as bar:
         student_id, model = open_student(graph, workspace, student)
-        run, added = infer(graph, model, student_id, split=split, count=count, progress=bar.update)
+        run, added = infer(
+            graph, model, student_id, split=split, count=count, progress=bar.update, spread=spread, workspace=workspace
+        )
     say(f"{added:,} predicted edges added by {student_id} as run {run.id}; next: kg critic score")
 
 

@@ -1,7 +1,8 @@
 """The student's steps on a graph: train one on a part of it, open one again, let it infer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,20 @@ from kg.model import Assertion, Phrase, Split, Triple, clean_text
 from kg.run import STUDENT_KIND, Run, write_record
 from kg.store import queries
 from kg.store.queries import Query
+from kg.wide import Spread, here
 from kg.workspace import Workspace
 from student.checkpoint import load, train_checkpoint
 from student.data import TrainingData, select
 from student.files import read_manifest
-from student.interface import Student
+from student.interface import Prediction, Student
 from student.kinds import kind_named
 from student.objective import Objective, frequencies
 
 _KIND = "train-student"
 _EVENTS = 50  # events answered at once; all relations of them are one batch of the model
+
+Answer = Callable[[Sequence[tuple[str, str]]], list[list[Prediction]]]
+"""Events and relations to tails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +237,8 @@ def predict(
     count: int = 5,
     rounds: Sequence[str] | None = None,
     progress: Progress = lambda _: None,
+    spread: Spread = here,
+    workspace: Workspace | None = None,
 ) -> tuple[Run, int]:
     """Write a student's inferences about the events of a split as predicted edges of one run.
 
@@ -245,6 +252,8 @@ def predict(
         count: tails for each event and relation.
         rounds: as of `train_student`.
         progress: called with numbers of events.
+        spread: what computes the tails, those of 50 events at a time.
+        workspace: where other processes open the student for themselves; None hands it over as it is.
 
     Returns:
         The run, and the number of edges that are new.
@@ -262,19 +271,40 @@ def predict(
     run = Run(STUDENT_KIND, model=student_id, parameters=parameters)
     if rounds is not None and any(row["id"] == run.id and row["status"] == "finished" for row in graph.runs()):
         return run, 0
+    answer = partial(student.predict, count=count)
+    if workspace and spread is not here:
+        answer = partial(_answer, _Opening(workspace.root, student_id), count)
     with graph.running(run):
-        offered, added = graph.add(_assertions(student, events, lang, count, progress), run)
+        offered, added = graph.add(_assertions(student, events, lang, answer, progress, spread), run)
         graph.finish(run, offered=offered)
     return run, added
 
 
+@dataclass
+class _Opening:
+    """A student that each process opens for itself: a large one travels by its name."""
+
+    root: Path
+    student_id: str
+
+    @cached_property
+    def student(self) -> Student:
+        return student_in(Workspace(self.root), self.student_id)
+
+
+def _answer(opening: _Opening, count: int, pairs: Sequence[tuple[str, str]]) -> list[list[Prediction]]:
+    return opening.student.predict(pairs, count)
+
+
 def _assertions(
-    student: Student, events: list[Phrase], lang: str, count: int, progress: Progress
+    student: Student, events: list[Phrase], lang: str, answer: Answer, progress: Progress, spread: Spread
 ) -> Iterator[Assertion]:
     tails = student.manifest.get("tails") or {}  # of those whose text does not say which phrase they are
-    for batch in chunked(events, _EVENTS):
-        pairs = [(event, relation) for event in batch for relation in student.relations]
-        answers = student.predict([(event.text, relation) for event, relation in pairs], count)
+    pages = [
+        [(event, relation) for event in batch for relation in student.relations] for batch in chunked(events, _EVENTS)
+    ]
+    asked = ([(event.text, relation) for event, relation in pairs] for pairs in pages)
+    for pairs, answers in zip(pages, spread(asked, answer), strict=True):
         for (event, relation), predictions in zip(pairs, answers, strict=True):
             for prediction in predictions:
                 tail_lang, tail_uri = tails.get(relation, {}).get(prediction.tail, (lang, ""))
@@ -283,4 +313,4 @@ def _assertions(
                     event.uri, tail_uri,
                 )  # fmt: skip
                 yield Assertion(triple, logprob=prediction.logprob)
-        progress(len(batch))
+        progress(len(pairs) // len(student.relations))

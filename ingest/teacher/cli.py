@@ -12,6 +12,7 @@ from kg import strict_json
 from kg.errors import InputError
 from kg.interrupts import is_interrupt
 from kg.terminal import ask, say, say_json
+from kg.wide import RayAddress, workers
 from kg.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def generate_events(
     in_flight: InFlight = 64,
     timeout: Timeout = 120,
     max_failures: MaxFailures = 0.05,
+    ray: RayAddress = None,
     dry_run: DryRun = False,
     show_prompt: ShowPrompt = False,
     yes: Yes = False,
@@ -81,7 +83,7 @@ def generate_events(
         samples or (100 if chosen == "completions" else 20), texts,
         seed=seed, count=count, relations=relations,
     )  # fmt: skip
-    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
+    _teach(plan, budget, in_flight, timeout, max_failures, ray=ray, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
 
 
 def generate_inferences(
@@ -102,6 +104,7 @@ def generate_inferences(
     in_flight: InFlight = 64,
     timeout: Timeout = 120,
     max_failures: MaxFailures = 0.05,
+    ray: RayAddress = None,
     dry_run: DryRun = False,
     show_prompt: ShowPrompt = False,
     yes: Yes = False,
@@ -117,7 +120,7 @@ def generate_inferences(
         "inferences", model, chosen, None if chosen == "local" else resolve(base_url), prompts, lang, samples,
         find_events(events, lang), seed=seed, relations=asked,
     )  # fmt: skip
-    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
+    _teach(plan, budget, in_flight, timeout, max_failures, ray=ray, dry_run=dry_run, show_prompt=show_prompt, yes=yes)
 
 
 def resume(
@@ -126,6 +129,7 @@ def resume(
     in_flight: InFlight = 64,
     timeout: Timeout = 120,
     max_failures: MaxFailures = 0.05,
+    ray: RayAddress = None,
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
@@ -133,23 +137,21 @@ def resume(
     from ingest.teacher.plan import open_plan
 
     plan = open_plan(Workspace.default(), run)
-    _teach(plan, budget, in_flight, timeout, max_failures, dry_run=dry_run, yes=yes)
+    _teach(plan, budget, in_flight, timeout, max_failures, ray=ray, dry_run=dry_run, yes=yes)
 
 
 def _teach(
     plan: "Plan", budget: float | None, in_flight: int, timeout: float, max_failures: float, *,
-    dry_run: bool, yes: bool, show_prompt: bool = False,
+    ray: str | None, dry_run: bool, yes: bool, show_prompt: bool = False,
 ) -> None:  # fmt: skip
     from ingest.teacher import events, inferences
     from ingest.teacher.local import make_ready
-    from ingest.teacher.openai import OpenAITeacher
     from ingest.teacher.quote import quote
     from ingest.teacher.run import Teaching
     from kg.graph.connection import open_graph
 
     workspace = Workspace.default()
-    if plan.interface != "local" and not dry_run:
-        OpenAITeacher(plan.model, plan.interface, base_url=plan.base_url).check_key()
+    _check(plan, ray, dry_run=dry_run)
     offer = quote(workspace, plan)
     say(f"Run {offer.run}: {offer.estimate}", err=not dry_run)
     if plan.kind == "events" and offer.estimate.requests:
@@ -171,12 +173,33 @@ def _teach(
         ask("Ask the teacher?")
     generate = events.generate_events if plan.kind == "events" else inferences.generate_inferences
     with resumable(_resume(offer.run, budget)):
-        with open_graph(workspace) as graph, requests_bar(offer.estimate.requests + offer.cached) as tell:
+        with (
+            open_graph(workspace) as graph, workers(ray, workspace) as spread,
+            requests_bar(offer.estimate.requests + offer.cached) as tell,
+        ):  # fmt: skip
             teaching = Teaching(
-                workspace, plan, budget_usd=budget, in_flight=in_flight, timeout_seconds=timeout, progress=tell
-            )
+                workspace, plan, budget_usd=budget, in_flight=in_flight, timeout_seconds=timeout, spread=spread,
+                progress=tell,
+            )  # fmt: skip
             taught = generate(graph, teaching)
         report(plan, taught, max_failures, budget)
+
+
+def _check(plan: "Plan", ray: str | None, *, dry_run: bool) -> None:
+    """Refuse what a teacher cannot be asked for.
+
+    Raises:
+        InputError: `--ray` for a provider.
+        TeacherError: the provider needs a key.
+    """
+    from ingest.teacher.openai import OpenAITeacher
+
+    if plan.interface == "local":
+        return
+    if ray:
+        raise InputError("--ray is for a local teacher; of a provider, ask more at once: --in-flight")
+    if not dry_run:
+        OpenAITeacher(plan.model, plan.interface, base_url=plan.base_url).check_key()
 
 
 @contextmanager

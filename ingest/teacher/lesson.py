@@ -17,6 +17,7 @@ from kg.identity import phrase_id, unordered_hash
 from kg.language_model.opening import origin_of_model
 from kg.language_model.terms import derived_field
 from kg.run import Run
+from kg.wide import Spread, here
 from kg.workspace import Workspace
 
 _ALIKE = 64  # events about which a local teacher is asked for one relation, before it is for the next
@@ -46,7 +47,13 @@ class Lesson:
     @classmethod
     @contextmanager
     def open(
-        cls, workspace: Workspace, plan: Plan, *, timeout_seconds: float = 120, in_flight: int = 64
+        cls,
+        workspace: Workspace,
+        plan: Plan,
+        *,
+        timeout_seconds: float = 120,
+        in_flight: int = 64,
+        spread: Spread = here,
     ) -> Iterator["Lesson"]:
         """Yield a plan with its teacher, its prompts and the cache opened; nothing is sent yet.
 
@@ -55,6 +62,7 @@ class Lesson:
             plan: what is asked.
             timeout_seconds: of one request.
             in_flight: most requests at once.
+            spread: what writes for a local teacher.
 
         Raises:
             TeacherError: the teacher's address or key is wrong.
@@ -62,7 +70,7 @@ class Lesson:
         """
         teacher = teacher_of(
             plan.model, plan.interface, plan.base_url, seed=plan.seed, older=plan.older,
-            timeout_seconds=timeout_seconds, in_flight=in_flight,
+            timeout_seconds=timeout_seconds, in_flight=in_flight, spread=spread,
         )  # fmt: skip
         with ReplyCache.open(workspace.folder("replies")) as cache:
             teacher.dialect = cache.dialect(teacher.server)
@@ -148,6 +156,7 @@ def teacher_of(
     older: bool = False,
     timeout_seconds: float = 120,
     in_flight: int = 64,
+    spread: Spread = here,
 ) -> Teacher:
     """Return the teacher that goes by a model's name, an interface and an address; nothing is sent yet.
 
@@ -159,6 +168,7 @@ def teacher_of(
         older: whether a local teacher is known as version 0.1.0 knew it.
         timeout_seconds: of one request.
         in_flight: most connections.
+        spread: what writes for a local teacher.
 
     Raises:
         TeacherError: the teacher's address or key is wrong.
@@ -166,5 +176,5 @@ def teacher_of(
     if interface == "local":
         from ingest.teacher.local import LocalTeacher  # noqa: PLC0415 - imports torch
 
-        return LocalTeacher(model, seed=seed, older=older)
+        return LocalTeacher(model, seed=seed, older=older, spread=spread)
     return OpenAITeacher(model, interface, base_url=base_url, timeout_seconds=timeout_seconds, in_flight=in_flight)

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,7 @@ from kg.errors import InputError, KGError, RefusedReply, TeacherError
 from kg.language_model.opening import DEFAULT, fingerprint
 from kg.language_model.packaged import packaged_model
 from kg.lines import file_hash
+from kg.wide import Spread, here
 
 if TYPE_CHECKING:
     from ingest.teacher.few_shot import FewShotWriter
@@ -43,13 +45,14 @@ def make_ready(model: str) -> None:
 class LocalTeacher:
     """A model of this machine, of the Hugging Face hub, or the one that comes with pip."""
 
-    def __init__(self, model: str, *, seed: int = 0, older: bool = False) -> None:
+    def __init__(self, model: str, *, seed: int = 0, older: bool = False, spread: Spread = here) -> None:
         """Describe the teacher; nothing is loaded yet.
 
         Args:
             model: a folder, a name on the hub, or `kg.language_model.opening.DEFAULT`.
             seed: of the sampling.
             older: whether the model is known as version 0.1.0 knew it, under whose name its replies are kept.
+            spread: what writes the replies.
         """
         self.model = model
         self.interface: Interface = "local"
@@ -59,6 +62,12 @@ class LocalTeacher:
         self._waiting: list[tuple[Request, asyncio.Future[Reply]]] = []
         self._running: asyncio.Task[None] | None = None
         self._closed = False
+        self._spread = spread
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a worker needs: it opens the model itself, and nobody waits for its replies there."""
+        left = {name: value for name, value in self.__dict__.items() if name != "_writer"}
+        return left | {"_spread": here, "_waiting": [], "_running": None}
 
     async def __aenter__(self) -> Self:
         self._closed = False
@@ -114,9 +123,14 @@ class LocalTeacher:
             while number != len(self._waiting):  # let the others queue up
                 number = len(self._waiting)
                 await asyncio.sleep(_PAUSE_SECONDS)
-            batch = self._next_batch()
+            batches = [self._next_batch()]
+            while self._waiting and self._spread is not here:  # this process has one batch in hand, workers have all
+                batches.append(self._next_batch())
+            batch = [one for some in batches for one in some]
             try:
-                replies = await asyncio.to_thread(self._write, [request for request, _ in batch])
+                replies = await asyncio.to_thread(
+                    self._write_all, [[request for request, _ in some] for some in batches]
+                )
             except Exception as error:  # noqa: BLE001 - whoever waits has to hear of it
                 fault = error if isinstance(error, KGError) else TeacherError(f"{self.model} failed: {error}")
                 replies = [fault] * len(batch)
@@ -146,6 +160,9 @@ class LocalTeacher:
     def _check(self) -> None:
         if self._closed:
             raise TeacherError(f"{self.model} was called off")
+
+    def _write_all(self, batches: Sequence[Sequence[Request]]) -> list[Reply | KGError]:
+        return list(chain(*self._spread(batches, self._write)))
 
     def _write(self, requests: Sequence[Request]) -> list[Reply | KGError]:
         """Return the replies to requests that are alike, or why there is none."""

@@ -18,6 +18,7 @@ from ingest.teacher.plan import Plan
 from kg import strict_json
 from kg.graph.knowledge import KnowledgeGraph
 from kg.run import write_record
+from kg.wide import Spread, here
 from kg.workspace import Workspace, naming, private_file
 
 
@@ -65,6 +66,7 @@ class Teaching:
         in_flight: int = 64,
         timeout_seconds: float = 120,
         cached_only: bool = False,
+        spread: Spread = here,
         progress: Callable[[Tally, float | None], object] = lambda *_: None,
     ) -> None:
         """Describe a run; nothing is opened yet.
@@ -76,6 +78,7 @@ class Teaching:
             in_flight: most requests at once.
             timeout_seconds: of one request.
             cached_only: whether nothing is asked, because the replies came by batch.
+            spread: what writes for a local teacher.
             progress: called after each outcome with the numbers and the US dollars spent, None without a price
                 and for a local teacher.
         """
@@ -86,6 +89,7 @@ class Teaching:
         self._in_flight = in_flight
         self._timeout_seconds = timeout_seconds
         self._cached_only = cached_only
+        self._spread = spread
         self._progress = progress
         self._rules: Counter[str] = Counter()
 
@@ -93,7 +97,11 @@ class Teaching:
         with ExitStack() as stack:
             self.lesson = stack.enter_context(
                 Lesson.open(
-                    self._workspace, self._plan, timeout_seconds=self._timeout_seconds, in_flight=self._in_flight
+                    self._workspace,
+                    self._plan,
+                    timeout_seconds=self._timeout_seconds,
+                    in_flight=self._in_flight,
+                    spread=self._spread,
                 )
             )
             self.lesson.save()

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kg.terminal import say, say_json
+from kg.wide import RayAddress, workers
 from kg.workspace import Workspace
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ def build(
     ] = None,
     sweeps: Annotated[int, typer.Option(min=0, max=100, help="0 only centres the base vectors.")] = 5,
     language: Language = "en",
+    ray: RayAddress = None,
 ) -> None:
     """Give phrases vectors, in place of earlier ones; kg runs undo takes them back."""
     from functools import partial
@@ -40,8 +42,8 @@ def build(
     from kg.vectors.building import build as build_vectors
 
     workspace = Workspace.default()
-    begin = open_base(base, workspace.folder("embeddings"), language)
-    with open_graph(workspace) as graph:
+    with open_graph(workspace) as graph, workers(ray, workspace) as spread:
+        begin = open_base(base, workspace.folder("embeddings"), language, spread)
         built = build_vectors(
             graph, workspace, begin, without=without or (), sweeps=sweeps, say=partial(say, err=True)
         )  # fmt: skip

@@ -21,6 +21,7 @@ from kg.run import Run, is_lost, this_process
 from kg.store import queries
 from kg.store.bolt import Row, Store, Transaction
 from kg.vocabulary import Relation, Vocabulary
+from kg.wide import Spread, here
 
 T = TypeVar("T")
 Progress = Callable[[int], object]
@@ -207,6 +208,8 @@ class KnowledgeGraph(GraphReading):
         fast: Callable[[Sequence[Triple]], Iterable[float]] | None = None,
         every: bool = False,
         progress: Progress = lambda _: None,
+        spread: Spread = here,
+        prepare: Callable[[Sequence[Triple]], object] | None = None,
     ) -> int:
         """Score edges and accept those that reach their threshold; return how many were scored.
 
@@ -217,11 +220,13 @@ class KnowledgeGraph(GraphReading):
             fast: what scores the edges of training events that not only students wrote; None is `score`.
             every: also edges that this critic scored before.
             progress: called with the number of edges after each page.
+            spread: what computes the scores.
+            prepare: called in this process with triples before `spread` hands them to another one.
         """
         run = Run("score", model=critic)
         self.begin(run)
         self.commit(partial(_put_last, run=run.id))
-        scores = scoring.Scores(score, fast or score)
+        scores = scoring.Scores(score, fast or score, spread, prepare)
         return scoring.record_scores(
             self, critic, scores, acceptance, run.id, self._reached[run.id], every=every, progress=progress
         )

@@ -1,5 +1,6 @@
 """Scores on a graph: written a page at a time, and shown by the order of critics, without a model."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,27 +22,76 @@ from kg.graph.scores import (
 from kg.model import NOTHING, Acceptance, Triple, threshold_of
 from kg.store import queries
 from kg.store.bolt import Row, Transaction
+from kg.wide import Spread, here
 
 if TYPE_CHECKING:
     from kg.graph.knowledge import KnowledgeGraph, Progress
 
 _ROWS = 20_000  # rows of one transaction
+_SCORED = 10_000  # triples scored at once
+
+Score = Callable[[Sequence[Triple]], Iterable[float]]
 
 
 class Scores(NamedTuple):
-    """What scores triples: those that teachers wrote about training events, and all others."""
+    """What scores triples: those that teachers wrote about training events, and all others.
 
-    others: Callable[[Sequence[Triple]], Iterable[float]]
-    taught: Callable[[Sequence[Triple]], Iterable[float]]
+    Attributes:
+        others: triples to scores.
+        taught: the same of what teachers wrote about training events.
+        spread: what computes them.
+        prepare: called here with triples before a worker scores them; None for nothing.
+    """
 
-    def of(self, rows: Sequence[EdgeRow]) -> list[tuple[EdgeRow, float]]:
-        """Return edges with their scores."""
+    others: Score
+    taught: Score
+    spread: Spread = here
+    prepare: Callable[[Sequence[Triple]], object] | None = None
+
+    def of(self, pages: Iterable[Sequence[EdgeRow]]) -> Iterator[tuple[Sequence[EdgeRow], list[tuple[EdgeRow, float]]]]:
+        """Yield pages of edges, each with those of its edges that are no `NOTHING`, and their scores."""
+        read: deque[tuple[Sequence[EdgeRow], list[list[EdgeRow]]]] = deque()  # and not yet scored
+
+        def questions() -> Iterator[tuple[bool, list[Triple]]]:
+            for page in pages:
+                parts = _parts(page)
+                read.append((page, [rows for _, rows in parts]))
+                for is_taught, rows in parts:
+                    triples = [triple_of(row) for row in rows]
+                    if self.prepare:
+                        self.prepare(triples)
+                    yield is_taught, triples
+
         found: list[tuple[EdgeRow, float]] = []
-        for is_taught, score in enumerate((self.others, self.taught)):
-            mine = [row for row in rows if (row.split == "train" and not row.predicted) == bool(is_taught)]
-            if mine:
-                found += zip(mine, map(float, score([triple_of(row) for row in mine])), strict=True)
-        return found
+        done = 0
+        for values in self.spread(questions(), partial(_score, self.others, self.taught)):
+            while not read[0][1]:
+                yield read.popleft()[0], []
+            page, parts = read[0]
+            found += zip(parts[done], values, strict=True)
+            done += 1
+            if done == len(parts):
+                yield page, found
+                read.popleft()
+                found, done = [], 0
+        yield from ((page, []) for page, _ in read)
+
+
+def _parts(page: Sequence[EdgeRow]) -> list[tuple[bool, list[EdgeRow]]]:
+    """Return what is scored at once: whether teachers wrote it about training events, and the edges."""
+    parts = []
+    for is_taught in (False, True):
+        mine = [
+            row for row in page
+            if row.tail_id != NOTHING and (row.split == "train" and not row.predicted) == is_taught
+        ]  # fmt: skip
+        parts += [(is_taught, some) for some in chunked(mine, _SCORED)]
+    return parts
+
+
+def _score(others: Score, taught: Score, question: tuple[bool, list[Triple]]) -> list[float]:
+    is_taught, triples = question
+    return list(map(float, (taught if is_taught else others)(triples)))
 
 
 class Reached(NamedTuple):
@@ -80,15 +130,12 @@ def record_scores(
 
     def pages() -> Iterator[Callable[[], int]]:
         if every:
-            for page in graph.edge_pages(after=reached):
-                yield partial(writer.write, _scored(page), page[-1].head_id)
+            for page, scored in scores.of(graph.edge_pages(after=reached)):
+                yield partial(writer.write, scored, page[-1].head_id)
         if reached or not every:  # after an interrupted run, what came meanwhile to events that it had done
             missing = "r.critic IS NULL OR r.critic <> $critic"
-            for page in graph.edge_pages(where=missing, parameters={"critic": critic}):
-                yield partial(writer.write, _scored(page))
-
-    def _scored(page: Sequence[EdgeRow]) -> list[tuple[EdgeRow, float]]:
-        return scores.of([row for row in page if row.tail_id != NOTHING])
+            for _, scored in scores.of(graph.edge_pages(where=missing, parameters={"critic": critic})):
+                yield partial(writer.write, scored)
 
     count = 0
     for written in write_behind(pages()):

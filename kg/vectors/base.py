@@ -18,6 +18,7 @@ from kg.exchange.conceptnet import concept_parts
 from kg.exchange.normal_form import standard_text
 from kg.lines import Rejected, file_hash, read_lines
 from kg.vectors.retrofitting import unit
+from kg.wide import Spread, here
 
 ENCODER = "encoder"
 """What stands for the sentence encoder where a file may stand."""
@@ -46,19 +47,20 @@ class Base(NamedTuple):
     find: Callable[[Sequence[Phrase]], tuple[NDArray[np.float32], NDArray[np.bool_]]]
 
 
-def open_base(name: str, embeddings: Path, lang: str = "en") -> Base:
+def open_base(name: str, embeddings: Path, lang: str = "en", spread: Spread = here) -> Base:
     """Return the base vectors of a file, or of the encoder.
 
     Args:
         name: path of a file, or `ENCODER`.
         embeddings: the folder where the encoder keeps its vectors.
         lang: language of the words of a file that are no URIs.
+        spread: what embeds, where the encoder does.
 
     Raises:
         InputError: there is no such file.
     """
     if name == ENCODER:
-        encoder = Encoder(None, embeddings)
+        encoder = Encoder(None, embeddings, spread)
 
         def embed(phrases: Sequence[Phrase]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
             return encoder.encode([phrase.text for phrase in phrases]), np.ones(len(phrases), dtype=np.bool_)

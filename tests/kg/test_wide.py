@@ -1,0 +1,178 @@
+"""Pages computed here or by workers: the same results in the same order, whatever happens to a worker."""
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from kg import wide
+from kg.encoder import Encoder
+from kg.errors import InputError, NotReady
+from kg.graph.rows import EdgeRow
+from kg.graph.scoring import Scores
+from kg.model import NOTHING, Triple
+from kg.wide import here, workers
+from kg.workspace import Workspace
+from tests.repeats import only_thorough
+
+PAGES = 24
+SECRET = "OPENAI_API_KEY"  # noqa: S105
+
+
+def slowly(page: int) -> tuple[int, int, bool]:
+    """Return a page's number, the worker that had it in hand, and whether that sees a secret."""
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        pass
+    return page, os.getpid(), SECRET in os.environ
+
+
+def refuse(page: int) -> int:
+    if page == 3:
+        raise InputError(f"page {page} is not to our taste")
+    return page
+
+
+def row(number: int, *, tail: str = "", split: str = "train", predicted: bool = False) -> EdgeRow:
+    empty = dict.fromkeys(EdgeRow._fields)
+    return EdgeRow(**empty | {  # type: ignore[arg-type]
+        "head": f"event {number}", "relation": "xWant", "tail": f"tail {number}", "tail_id": tail or str(number),
+        "split": split, "predicted": predicted, "lang": "en", "tail_lang": "", "head_uri": "", "tail_uri": "",
+    })  # fmt: skip
+
+
+def by_number(triples: list[Triple]) -> list[float]:
+    return [float(triple.head.split()[-1]) for triple in triples]
+
+
+def test_without_an_address_pages_are_computed_here_and_only_as_they_are_asked_for(tmp_path: Path) -> None:
+    read: list[int] = []
+
+    def pages() -> Iterator[int]:
+        for page in range(PAGES):
+            read.append(page)
+            yield page
+
+    with workers(None, Workspace(tmp_path)) as spread:
+        assert list(islice(spread(pages(), lambda page: page * page), 3)) == [0, 1, 4]
+    assert read == [0, 1, 2]
+
+
+def test_an_error_of_a_page_comes_in_its_turn() -> None:
+    results = here(range(PAGES), refuse)
+    assert list(islice(results, 3)) == [0, 1, 2]
+    with pytest.raises(InputError, match="page 3"):
+        next(results)
+
+
+@pytest.mark.parametrize("address", ["", "here", "example", "host:", ":port", "http://"])
+def test_what_is_no_address_of_a_cluster_is_refused_before_anything_starts(address: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--ray takes local, or the HOST:PORT"), workers(address, Workspace(tmp_path)):
+        pass
+
+
+def test_scores_come_page_by_page_with_their_edges_whoever_computes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kg.graph.scoring._SCORED", 2)
+    pages = [
+        [row(0, tail=NOTHING)],
+        [row(1), row(2, split="test"), row(3), row(4), row(5, predicted=True), row(6, tail=NOTHING)],
+        [row(7, tail=NOTHING)],
+        [row(8)],
+        [row(9, tail=NOTHING)],
+    ]
+    prepared: list[int] = []
+    asked: list[tuple[bool, list[float]]] = []
+
+    def ahead(pages: Iterator[object], compute: object) -> Iterator[object]:  # as a cluster does it: all pages first
+        questions = list(pages)
+        asked.extend((taught, by_number(triples)) for taught, triples in questions)  # type: ignore[misc]
+        return map(compute, questions)  # type: ignore[arg-type]
+
+    for spread in (here, ahead):
+        scores = Scores(
+            by_number, lambda some: [-one for one in by_number(some)], spread,  # type: ignore[arg-type]
+            lambda some: prepared.extend(map(int, by_number(some))),
+        )  # fmt: skip
+        found = [(page, {one.head: score for one, score in scored}) for page, scored in scores.of(pages)]
+        assert [page for page, _ in found] == pages
+        assert [scored for _, scored in found] == [
+            {}, {"event 1": -1, "event 3": -3, "event 4": -4, "event 2": 2, "event 5": 5}, {}, {"event 8": -8}, {},
+        ]  # fmt: skip
+    assert asked == [(False, [2, 5]), (True, [1, 3]), (True, [4]), (True, [8])]
+    assert prepared == [2, 5, 1, 3, 4, 8] * 2
+
+
+def test_an_encoder_goes_to_a_worker_without_its_model(tmp_path: Path) -> None:
+    encoder = Encoder(None, tmp_path, partial(here))
+    encoder.__dict__["_model"] = encoder.__dict__["_tokenizer"] = lambda: "large"  # which cannot be pickled
+    assert pickle.loads(pickle.dumps(encoder)).identity == encoder.identity  # noqa: S301
+
+
+@only_thorough
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")  # Ray warns of its own settings
+def test_two_workers_one_of_them_killed_compute_each_page_once_and_what_one_process_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv(SECRET, "secret")
+    monkeypatch.setattr("kg.threads.allowed", lambda: 2)
+    monkeypatch.setattr(wide, "_WINDOW_PAGES", PAGES // 2)
+    taken: list[int] = []
+
+    def pages() -> Iterator[int]:
+        for page in range(PAGES):
+            taken.append(page)
+            yield page
+
+    texts = [f"PersonX does {number} things with PersonY" + " again" * (number % 5) for number in range(600)]
+    found: list[tuple[int, int, bool]] = []
+    with workers("local", Workspace(tmp_path)) as spread:
+        assert listening() == {"127.0.0.1"}
+        for result in spread(pages(), slowly):
+            found.append(result)
+            if len(found) == 3:
+                assert len(taken) == PAGES // 2  # no more are read while nobody takes the results
+                os.kill(result[1], signal.SIGKILL)
+        with pytest.raises(InputError, match="page 3"):
+            list(spread(range(PAGES), refuse))
+        apart = Encoder(None, tmp_path / "apart", spread).encode(texts)
+    assert [page for page, *_ in found] == list(range(PAGES))
+    assert len({worker for _, worker, _ in found}) >= 2
+    assert os.getpid() not in {worker for _, worker, _ in found}
+    assert not any(sees for *_, sees in found)
+    assert os.environ[SECRET] == "secret"
+    np.testing.assert_array_equal(apart, Encoder(None, tmp_path / "here").encode(texts))
+
+
+@only_thorough
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_that_goes_away_is_one_sentence_with_what_goes_on(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+
+    def go_away() -> None:
+        with workers("local", Workspace(tmp_path)) as spread:
+            for number, _ in enumerate(spread(range(200), slowly)):
+                if number == 3:
+                    next(child for child in psutil.Process().children() if child.name() == "raylet").kill()
+
+    with pytest.raises(NotReady, match=r"went away; what is written stays, and the same command goes on"):
+        go_away()
+
+
+def listening() -> set[str]:
+    """Return the addresses on which this process and its children listen."""
+    ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    sockets = [one for process in ours for one in process.net_connections("tcp")]
+    return {one.laddr.ip.removeprefix("::ffff:") for one in sockets if one.status == psutil.CONN_LISTEN}
