@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import pickle  # only between this process and workers of its own cluster, behind Ray's token
+import secrets
 import signal
 import tempfile
 import threading
@@ -54,6 +55,7 @@ _START_SECONDS = 600  # that a busy machine may take for each part of a cluster
 _LONGEST_FOLDER = 40  # letters; a socket's path below it may have 107
 _LOOK_SECONDS = 0.5  # between two looks at Ray's own process
 _COLUMN = "pickled"
+_TOKEN = secrets.token_hex(32)  # without which nobody speaks to a local cluster; Ray reads one for the whole process
 _GONE = (
     "the cluster of Ray went away; what is written stays, and the same command goes on from there, with --ray or "
     "without"
@@ -129,10 +131,9 @@ def _connect(address: str, folder: Path, *, is_near: bool) -> Any:
     before = dict(os.environ)
     options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
     if address == LOCAL:
-        (folder / "token").write_text(os.urandom(32).hex(), encoding="ascii")  # in a folder that is its owner's alone
         os.environ.clear()
         os.environ.update({name: before[name] for name in _PASSED_ON if name in before})
-        os.environ.update({"OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN_PATH": str(folder / "token")})
+        os.environ.update({"OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN": _TOKEN})
         options |= {
             "num_cpus": allowed(), "num_gpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES,
             "_temp_dir": str(folder), "_node_ip_address": "127.0.0.1",
@@ -160,6 +161,9 @@ def _connect(address: str, folder: Path, *, is_near: bool) -> Any:
         kept = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
         os.environ.clear()
         os.environ.update(before | kept)
+    if is_near and ray.util.get_node_ip_address() != "127.0.0.1":
+        ray.shutdown()
+        raise NotReady("Ray would listen to other machines: it was imported before it was told not to")
     return ray
 
 

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from kg.workspace import Workspace
 from tests.repeats import only_thorough
 
 PAGES = 24
+
+needs_ray = pytest.mark.skipif(
+    find_spec("ray") is None, reason="the extra ray is not installed"
+)  # and not imported yet
 SECRET = "OPENAI_API_KEY"  # noqa: S105
 
 
@@ -117,13 +122,13 @@ def test_an_encoder_goes_to_a_worker_without_its_model(tmp_path: Path) -> None:
 
 
 @only_thorough
+@needs_ray
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")  # Ray warns of its own settings
 def test_two_workers_one_of_them_killed_compute_each_page_once_and_what_one_process_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("ray")
     monkeypatch.setenv(SECRET, "secret")
     monkeypatch.setattr("kg.threads.allowed", lambda: 2)
     monkeypatch.setattr(wide, "_WINDOW_PAGES", PAGES // 2)
@@ -155,12 +160,11 @@ def test_two_workers_one_of_them_killed_compute_each_page_once_and_what_one_proc
 
 
 @only_thorough
+@needs_ray
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore")
 def test_a_cluster_that_goes_away_is_one_sentence_with_what_goes_on(tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-
     def go_away() -> None:
         with workers("local", Workspace(tmp_path)) as spread:
             for number, _ in enumerate(spread(range(200), slowly)):
