@@ -171,6 +171,13 @@ class Usual:
         return len(self.rows)
 
 
+def print_sizes(store: Path, snapshot: Path, edges: int) -> None:
+    """Print how many bytes an edge takes, nodes, texts and indexes included; the store has some judgements, too."""
+    for name, folder in (("store", store), ("snapshot", snapshot)):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        print(f"The {name} has {size / edges:,.0f} bytes an edge.", flush=True)
+
+
 def begin(graph: KnowledgeGraph, name: str) -> Run:
     """Return a run that has begun."""
     run = Run("load", dataset=name)
@@ -231,6 +238,7 @@ def measure(folder: Path, count: int) -> None:
         usual.driver.close()
     server.stop()
     snapshot = open_snapshot(folder / "snapshot")
+    print_sizes(home.folder("server") / "data" / "databases", folder / "snapshot", snapshot.manifest["counts"]["edges"])
     other = Workspace(folder / "two")
 
     def bulk() -> int:
