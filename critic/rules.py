@@ -9,7 +9,8 @@
 | `contradicts` | is accepted for the same head by an opposite relation |
 
 Which kinds of tail, time and opposites a relation has, its vocabulary says (`kg.vocabulary`); one that says nothing is
-not checked for it. Words are English: triples in other languages are checked for repetition and contradiction alone.
+not checked for it. Words are English: triples in other languages are checked for repetition and contradiction alone,
+and those in Japanese for tails that say there is nothing.
 """
 
 import re
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 from critic.tail_kinds import ACTION, AIM, EVENT, STATE, kinds_of
 from critic.verdicts import Verdicts
+from kg.languages import has_unspaced, one_width, primary
 from kg.model import Triple
 from kg.vocabulary import Relation, Vocabulary
 
@@ -33,7 +35,7 @@ _SMALL = _PEOPLE | frozenset({
 })  # fmt: skip
 _SAYS_NOTHING = frozenset({
     "none", "n/a", "na", "nil", "null", "nothing", "unknown", "something", "anything", "whatever", "idk", "etc",
-    "blank",
+    "blank", "なし", "特になし", "特にない", "何もない", "なにもない", "無し", "不明", "わからない", "同上",
 })  # fmt: skip
 _LATER = re.compile(
     r"\b(?:afterwards?|after that|after this|as a result|in the end|later on|from then on)\b", re.IGNORECASE
@@ -42,6 +44,9 @@ _EARLIER = re.compile(
     r"\b(?:beforehand|before that|before this|in advance|already|previously|first of all)\b", re.IGNORECASE
 )
 _FEWEST_WORDS = 2  # of a tail that repeats its head; one word may well be its point
+_FEWEST_LETTERS = 5  # of one whose script puts no blank between words
+_MARKS = re.compile(r"[\W_]+")
+_ENDS = " .!。！．｡"  # noqa: RUF001
 _ENDINGS = ("ing", "ed", "es", "s")
 _SHORTEST_STEM = 3
 
@@ -87,15 +92,21 @@ class Checking:
 
 def _repeats_head(triple: Triple, _relation: Relation, _given: Checking) -> str | None:
     head, tail = (_stems(text) for text in (triple.head, triple.tail))
-    same = triple.head.casefold().split() == triple.tail.casefold().split()
+    same = triple.head.casefold().split() == triple.tail.casefold().split() or _is_in(triple.tail, triple.head)
     if same or (len(tail) >= _FEWEST_WORDS and tail <= head):
         return "the tail says what the head says"
     return None
 
 
+def _is_in(tail: str, head: str) -> bool:
+    """Whether a tail without blanks between its words stands in its head, and is more than a word of it."""
+    said = _MARKS.sub("", one_width(tail))
+    return has_unspaced(said) and len(said) >= _FEWEST_LETTERS and said in _MARKS.sub("", one_width(head))
+
+
 def _empty(triple: Triple, _relation: Relation, _given: Checking) -> str | None:
     words = _words(triple.tail)
-    if not words or triple.tail.casefold().strip(" .!") in _SAYS_NOTHING:
+    if not words or triple.tail.casefold().strip(_ENDS) in _SAYS_NOTHING:
         return "the tail has no content"
     if _is_english(triple) and not {*words} - _SMALL:
         return f"the tail has no words of content: {' '.join(words)}"
@@ -142,7 +153,7 @@ def key_of(triple: Triple) -> tuple[str, str]:
     >>> key_of(Triple("PersonX naps", "xWant", "To rest.")) == key_of(Triple("PersonX naps", "xNeed", "rest"))
     True
     """
-    head, tail = (" ".join(text.casefold().rstrip(" .!").split()) for text in (triple.head, triple.tail))
+    head, tail = (" ".join(text.casefold().rstrip(_ENDS).split()) for text in (triple.head, triple.tail))
     return f"{triple.lang} {head}", f"{triple.tail_lang or triple.lang} {tail.removeprefix('to ')}"
 
 
@@ -190,7 +201,7 @@ def _quality(
 
 
 def _is_english(triple: Triple) -> bool:
-    return (triple.tail_lang or triple.lang).partition("-")[0] in ("en", "und")
+    return primary(triple.tail_lang or triple.lang) in ("en", "und")
 
 
 def _words(text: str) -> list[str]:

@@ -2,8 +2,8 @@
 
 The rules are those of West et al. 2021 and its released code: keep what ended by itself, its first line only, without
 the final full stop; map the prompt's first names back to PersonX and PersonY; drop what is too short, events with odd
-characters, exact duplicates, and the least likely fifth of the events. Beyond the paper: what repeats the prompt, and
-replies in another language.
+characters, exact duplicates, and the least likely fifth of the events. Beyond the paper: what repeats the prompt,
+replies in another language, and what a script has of its own: widths of letters, quotation marks, full stops.
 """
 
 import math
@@ -18,6 +18,7 @@ from rich.cells import cell_len
 
 from ingest.thinking import without_thinking
 from kg.errors import InputError
+from kg.languages import has_unspaced, language, one_width, primary, whole_word
 from kg.model import clean_text
 
 _MIN_CELLS = 3
@@ -85,7 +86,7 @@ def clean_tails(
     for completion in completions:
         one = Completion(completion) if isinstance(completion, str) else completion
         text, torn = _first_line(one, open_end)
-        tail = take_names(_without_full_stop(text), names or {})
+        tail = take_names(_bare(text), names or {})
         if torn:
             done.dropped.append((tail, torn))
         elif cell_len(tail) < _MIN_CELLS:
@@ -102,17 +103,18 @@ def clean_events(completions: Iterable[Completion], *, persons: bool = True, lan
 
     Args:
         completions: what the teacher wrote.
-        persons: whether an event must begin with PersonX.
+        persons: whether an event must begin with the first person of the language, such as PersonX.
         lang: BCP 47 tag that the texts should have; English ones may have plain characters only.
     """
     done = Cleaned()
+    first = language(lang).persons[0]
     for one in completions:
         text, torn = _first_line(one, "")
-        event = _without_full_stop(text)
+        event = _bare(text)
         if torn:
             done.dropped.append((event, torn))
-        elif persons and not re.match(r"PersonX\b", event):
-            done.dropped.append((event, "does not begin with PersonX"))
+        elif persons and not re.match(whole_word(first), event):
+            done.dropped.append((event, f"does not begin with {first}"))
         elif lang == "en" and not _EVENT_CHARACTERS.fullmatch(event):
             done.dropped.append((event, "characters"))
         elif cell_len(event) < _MIN_EVENT_CELLS:
@@ -123,13 +125,15 @@ def clean_events(completions: Iterable[Completion], *, persons: bool = True, lan
 
 
 def take_names(text: str, names: Mapping[str, str]) -> str:
-    """Return a text with its persons for first names; only whole words are names.
+    """Return a text with its persons for names; in scripts with blanks only whole words are names.
 
     >>> take_names("Chris buys Alexander's gift at Christmas", {"Alex": "PersonX", "Chris": "PersonY"})
     "PersonY buys Alexander's gift at Christmas"
+    >>> take_names("佐藤さんは鈴木と会う", {"佐藤さん": "X", "佐藤": "X", "鈴木さん": "Y", "鈴木": "Y"})
+    'XはYと会う'
     """
     for name, person in names.items():
-        text = re.sub(rf"\b{re.escape(name)}\b", person, text)
+        text = re.sub(whole_word(name), person, text)
     return text
 
 
@@ -157,11 +161,16 @@ def _first_line(one: Completion, open_end: str) -> tuple[str, str | None]:
 
 def _plain(text: str) -> str:
     """Return a text without what tells a line of a list from the same words elsewhere."""
-    return re.sub(r"^\s*[\d.)\-*:]+\s+", "", text).strip(" .").casefold()
+    return re.sub(r"^\s*[\d.)\-*:]+\s+", "", text).strip(" .。").casefold()
 
 
-def _without_full_stop(text: str) -> str:
-    return text if text.endswith("..") else text.removesuffix(".").removesuffix("。").rstrip()
+def _bare(text: str) -> str:
+    """Return a text in one width, without the final full stop and without East Asian quotation marks around it all."""
+    text = one_width(text).strip() if has_unspaced(text) else text
+    if not text.endswith(("..", "。。")):
+        text = re.sub(r"[.。．｡]$", "", text).rstrip()  # noqa: RUF001
+    quoted = re.fullmatch(r"「([^「」]+)」|『([^『』]+)』", text)
+    return _bare(quoted[1] or quoted[2]) if quoted else text
 
 
 def _keep(done: Cleaned, text: str, one: Completion) -> None:
@@ -190,7 +199,7 @@ def other_language(texts: Sequence[str], lang: str) -> str | None:
     'fr'
     """
     joined = " ".join(texts)
-    wanted = lang.partition("-")[0].lower()
+    wanted = primary(lang)
     if cell_len(joined) < _LANGUAGE_CHARACTERS or wanted not in _identifier().labels:
         return None
     found, certainty = _identifier().classify(joined)

@@ -117,7 +117,7 @@ def _alike(edges: list[Edge]) -> Iterator[Duplicate]:
 
 def _soft(edges: list[Edge]) -> Iterator[Duplicate]:
     for group in _grouped(edges):
-        for place, score in soft_duplicates([edge.triple.tail for edge in group], group[0].triple.lang):
+        for place, score in soft_duplicates([edge.triple.tail for edge in group]):
             yield Duplicate(group[place], "not softly unique", f"BLEU-2 {score:.3f}")
 
 

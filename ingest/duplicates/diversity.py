@@ -8,26 +8,27 @@ BLEU-2 is nltk's sentence BLEU with smoothing method 1, as COMET's evaluation ha
 from collections.abc import Sequence
 from itertools import pairwise
 
+from kg.languages import words
+
 _SOFT = 0.5
-_WITHOUT_BLANKS = frozenset({"ja", "zh", "th", "lo", "km", "my"})
 
 
-def soft_duplicates(tails: Sequence[str], lang: str = "en") -> list[tuple[int, float]]:
+def soft_duplicates(tails: Sequence[str]) -> list[tuple[int, float]]:
     """Return the tails of one event and relation that are to go, in that order, each with its BLEU-2 then.
 
     Args:
-        tails: distinct ones; of two that are equally bad, the later one goes.
-        lang: languages without blanks are compared by characters.
+        tails: distinct ones; of two that are equally bad, the later one goes. Scripts without blanks are compared by
+            characters.
 
     >>> soft_duplicates(["to go home", "to go home now", "to sleep"])
     [(0, 1.0)]
     """
-    words = [list(tail) if lang.partition("-")[0] in _WITHOUT_BLANKS else tail.split() for tail in tails]
-    pairs = [set(pairwise(text)) for text in words]
+    texts = [words(tail) for tail in tails]
+    pairs = [set(pairwise(text)) for text in texts]
     left = list(range(len(tails)))
     gone: list[tuple[int, float]] = []
     while True:
-        scores = {place: _bleu2(place, left, words, pairs) for place in left}
+        scores = {place: _bleu2(place, left, texts, pairs) for place in left}
         worst = max(left, key=lambda place: (scores[place], place), default=None)
         if worst is None or scores[worst] < _SOFT:
             return gone
@@ -36,7 +37,7 @@ def soft_duplicates(tails: Sequence[str], lang: str = "en") -> list[tuple[int, f
 
 
 def _bleu2(
-    place: int, left: Sequence[int], words: Sequence[Sequence[str]], pairs: Sequence[set[tuple[str, str]]]
+    place: int, left: Sequence[int], texts: Sequence[Sequence[str]], pairs: Sequence[set[tuple[str, str]]]
 ) -> float:
     """Return BLEU-2 against the others, or 0 where no pair of words is shared: BLEU-2 is at most 0.32 then."""
     others = [other for other in left if other != place]
@@ -44,6 +45,6 @@ def _bleu2(
         return 0.0
     from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu  # noqa: PLC0415 - takes a second
 
-    references = [words[other] for other in others]
+    references = [texts[other] for other in others]
     smoothing = SmoothingFunction().method1
-    return float(sentence_bleu(references, words[place], weights=(0.5, 0.5), smoothing_function=smoothing))
+    return float(sentence_bleu(references, texts[place], weights=(0.5, 0.5), smoothing_function=smoothing))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kg.languages import has_unspaced
 from kg.threads import adapt
 
 if TYPE_CHECKING:
@@ -36,6 +37,14 @@ _ENDS = ".!。\uff01…"
 _TABLE = str.maketrans(_PLAIN)
 _TELLING = re.compile(r"person[a-z]\b|\d+(?:[.,:/]\d+)*|[^\w\s.,;!?'\"-]|(?<!\w)-(?=[\d$€£])|[?]")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_JAPANESE = r"\p{Han}\p{Hiragana}\p{Katakana}\u{3001}-\u{3011}"  # letters and marks, as Rust's patterns name them
+_CARRIES = re.compile("[\u3005\u30a1-\u30fa\u4e00-\u9fff]")
+"""Letters of Japanese that carry meaning, of which near-duplicates have the same ones in the same order."""
+_INFLECTS = re.compile(
+    "ない|なく|なかっ|なけれ|ませ|ずに|ぬ|れる|れた|れて|られ|させ|たい|たく|たが|(?<![a-z])[xyz](?:さん)?[がはをにとのから]?"
+)
+"""What turns a Japanese text around: denials, voices, wishes, and which part a person has."""
+
 _DENIALS = frozenset({
     "no", "not", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "without", "cannot", "hardly",
     "barely", "nicht", "kein", "keine", "nie", "ohne", "pas", "jamais", "sans", "sin", "nunca",
@@ -54,8 +63,8 @@ def normalised(texts: Sequence[str]) -> "pl.Series":
     digits, fractions and numbers in circles stay what they are; typographic quotation marks, dashes and minus signs
     become plain.
 
-    >>> normalised(["To  rest!", "TO REST .", "?!", "5!", "C++", "-5 °C", "1.5", ":)"]).to_list()
-    ['to rest', 'to rest', '?!', '5!', 'c++', '-5 °c', '1.5', ':)']
+    >>> normalised(["To  rest!", "TO REST .", "?!", "5!", "C++", "-5 °C", "1.5", ":)", "傘 を 持つ。"]).to_list()
+    ['to rest', 'to rest', '?!', '5!', 'c++', '-5 °c', '1.5', ':)', '傘を持つ']
     """
     adapt()  # polars takes the number of its threads when it is imported
     import polars as pl  # noqa: PLC0415 - only where it is used
@@ -70,6 +79,10 @@ def normalised(texts: Sequence[str]) -> "pl.Series":
     odd = column.str.contains(r"[^\S ]|  |^ | $").arg_true()
     if len(odd):
         column = column.scatter(odd, column.gather(odd).str.replace_all(r"\s+", " ").str.strip_chars(" "))
+    odd = column.str.contains(rf"[{_JAPANESE}] [{_JAPANESE}]").arg_true()
+    for _ in range(2 * bool(len(odd))):  # a letter may stand between two blanks
+        closed = column.gather(odd).str.replace_all(rf"([{_JAPANESE}]) ([{_JAPANESE}])", "$1$2")
+        column = column.scatter(odd, closed)
     for pattern in (rf"(\p{{L}}\p{{M}}*)[ {_ENDS}]+$", r"([^ .。…])[ .。…]+$"):  # "!" says something after a digit: 5!
         ends = column.str.contains(f"[{_ENDS}]$").arg_true()
         if len(ends):
@@ -94,8 +107,11 @@ def may_say_the_same(one: str, other: str) -> bool:
     """Tell whether nothing but spelling, word forms or small words may part two near-duplicates.
 
     False if they differ in persons, numbers or signs, in the order of the same words, or in a denial. The denials that
-    are known are English, and a few of German, French and Spanish.
+    are known are English, Japanese, and a few of German, French and Spanish. Japanese texts have the same Chinese and
+    katakana letters, voices and wishes, too.
 
+    >>> may_say_the_same("右手を挙げる", "左手を挙げる"), may_say_the_same("傘を忘れてしまう", "傘を忘れてしまった")
+    (False, True)
     >>> may_say_the_same("PersonX likes PersonY", "PersonY likes PersonX"), may_say_the_same("to rest", "to rests")
     (False, True)
     """
@@ -117,7 +133,7 @@ def may_say_the_same(one: str, other: str) -> bool:
 
 
 class _Told(NamedTuple):
-    telling: list[str]
+    telling: Sequence[str]
     words: list[str]
     denials: int
 
@@ -127,7 +143,10 @@ def _told(text: str) -> _Told:
     plain = unicodedata.normalize("NFC", text).translate(_TABLE).lower()
     words = _WORD.findall(plain)
     denials = sum(word in _DENIALS or word.endswith("n't") for word in words)
-    return _Told(_TELLING.findall(plain), words, denials)
+    telling = _TELLING.findall(plain)
+    if has_unspaced(plain):
+        telling += [*_CARRIES.findall(plain), *_INFLECTS.findall(plain)]
+    return _Told(telling, words, denials)
 
 
 def near_pairs(texts: Sequence[str], jaccard: float) -> Iterator[tuple[int, int, float]]:

@@ -6,6 +6,7 @@ that a run which was interrupted, or goes by batch, finds its rounds again from 
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from ingest.teacher.messages import Reply, Request
 from ingest.teacher.plan import Plan
 from ingest.teacher.run import Taught, Teaching
 from kg.graph.knowledge import KnowledgeGraph
+from kg.languages import language, whole_word
 from kg.model import Phrase
 from kg.vocabulary import Vocabulary
 
@@ -61,7 +63,8 @@ class Rounds:
             teaching: where to list what was dropped, at the end of a run.
         """
         plan, dropped = self._plan, []
-        persons = all(text.startswith("PersonX") for text in plan.texts)
+        first = re.compile(whole_word(language(plan.lang).persons[0]))
+        persons = all(map(first.match, plan.texts))
         seeds = set(plan.texts)
         found: dict[str, Completion] = {}
         for number in sorted(self._replies):

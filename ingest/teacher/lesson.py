@@ -41,7 +41,7 @@ class Lesson:
         self.plan = plan
         self.teacher = teacher
         self.cache = cache
-        self.prompts = Prompts(plan.prompts, frozen=plan.frozen)
+        self.prompts = Prompts(plan.prompts, frozen=plan.frozen, lang=plan.lang)
         self.run = self._run()
 
     @classmethod

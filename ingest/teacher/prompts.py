@@ -13,8 +13,8 @@ shipped ones, a template from `paper`. Sampling parameters do not: those of `pap
 English. Templates are Jinja's, in a sandbox (`ingest.teacher.rendering`): they include no files, and of Jinja's globals
 have `range` only. They see `event`, `examples`, `seeds`, and first names for the persons: `query` for the event,
 `pair(i)` for the i-th example, each with `x` and `y`; `text | named(pair)` puts them in. Names in the teacher's texts
-are mapped to PersonX and PersonY as whole words only. A file that is a link out of its folder, or no regular file, is
-refused.
+are mapped to the persons of the language, such as PersonX and PersonY, as whole words only. A file that is a link out
+of its folder, or no regular file, is refused.
 """
 
 import hashlib
@@ -32,6 +32,7 @@ from typing import Any
 from ingest.teacher.messages import Prompt
 from ingest.teacher.rendering import Pair, Renderer
 from kg.errors import InputError
+from kg.languages import language, whole_word
 from kg.model import clean_text
 
 _SHIPPED = Path(str(resources.files("ingest").joinpath("teacher/templates")))
@@ -56,17 +57,19 @@ class Prompts:
         name: a shipped name, or the folder.
     """
 
-    def __init__(self, name: str, *, frozen: bool = False) -> None:
+    def __init__(self, name: str, *, frozen: bool = False, lang: str = "en") -> None:
         """Open a folder of prompts.
 
         Args:
             name: `paper`, `release`, or a folder.
             frozen: whether it is the copy that a run keeps, which has all templates of that run.
+            lang: BCP 47 tag of the events: how persons are called there, and by which names prompts call them.
 
         Raises:
             InputError: there is no such folder.
         """
         self.name = name
+        self._language = language(lang)
         self._folder = _SHIPPED / name if name in SHIPPED else Path(name)
         if not self._folder.is_dir():
             raise InputError(f"no prompts {name!r}: neither a folder nor one of {', '.join(SHIPPED)}")
@@ -144,22 +147,30 @@ class Prompts:
         """Render the prompt for the tails of an event and a relation.
 
         Args:
-            event: with PersonX and PersonY.
+            event: with persons as the language calls them, such as PersonX and PersonY.
             relation: its name.
             alike: whether the names in the examples follow from the relation, so that its prompts begin alike and a
                 model of this machine reads the examples once, and not from the event.
         """
-        shuffled = list(_POOL)
+        own = self._language
+        first, shuffled = own.names[:2] or _QUERY_NAMES, list(own.names[2:] or _POOL)
         random.Random(relation if alike else event).shuffle(shuffled)  # noqa: S311
-        free = [name for name in (*_QUERY_NAMES, *shuffled) if not re.search(rf"\b{name}\b", event)]
-        query = Pair(free[0], free[1])
-        rest = [name for name in shuffled if name not in query]
+        persons = own.persons[:2]
+        free = [name for name in (*first, *shuffled) if not re.search(whole_word(self._short(name)), event)]
+        query = Pair(free[0], free[1], *persons, own.honorific)
+        rest = [name for name in shuffled if name not in (query.x, query.y)]
         half = len(rest) // 2
+        pairs = zip(rest[:half], rest[half : 2 * half], strict=True)
         text = self._render(
-            relation, query, [Pair(*names) for names in zip(rest[:half], rest[half : 2 * half], strict=True)],
+            relation, query, [Pair(*names, *persons, own.honorific) for names in pairs],
             event=event, examples=self._examples[relation],
         )  # fmt: skip
-        return Prompt(text, {query.x: "PersonX", query.y: "PersonY"})
+        names = dict(zip((query.x, query.y), persons, strict=True))
+        return Prompt(text, names | {self._short(name): person for name, person in names.items()})
+
+    def _short(self, name: str) -> str:
+        """Return a name without its honorific."""
+        return name.removesuffix(self._language.honorific)
 
     def for_chat(self, prompt: str, count: int) -> str:
         """Return the message by which a chat model is asked for `count` texts."""

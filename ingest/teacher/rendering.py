@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from kg.errors import InputError
+from kg.languages import whole_word
 
 _MOST_CHARACTERS = 256 * 1024
 _MOST_BYTES = 512 * 1024**2  # of address space, the interpreter's own included
@@ -32,10 +33,13 @@ _TEMPLATE = "<template>"  # how Jinja calls a file that it has not read itself
 
 
 class Pair(NamedTuple):
-    """First names that stand for PersonX and PersonY."""
+    """Names that stand for the first two persons of a language, and what these are called in events."""
 
     x: str
     y: str
+    first: str = "PersonX"
+    second: str = "PersonY"
+    honorific: str = ""
 
 
 def put_names(text: str, pair: Pair) -> str:
@@ -43,8 +47,12 @@ def put_names(text: str, pair: Pair) -> str:
 
     >>> put_names("PersonX fires PersonY's cook", Pair("Alex", "Chris"))
     "Alex fires Chris's cook"
+    >>> put_names("XがYさんに会う", Pair("佐藤さん", "鈴木さん", "X", "Y", "さん"))
+    '佐藤さんが鈴木さんに会う'
     """
-    return re.sub(r"\bPerson([XY])\b", lambda found: pair.x if found[1] == "X" else pair.y, text)
+    names = {pair.first: pair.x, pair.second: pair.y}
+    pattern = "|".join(whole_word(person) for person in names)
+    return re.sub(f"({pattern})(?:{re.escape(pair.honorific)})?", lambda found: names[found[1]], text)
 
 
 class Renderer:
