@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kg.graph.tasks import Progress
 from kg.graph.turns import Task
+from kg.languages import has_unspaced, joined
 from kg.vocabulary import Relation, Vocabulary
 
 
@@ -66,23 +67,29 @@ def ask(task: Task, vocabulary: Vocabulary) -> Question:
         UnknownRelation: the vocabulary does not have its relation.
     """
     triple = task.triple
-    relation = vocabulary[triple.relation]
+    relation = vocabulary[triple.relation].in_language(triple.lang)
     sentence = sentence_of(triple.head, relation, triple.tail)
     return Question(task.id, task.batch, triple.head, relation.question, triple.tail, sentence)
 
 
 def sentence_of(head: str, relation: Relation, tail: str) -> str:
-    """Return a triple as one sentence.
+    """Return a triple as one sentence, with blanks and a full stop as its script wants them.
+
+    Args:
+        head: the event.
+        relation: as `Relation.in_language` gives it for the language of the head.
+        tail: the inference.
 
     >>> sentence_of("PersonX naps", Relation("xWant", "and afterwards PersonX would like"), "to rest.")
     'PersonX naps and afterwards PersonX would like to rest.'
     >>> sentence_of("a cat?", Relation("IsA", ""), "animal")
     'a cat? IsA animal.'
+    >>> sentence_of("Xが寝る。", Relation("xReact", "。その後のXの気持ちは、"), "眠い")
+    'Xが寝る。その後のXの気持ちは、眠い。'
     """
-    words = " ".join(
-        part for part in (head.strip().rstrip("."), relation.phrase.strip() or relation.name, tail.strip())
-    )
-    return words if words.endswith((".", "!", "?")) else f"{words}."
+    sentence = joined(head.strip().rstrip(".。"), relation.phrase.strip() or relation.name, tail.strip())
+    stop = "。" if has_unspaced(tail) else "."
+    return sentence if sentence.endswith((".", "!", "?", "。", "！", "？")) else f"{sentence}{stop}"  # noqa: RUF001
 
 
 def format_progress(found: Progress) -> str:

@@ -186,7 +186,7 @@ def _judged(triple: Triple) -> Triple:
 
 def _parts(triple: Triple, vocabulary: Vocabulary) -> tuple[dict[str, str], dict[str, str]]:
     """Return what an annotator sees of a triple, and what else belongs to it."""
-    relation = vocabulary[triple.relation]
+    relation = vocabulary[triple.relation].in_language(triple.lang)
     seen = {
         "head": triple.head,
         "relation": triple.relation,

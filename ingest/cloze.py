@@ -26,6 +26,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import unordered_hash
 from kg.language_model.opening import DEFAULT, fingerprint, open_language_model, origin_of_model
 from kg.language_model.terms import derived_field
+from kg.languages import begun, has_unspaced, joined, language, named, persons
 from kg.lines import file_hash
 from kg.model import Assertion, Triple
 from kg.probing.candidates import OWN
@@ -41,7 +42,6 @@ _BEAMS = 2  # for each tail that is wanted: some are dropped in cleaning
 _SPARE = 10  # candidates for each tail that is wanted, likewise
 _MAX_TOKENS = 24  # of a tail
 _ENDS = re.compile(r"[.!?;\n]\s*|\s*\n\s*")  # what a token that ends a tail says
-_NAMES = {"PersonX": "Alex", "PersonY": "Chris", "PersonZ": "Sam"}
 
 Answer = Callable[[Sequence[Blank], int], Iterator[list[Completion]]]
 """Sentences and a number to that many tails of each, the best first."""
@@ -91,10 +91,11 @@ def fill(
         InputError: the model or the candidates cannot be used.
         NotReady: the model that comes with pip is asked for and not installed.
     """
-    pairs = [(event, relation) for relation in relations for event in dict.fromkeys(events)]
+    texts = dict.fromkeys(events)
+    pairs = [(event, one) for one in (relation.in_language(lang) for relation in relations) for event in texts]
     masked = model != DEFAULT and is_masked(model)
     source = candidates or (OWN if masked else None)
-    blanks = [blank_of(event, relation, templates or {}) for event, relation in pairs]
+    blanks = [blank_of(event, relation, templates or {}, lang) for event, relation in pairs]
     if not source and not all(blank.before.strip() for blank in blanks):
         raise InputError("a sentence that begins with its blank needs --candidates: nothing stands before it")
     parameters = {
@@ -114,8 +115,13 @@ def fill(
         def assertions() -> Iterator[Assertion]:
             answered = known.all(blanks, _opener(model, source), top, progress)
             for (event, relation), completions in zip(pairs, answered, strict=True):
-                said = f"{event} {relation.phrase}"
-                names = {name: person for person, name in _NAMES.items() if person in said}
+                own = language(lang)
+                said = {found[1] for found in persons(own).finditer(joined(event, relation.phrase))}
+                names = {
+                    form: person
+                    for person, name in zip(own.persons, own.names, strict=False) if person in said
+                    for form in (name, name.removesuffix(own.honorific))
+                }  # fmt: skip
                 cleaned = clean_tails(completions, names, event=event, lang=None if source else lang)
                 rules.update(cleaned.rules)
                 for text, rule in cleaned.dropped:
@@ -130,16 +136,17 @@ def fill(
     return Filled(run.id, len(pairs), known.kept, offered, added, rules, folder)
 
 
-def blank_of(event: str, relation: Relation, templates: Mapping[str, Template]) -> Blank:
-    """Return the sentence of an event and a relation, with names for persons.
+def blank_of(event: str, relation: Relation, templates: Mapping[str, Template], lang: str = "en") -> Blank:
+    """Return the sentence of an event and a relation, as `Relation.in_language` gives it, with names for persons.
 
     >>> blank_of("PersonX naps", Relation("xWant", "as a result, PersonX wants"), {})
     Blank(before='Alex naps, as a result, Alex wants ', after='.')
     """
-    comma = "," if re.search(r"\bPerson[XYZ]\b", event) else ""
-    template = templates.get(relation.name) or Template.of(f"{HEAD}{comma} {relation.phrase} {TAIL}.")
-    before, after = render(template.text, event)
-    return Blank(*(re.sub(r"\bPerson[XYZ]\b", lambda found: _NAMES[found[0]], part) for part in (before, after)))
+    has_persons = persons(language(lang)).search(event)
+    sentence = begun(HEAD, relation.phrase) if has_persons else joined(HEAD, relation.phrase)
+    ends = joined(sentence, TAIL) + ("。" if has_unspaced(sentence) else ".")
+    before, after = render((templates.get(relation.name) or Template.of(ends)).text, event)
+    return Blank(named(before, lang), named(after, lang))
 
 
 def _opener(model: str, candidates: str | None) -> Callable[[], Answer]:

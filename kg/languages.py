@@ -8,6 +8,7 @@ whose words are parted by blanks and whose persons are PersonX, PersonY and Pers
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 _EAST_ASIAN = (
@@ -35,12 +36,12 @@ class Language:
 
     Attributes:
         persons: what stands for the first, second and third person of an event.
-        names: names that a prompt puts in their place, none of which is part of another word; empty for the usual ones.
+        names: names to put in their place, none of which is part of another word; the first three are the usual ones.
         honorific: what those names end with, and texts may leave out; a person in an event may have it, too.
     """
 
     persons: tuple[str, str, str] = ("PersonX", "PersonY", "PersonZ")
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ("Alex", "Chris", "Sam")
     honorific: str = ""
 
 
@@ -99,6 +100,15 @@ def begun(event: str, phrase: str) -> str:
     return f"{event}{phrase}" if _CLOSE.match(phrase[:1]) else f"{event}, {phrase}"
 
 
+def behind(text: str) -> str:
+    """Return a text as it stands behind others: with a blank before it, unless its script wants none.
+
+    >>> behind("to rest"), behind("寝る")
+    (' to rest', '寝る')
+    """
+    return text if _CLOSE.match(text[:1]) else f" {text}"
+
+
 def has_unspaced(text: str) -> bool:
     """Whether a text has letters of a script that puts no blank between words."""
     return bool(_UNSPACED_LETTER.search(text))
@@ -123,3 +133,20 @@ def whole_word(word: str) -> str:
     before = "" if _UNSPACED_LETTER.match(word[:1]) else rf"(?<!{_LETTER})"
     after = "" if _UNSPACED_LETTER.match(word[-1:]) else rf"(?!{_LETTER})"
     return f"{before}{re.escape(word)}{after}"
+
+
+def named(text: str, lang: str = "en") -> str:
+    """Return a text with the usual names for its persons, which are likelier words than "PersonX".
+
+    >>> named("PersonX gives PersonY PersonXY's hat"), named("XさんはYと会う", "ja")
+    ("Alex gives Chris PersonXY's hat", '佐藤さんは鈴木さんと会う')
+    """
+    known = language(lang)
+    names = dict(zip(known.persons, known.names, strict=False))
+    return persons(known).sub(lambda found: names[found[1]], text)
+
+
+@lru_cache
+def persons(known: Language) -> re.Pattern[str]:
+    """Return a pattern that finds the persons of a language in a text, its group 1 without an honorific."""
+    return re.compile(f"({'|'.join(map(whole_word, known.persons))})(?:{re.escape(known.honorific)})?")

@@ -17,20 +17,24 @@ A vocabulary is a TOML file with one table a relation. Eight are shipped: `atomi
     tail_time = "after"             # optional: they come "before" or "after" the event
     opposite = ["mayReturn"]        # optional: relations that cannot have the same tail
     templates = ["{head} makes people buy {tail}"]   # optional: other sentences of a triple, for critics to ask about
+    phrases = { ja = "。それでXが買うのは、" }           # optional: the phrase in other languages, by their BCP 47 tags
+    questions = { ja = "Xは何を買う" }                   # optional: the question likewise
 """
 
 import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from kg.errors import InputError, UnknownRelation
+from kg.languages import primary
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_IN_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*: ")
 _SLOT = re.compile(r"\{.*?\}")
 _RESERVED = frozenset({"HEAD", "TAIL", "RELATION"})  # the graph's own relationship types
 _FILES = frozenset({"events", "chat", "seeds"})  # files of a folder of prompts, where a relation's prompt is NAME.txt
@@ -54,6 +58,8 @@ class Relation:
         tail_time: whether they come `before` or `after` the head; empty likewise.
         opposite: names of relations that a tail of this one contradicts, parted by blanks.
         templates: other sentences that a triple makes, with `{head}` and `{tail}` in them, each once; sorted.
+        phrases: the phrase in other languages, each behind its BCP 47 tag, a colon and a blank; sorted.
+        questions: the question likewise.
     """
 
     name: str
@@ -66,6 +72,8 @@ class Relation:
     tail_time: str = ""
     opposite: str = ""
     templates: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -79,7 +87,33 @@ class Relation:
                 f"relation name {self.name!r} is that of a file of prompts, {self.name}.txt; choose another"
             )
         self._check_templates()
+        self._check_languages()
         self._check_rules()
+
+    def in_language(self, lang: str) -> "Relation":
+        """Return the relation with its phrase and its question in a language, as far as it has them there.
+
+        Where it has a phrase it has no templates, which are sentences of the vocabulary's own language.
+
+        Args:
+            lang: BCP 47 tag; "ja-JP" takes what is there for "ja".
+
+        >>> Relation("xNeed", "after", phrases=("ja: 。その前に、",)).in_language("ja-JP").phrase
+        '。その前に、'
+        """
+        own = {field: dict(text.split(": ", 1) for text in getattr(self, field)) for field in ("phrases", "questions")}
+        chosen = {field[:-1]: texts.get(lang, texts.get(primary(lang))) for field, texts in own.items()}
+        found: dict[str, Any] = {name: text for name, text in chosen.items() if text is not None}
+        return replace(self, **found, **({"templates": ()} if "phrase" in found else {}))
+
+    def _check_languages(self) -> None:
+        for name in ("phrases", "questions"):
+            texts = getattr(self, name)
+            if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+                raise InputError(f"{name} of relation {self.name!r} is no table of languages")
+            if bad := [one for one in texts if not _IN_LANGUAGE.match(one)]:
+                raise InputError(f"{name} of relation {self.name!r} has {bad[0][:80]!r}, which names no language")
+            object.__setattr__(self, name, tuple(sorted(set(texts))))
 
     def _check_templates(self) -> None:
         if not isinstance(self.templates, list | tuple) or not all(isinstance(one, str) for one in self.templates):
@@ -141,6 +175,10 @@ class Vocabulary:
             near = [folded[match] for match in difflib.get_close_matches(name[:80].lower(), folded, n=3)]
             hint = f"; did you mean {' or '.join(near)}?" if near else f"; it has {', '.join(self.names[:30])}"
             raise UnknownRelation(f"relation {name[:80]!r} is not in {self.name}{hint}") from None
+
+    def in_language(self, lang: str) -> "Vocabulary":
+        """Return the vocabulary with phrases and questions in a language, as far as relations have them there."""
+        return Vocabulary((relation.in_language(lang) for relation in self), self.name)
 
     @classmethod
     def load(cls, name: str) -> "Vocabulary":
@@ -210,6 +248,11 @@ def _read(text: str, name: str, above: tuple[str, ...], known: dict[str, list[Re
             if not all(isinstance(one, str) for one in names):
                 raise InputError(f"vocabulary {name}: {field} of {key!r} must be a text, or a list of texts")
             table[field] = " ".join(names)
+        for field in ("phrases", "questions"):
+            given = table.get(field, {})
+            if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+                raise InputError(f"vocabulary {name}: {field} of {key!r} must be a table of languages and texts")
+            table[field] = [f"{lang}: {text}" for lang, text in given.items()]
         relations.append(Relation(key, **table))
     if not relations:
         raise InputError(f"vocabulary {name} has no relation")

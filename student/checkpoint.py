@@ -86,7 +86,7 @@ def train_checkpoint(
     if epochs is not None and epochs < 1:
         raise InputError(f"a student trains for at least 1 epoch, not {epochs}")
     known = [triple for triple in held_out if triple.relation in present and not triple.says_nothing]
-    phrases = {name: vocabulary[name].phrase for name in relations}
+    phrases = {name: vocabulary[name].in_language(languages[0]).phrase for name in relations}
     progress = folder.with_name(f".{folder.name}.progress")
     student = trained.train(
         triples, relations, Recipe(encode, seed, epochs, base, phrases, progress, form, objective, weights or {}, known)

@@ -5,11 +5,10 @@ the mean of several passes is a steadier score than one of them. A draw follows 
 score does not depend on what is scored beside.
 """
 
-import re
-
 import numpy as np
 
 from kg.identity import triple_id
+from kg.languages import joined, language, persons
 from kg.model import Triple
 
 NAMES = (
@@ -19,15 +18,12 @@ NAMES = (
 )  # fmt: skip
 """First names, of women and men and of several languages."""
 
-_PERSONS = ("PersonX", "PersonY", "PersonZ")
-_PERSON = re.compile(rf"\b(?:{'|'.join(_PERSONS)})\b")
-
 
 def worded(triple: Triple, phrase: str, number: int) -> tuple[str, str]:
     """Return the event, and the relation's phrase with the tail, both with the names of a pass.
 
     Args:
-        triple: persons are PersonX, PersonY and PersonZ; a text without one is the same in every pass.
+        triple: persons are as its language calls them; a text without one is the same in every pass.
         phrase: of the relation, as the vocabulary has it.
         number: of the pass; different persons have different names in it.
 
@@ -35,7 +31,10 @@ def worded(triple: Triple, phrase: str, number: int) -> tuple[str, str]:
     ('a bus stops', 'so they want to get off')
     """
     random = np.random.default_rng([int(triple_id(triple)[:16], 16), number])
-    names = dict(zip(_PERSONS, random.choice(NAMES, len(_PERSONS), replace=False).tolist(), strict=True))
-    second = f"{phrase.strip() or triple.relation} {triple.tail}"
-    first, second = (_PERSON.sub(lambda found: names[found[0]], text) for text in (triple.head, second))
+    known = language(triple.lang)
+    to_choose = known.names if known.honorific else NAMES
+    chosen = random.choice(to_choose, len(known.persons), replace=False).tolist()
+    names = dict(zip(known.persons, chosen, strict=True))
+    second = joined(phrase.strip() or triple.relation, triple.tail)
+    first, second = (persons(known).sub(lambda found: names[found[1]], text) for text in (triple.head, second))
     return first, second

@@ -5,7 +5,6 @@ that the vocabulary has for the relation, and names for persons, which are likel
 tail's tokens count (`kg.language_model.scoring`).
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,12 +17,10 @@ from kg.identity import triple_id
 from kg.language_model.opening import DEFAULT, LanguageModel, open_language_model
 from kg.language_model.precision import fast_dtype
 from kg.language_model.scoring import Question, weigh
+from kg.languages import begun, named
 from kg.model import Triple
 
 NUMBERS = 7  # that are made of what the model says
-
-_NAMES = {"PersonX": "Alex", "PersonY": "Chris", "PersonZ": "Sam"}
-_PERSON = re.compile(rf"\b(?:{'|'.join(_NAMES)})\b")
 
 
 class View:
@@ -95,7 +92,8 @@ class View:
 
     def _question(self, triple: Triple) -> Question:
         phrase = self.phrases[triple.relation].strip() or triple.relation
-        return Question(named(triple.head), f", {named(phrase)}", named(triple.tail))
+        head, phrase, tail = (named(text, triple.lang) for text in (triple.head, phrase, triple.tail))
+        return Question(head, begun("", phrase), tail)
 
 
 class _Told:
@@ -112,15 +110,6 @@ def shared() -> Iterator[None]:
         yield
     finally:
         _Told.shared = None
-
-
-def named(text: str) -> str:
-    """Return a text with names for persons.
-
-    >>> named("PersonX gives PersonY PersonXY's hat")
-    "Alex gives Chris PersonXY's hat"
-    """
-    return _PERSON.sub(lambda found: _NAMES[found[0]], text)
 
 
 @lru_cache(maxsize=1)

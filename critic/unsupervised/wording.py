@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import NamedTuple
 
+from kg.languages import behind, has_unspaced, joined, language, named
 from kg.model import Triple
 from kg.vocabulary import Relation
 
 ARTICLES = frozenset({"a", "an", "the"})
 """Words that say nothing of a phrase: they are never asked for."""
 
-_NAMES = {"PersonX": "Alex", "PersonY": "Chris", "PersonZ": "Sam"}
-_PERSON = re.compile(rf"\b(?:{'|'.join(_NAMES)})\b")
+_NAMES = language("en").names
 _SLOT = re.compile(r"\{(?:head|tail)\}")
 _LONG = 5  # words from which on a phrase is taken as it is: it has its grammar already
 _FIXED = ARTICLES | {
@@ -27,7 +27,7 @@ _FIXED = ARTICLES | {
 }  # fmt: skip
 _VOWELS = "aeiou"
 _OPENING = "([\"'$€£#&-"  # a piece that begins so has a space before it
-_ENDS = (".", "!", "?")
+_ENDS = (".", "!", "?", "。")
 
 
 class Wording(NamedTuple):
@@ -53,7 +53,7 @@ class Wording(NamedTuple):
     def pieces(self) -> tuple[str, str, str, str, str]:
         """The pieces with the spaces before them: joined they are the sentence."""
         spaced = [
-            f" {piece}" if piece and (piece[0].isalnum() or piece[0] in _OPENING) else piece for piece in self[:5]
+            behind(piece) if piece and (piece[0].isalnum() or piece[0] in _OPENING) else piece for piece in self[:5]
         ]
         first = next(place for place, piece in enumerate(spaced) if piece)
         spaced[first] = spaced[first].lstrip(" ")
@@ -72,7 +72,7 @@ def templates_of(relation: Relation) -> tuple[str, ...]:
     >>> templates_of(Relation("UsedFor", "is used to", templates=("{head} is for {tail}",)))
     ('{head} is used to {tail}', '{head} is for {tail}')
     """
-    own = f"{{head}} {relation.phrase.strip() or relation.name} {{tail}}"
+    own = joined("{head}", relation.phrase.strip() or relation.name, "{tail}")
     return tuple(dict.fromkeys([own, *relation.templates]))
 
 
@@ -83,10 +83,10 @@ def wordings(triple: Triple, templates: Sequence[str]) -> list[Wording]:
     >>> [one.text for one in wordings(Triple("ferret", "AtLocation", "the shop"), templates)][:2]
     ['ferret is in the shop.', 'in the shop you find ferret.']
     """
-    heads, tails = variants(triple.head), variants(triple.tail)
+    heads, tails = (variants(named(text, triple.lang)) for text in (triple.head, triple.tail))
     pairs = sorted(product(range(len(heads)), range(len(tails))), key=sum)
     found = [
-        _filled(template, {"{head}": heads[head], "{tail}": tails[tail]})
+        _filled(named(template, triple.lang), {"{head}": heads[head], "{tail}": tails[tail]})
         for head, tail in pairs
         for template in templates
     ]
@@ -98,26 +98,19 @@ def variants(text: str) -> list[str]:
 
     >>> variants("open book")
     ['open book', 'an open book', 'opening book']
-    >>> variants("to rest")
-    ['to rest']
+    >>> variants("to rest"), variants("寝る")
+    (['to rest'], ['寝る'])
     """
-    text = " ".join(named(text).split()).rstrip(".") or text
+    text = " ".join(text.split()).rstrip(".。") or text
+    if has_unspaced(text):
+        return [text]  # the grammar here is English
     words = text.split()
-    if len(words) >= _LONG or not words or words[0].lower() in _FIXED or words[0] in _NAMES.values():
+    if len(words) >= _LONG or not words or words[0].lower() in _FIXED or words[0] in _NAMES:
         return [text]
     if not words[0].isalpha():
         return [text]
     article = "an" if words[0][0].lower() in _VOWELS else "a"
     return [text, f"{article} {text}", " ".join([gerund(words[0]), *words[1:]])]
-
-
-def named(text: str) -> str:
-    """Return a text with names for persons, which are likelier English than "PersonX".
-
-    >>> named("PersonX gives PersonY PersonXY's hat")
-    "Alex gives Chris PersonXY's hat"
-    """
-    return _PERSON.sub(lambda found: _NAMES[found[0]], text)
 
 
 def gerund(verb: str) -> str:
@@ -139,7 +132,7 @@ def gerund(verb: str) -> str:
 
 def _filled(template: str, phrases: Mapping[str, str]) -> Wording:
     slots = _SLOT.findall(template)
-    before, between, after = (named(part).strip() for part in _SLOT.split(template))
+    before, between, after = (part.strip() for part in _SLOT.split(template))
     first, second = (phrases[slot] for slot in slots)
-    stop = "" if after.endswith(_ENDS) else "."
+    stop = "" if after.endswith(_ENDS) else "。" if has_unspaced(second) else "."
     return Wording(before, first, between, second, after + stop, slots[0] == "{tail}")

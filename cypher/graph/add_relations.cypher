@@ -4,4 +4,5 @@
 UNWIND $rows AS row
 MERGE (n:Relation {name: row.name})
 ON CREATE SET n.place = row.place
-SET n += row {.phrase, .question, .symmetric, .about_person, .source, .tail_kind, .tail_time, .opposite, .templates}
+SET n += row {.phrase, .question, .symmetric, .about_person, .source, .tail_kind, .tail_time, .opposite, .templates, .phrases,
+  .questions}

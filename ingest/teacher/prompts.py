@@ -37,7 +37,6 @@ from kg.model import clean_text
 
 _SHIPPED = Path(str(resources.files("ingest").joinpath("teacher/templates")))
 SHIPPED = ("paper", "release")
-_QUERY_NAMES = ("Alex", "Chris")
 _POOL = (
     "Ainsley", "Ariel", "Bailey", "Blair", "Casey", "Charlie", "Dakota", "Drew", "Ellis", "Emery",
     "Finley", "Harper", "Jesse", "Jordan", "Kai", "Kendall", "Lennon", "Marley", "Morgan", "Parker",
@@ -153,7 +152,7 @@ class Prompts:
                 model of this machine reads the examples once, and not from the event.
         """
         own = self._language
-        first, shuffled = own.names[:2] or _QUERY_NAMES, list(own.names[2:] or _POOL)
+        first, shuffled = own.names[:2], list(own.names[2:] if own.honorific else _POOL)
         random.Random(relation if alike else event).shuffle(shuffled)  # noqa: S311
         persons = own.persons[:2]
         free = [name for name in (*first, *shuffled) if not re.search(whole_word(self._short(name)), event)]

@@ -11,6 +11,7 @@ import torch
 from more_itertools import chunked
 
 from kg.language_model.packing import Sequence_, losses, packs, sums
+from kg.languages import behind
 from kg.threads import adapt
 
 _STREAM = 4_096  # questions whose common beginnings are found together
@@ -79,7 +80,7 @@ def weigh(
         ValueError: a tail without a token.
     """
     for some in chunked(questions, _STREAM):
-        tails = tokens(tokenizer, [f" {question.tail}{ending}" for question in some], special=False)
+        tails = tokens(tokenizer, [behind(question.tail) + ending for question in some], special=False)
         after = tokens(tokenizer, [question.event + question.phrase for question in some])
         alone = tokens(tokenizer, [question.phrase.lstrip(" .,;:") for question in some])
         rows: list[tuple[Sequence_, Sequence_]] = []

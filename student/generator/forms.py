@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kg.errors import InputError
+from kg.languages import begun
 
 NATURAL, TOKENS = "natural", "tokens"
 GEN, EOS, PAD = "[GEN]", "[EOS]", "[PAD]"
@@ -87,9 +88,11 @@ def prompt(name: str | None, event: str, relation: str, phrases: Mapping[str, st
     'PersonX eats <blank> slowly <xWant>'
     >>> prompt(None, "PersonX naps", "xWant", {"xWant": "and wants"})
     'PersonX naps, and wants'
+    >>> prompt(None, "Xが寝る", "xWant", {"xWant": "。その後Xが望むのは、"})
+    'Xが寝る。その後Xが望むのは、'
     """
     if (form := form_named(name)) is None:
-        return f"{event}, {phrases[relation]}" if phrases else f" {event}<{relation}>{GEN}"
+        return begun(event, phrases[relation]) if phrases else f" {event}<{relation}>{GEN}"
     event = event.replace(WILDCARD, form.blank) if form.blank else event
     filled = {_HEAD: event, _RELATION: relation, _MARK: form.mark.format(relation)}
     return " ".join(filled.get(part, part) for part in form.parts)

@@ -17,6 +17,7 @@ from kg.language_model import packing
 from kg.language_model.opening import open_language_model
 from kg.language_model.packing import Sequence_
 from kg.language_model.terms import derived, origin_of_name
+from kg.languages import behind
 from kg.model import Triple
 from student.generator import pairwise
 from student.generator.objectives import mixed, read_stored, softened
@@ -108,7 +109,7 @@ def _numbers(
     by_number = {number: known[token] for token, number in own.items()}
     numbers = torch.tensor([by_number[number] for number in range(len(own))])
     for triple, (_, tail) in list(zip(triples, sequences, strict=True))[:_COMPARED]:
-        cut = tokenizer(f" {triple.tail}", add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        cut = tokenizer(behind(triple.tail), add_special_tokens=False, split_special_tokens=True)["input_ids"]
         if numbers[list(tail[:-1])].tolist() != cut:
             raise InputError(f"the teacher {name} cuts {triple.tail[:80]!r} into other tokens than the student")
     return numbers

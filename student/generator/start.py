@@ -19,6 +19,7 @@ from kg.language_model.opening import open_language_model
 from kg.language_model.packing import Sequence_
 from kg.language_model.precision import fast_dtype
 from kg.language_model.trimming import trim
+from kg.languages import behind
 from kg.model import Triple
 from student.generator import pairwise
 from student.generator.forms import NATURAL, Form, add_tokens, form_named
@@ -112,7 +113,7 @@ def opened(
     if len(tokenizer) > LARGE_VOCABULARY and not is_pair:
         heads = {codec.prompt(triple.head, triple.relation) for triple in triples}
         with suppress(InputError):  # of another kind of tokenizer all is kept
-            trimmed = trim(model, tokenizer, sorted(heads | {f" {triple.tail}" for triple in triples}))
+            trimmed = trim(model, tokenizer, sorted(heads | {behind(triple.tail) for triple in triples}))
             codec = Codec(trimmed, relations, codec.phrases)
     added: list[int] = []
     if published := form_named(form):

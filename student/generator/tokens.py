@@ -21,6 +21,7 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from kg.languages import begun, behind
 from student.generator import forms
 from student.generator.forms import EOS, GEN, WILDCARD, form_named
 
@@ -127,7 +128,7 @@ class Codec:
         if len(cut) > MAX_EVENT_TOKENS:
             event = self.tokenizer.decode(cut[:MAX_EVENT_TOKENS], clean_up_tokenization_spaces=False)
             event = event.rstrip("\ufffd")  # half a character
-        return f"{event}, {self.phrases[relation]}"
+        return begun(event, self.phrases[relation])
 
     def given(self, event: str, relation: str) -> tuple[int, ...]:
         """Return the tokens before a tail; of an event about `MAX_EVENT_TOKENS`."""
@@ -145,7 +146,7 @@ class Codec:
 
     def tail(self, text: str) -> tuple[int, ...]:
         """Return the tokens of a tail with its end; none if it is longer than `MAX_TAIL_TOKENS`."""
-        tokens = *self._with_blanks(" " + text), self.end
+        tokens = *self._with_blanks(behind(text)), self.end
         return tokens if len(tokens) <= MAX_TAIL_TOKENS else ()
 
     def _with_blanks(self, text: str) -> list[int]:

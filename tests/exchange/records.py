@@ -38,7 +38,13 @@ RELATIONS = Vocabulary(
     [
         Relation("xWant", "and then PersonX wants", "What does PersonX want?", about_person=True),
         Relation(
-            "IsA", "is a", symmetric=True, source="ConceptNet", templates=("{head} is {tail}", "{tail}, as {head}")
+            "IsA",
+            "is a",
+            symmetric=True,
+            source="ConceptNet",
+            templates=("{head} is {tail}", "{tail}, as {head}"),
+            phrases=("ja: は", "he: הוא"),
+            questions=("ja: それは何？",),
         ),
         Relation("oEffect", "so others"),
     ]

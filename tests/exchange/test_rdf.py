@@ -249,6 +249,8 @@ def test_a_relation_is_a_property(tmp_path: Path) -> None:
         (node("property/source"), rdflib.Literal("ConceptNet")),
         (node("property/about_person"), rdflib.Literal(False)),
         *((node("property/templates"), rdflib.Literal(text)) for text in ("{head} is {tail}", "{tail}, as {head}")),
+        *((node("property/phrases"), rdflib.Literal(text)) for text in ("ja: は", "he: הוא")),
+        (node("property/questions"), rdflib.Literal("ja: それは何？")),
     }  # fmt: skip
     assert (node("agent/a%20lab%2Fbig%20model"), RDFS.label, rdflib.Literal("a lab/big model")) in graph
 

@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from critic.finetuned.wording import worded
+from critic.judging import ask
 from critic.rules import Checking, check, key_of
+from critic.unsupervised.wording import templates_of, wordings
 from ingest.cleaning import Completion, clean_events, clean_tails
+from ingest.cloze import blank_of
 from ingest.duplicates.diversity import soft_duplicates
 from ingest.duplicates.near import first_alike, may_say_the_same
 from ingest.teacher.prompts import Prompts
+from kg.graph.turns import Task
 from kg.languages import LANGUAGES, joined, one_width, whole_word, words
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
@@ -141,3 +146,26 @@ def test_texts_are_joined_as_their_scripts_want() -> None:
 ])  # fmt: skip
 def test_a_whole_word_is_no_part_of_another(word: str, text: str, there: bool) -> None:
     assert bool(re.search(whole_word(word), text)) is there
+
+
+def test_a_triple_is_a_sentence_of_its_language() -> None:
+    task = Task("task", "draw", Triple("Xが駅で寝る。", "xReact", "眠い", "ja"))
+    question = ask(task, Vocabulary.load("skd"))
+    assert question.sentence == "Xが駅で寝る。その後のXの気持ちは、眠い。"
+    assert question.question == "その後、Xはどんな気持ちになる？"
+    english = ask(Task("task", "draw", Triple("PersonX naps", "xReact", "calm")), Vocabulary.load("skd"))
+    assert english.sentence == "PersonX naps and then PersonX feels calm."
+
+
+def test_every_critic_that_reads_words_reads_those_of_the_language() -> None:
+    triple = Triple("XがYさんに会う", "xReact", "Yが好きだ", "ja")
+    relation = Vocabulary.load("skd").in_language("ja")["xReact"]
+    first, second = worded(triple, relation.phrase, 0)
+    assert not re.search(r"[XY]|さんさん| ", first + second)
+    (sentence,) = wordings(triple, templates_of(relation))
+    assert sentence.text == "佐藤さんが鈴木さんに会う。その後の佐藤さんの気持ちは、鈴木さんが好きだ。"
+    assert (
+        blank_of(triple.head, relation, {}, "ja")
+        .fill("眠い")
+        .startswith("佐藤さんが鈴木さんに会う。その後の佐藤さんの気持ちは、眠い。")
+    )

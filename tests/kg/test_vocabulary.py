@@ -78,3 +78,34 @@ def test_a_chain_of_a_thousand_is_one_sentence_and_one_of_ten_is_read(
 @pytest.mark.parametrize("name", ["overall", "vectors", "settings", "examples", "known", "head", "split"])
 def test_other_names_are_free(name: str) -> None:
     assert Relation(name, "p").name == name
+
+
+def test_a_relation_reads_in_a_language_as_its_vocabulary_says(tmp_path: Path) -> None:
+    (tmp_path / "v.toml").write_text(
+        '[xNeed]\nphrase = "but first"\nquestion = "What first?"\ntemplates = ["{tail}, then {head}"]\n'
+        'phrases = { ja = "。その前に、", "pt-BR" = "mas antes" }\nquestions = { ja = "その前に何をする" }\n',
+        encoding="utf-8",
+    )
+    vocabulary = Vocabulary.load(str(tmp_path / "v.toml"))
+    japanese = vocabulary.in_language("ja-JP")["xNeed"]
+    assert (japanese.phrase, japanese.question, japanese.templates) == ("。その前に、", "その前に何をする", ())
+    brazilian = vocabulary.in_language("pt-BR")["xNeed"]
+    assert (brazilian.phrase, brazilian.question) == ("mas antes", "What first?")
+    for lang in ("en", "pt", "pt-PT", "fr"):
+        assert vocabulary.in_language(lang)["xNeed"] == vocabulary["xNeed"]
+
+
+@pytest.mark.parametrize("name", ["atomic", "atomic2020", "skd"])
+def test_the_usual_relations_have_a_phrase_and_a_question_in_japanese(name: str) -> None:
+    for relation in Vocabulary.load(name):
+        japanese = relation.in_language("ja")
+        assert japanese.phrase != relation.phrase
+        assert japanese.question != relation.question
+        assert "PersonX" not in japanese.phrase + japanese.question
+
+
+@pytest.mark.parametrize("text", ["phrases = { ja = 1 }", 'phrases = "ja"', 'questions = { "j a" = "何" }'])
+def test_what_names_no_language_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "v.toml").write_text(f'[xNeed]\nphrase = "but first"\n{text}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"phrases|questions"):
+        Vocabulary.load(str(tmp_path / "v.toml"))

@@ -27,6 +27,7 @@ NAMESPACES = {
     "void": "http://rdfs.org/ns/void#",
 }
 RELATION_FIELDS = ("question", "source", "about_person", "tail_kind", "tail_time", "opposite")
+RELATION_TEXTS = ("templates", "phrases", "questions")
 
 
 class Names:
@@ -88,8 +89,9 @@ def describe_relation(names: Names, relation: Relation) -> Iterator[Triple]:
     for field in RELATION_FIELDS:
         if (value := getattr(relation, field)) != "":
             yield Triple(node, names.node("property", field), Literal(value))
-    for template in relation.templates:
-        yield Triple(node, names.node("property", "templates"), Literal(template))
+    for field in RELATION_TEXTS:
+        for text in getattr(relation, field):
+            yield Triple(node, names.node("property", field), Literal(text))
 
 
 def describe_nothing(names: Names) -> Iterator[Triple]:

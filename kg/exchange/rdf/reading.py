@@ -21,7 +21,7 @@ import pyoxigraph as ox
 from kg import strict_json
 from kg.checking import LABELS, check_edge, check_phrase, check_relation, check_run
 from kg.errors import InputError
-from kg.exchange.rdf.names import JSON, RELATION_FIELDS, term
+from kg.exchange.rdf.names import JSON, RELATION_FIELDS, RELATION_TEXTS, term
 from kg.exchange.rdf.writing import rdf_format
 from kg.identity import own_uri, phrase_id, split_of, triple_key
 from kg.lines import Rejected, read_lines
@@ -204,7 +204,7 @@ class RdfGraph:
     def _relations(self) -> Iterator[Relation]:
         for node in sorted(self._subjects("rdf:Property"), key=str):
             fields = {name: value for name in RELATION_FIELDS if (value := self._property(node, name)) is not None}
-            fields["templates"] = list(self._texts(node, "templates"))
+            fields |= {name: list(self._texts(node, name)) for name in RELATION_TEXTS}
             symmetric = bool(self._one(node, term("rdf:type"), term("owl:SymmetricProperty")))
             name, phrase = self._value(node, term("skos:notation")), self._value(node, term("skos:prefLabel"))
             if name is not None and phrase is not None:
