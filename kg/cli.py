@@ -24,7 +24,7 @@ with interrupts.at_once():
     import student.cli
     import student.metrics.cli
     from kg import __version__, improve_cli, judge_cli
-    from kg.commands import export, init, lm, query, runs, server, vectors
+    from kg.commands import export, init, lm, query, runs, server, sparql, vectors
     from kg.errors import InputError, KGError
     from kg.model import Split
     from kg.probing import cli as probing_cli
@@ -59,6 +59,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(lm.app, name="lm")
 app.command()(probing_cli.probe)
 app.add_typer(vectors.app, name="vectors")
+app.command()(sparql.sparql)
 
 
 @app.callback(invoke_without_command=True)

@@ -3,7 +3,8 @@
     KGError
     ├── InputError             a file, row, text or option that the user gave is wrong
     │   ├── UnknownRelation    a relation that the vocabulary does not have
-    │   └── UnsafeQuery        ad-hoc Cypher that does more than read
+    │   ├── UnsafeQuery        ad-hoc Cypher or SPARQL that does more than read
+    │   └── Unacceptable       none of the forms that were asked for can hold the answer
     ├── NotFound               a run, critic, student or named query that does not exist
     ├── NotReady               a step that must come first has not been done
     ├── GraphChanged           the graph was written to while it was read as a whole (retryable)
@@ -14,6 +15,7 @@
     ├── ServerError            the private Neo4j cannot be brought up
     └── StoreError             the database refused or failed
         ├── QueryError         the database does not accept a statement
+        │   └── QueryTooLong   a query was ended at its time limit
         └── StoreUnavailable   the database cannot be reached (retryable)
 
 Foreign exceptions are translated once, in the module that owns the library. A message is one line that says
@@ -40,7 +42,11 @@ class UnknownRelation(InputError):  # noqa: N818 - reads as what happened
 
 
 class UnsafeQuery(InputError):  # noqa: N818 - reads as what happened
-    """Ad-hoc Cypher that does more than read."""
+    """Ad-hoc Cypher or SPARQL that does more than read."""
+
+
+class Unacceptable(InputError):  # noqa: N818 - reads as what happened
+    """None of the forms that were asked for can hold the answer to a query."""
 
 
 class NotFound(KGError):  # noqa: N818 - reads as what happened
@@ -112,6 +118,10 @@ class StoreError(KGError):
 
 class QueryError(StoreError):
     """The database does not accept a statement."""
+
+
+class QueryTooLong(QueryError):  # noqa: N818 - reads as what happened
+    """A query was ended at its time limit, or never begun because too many others ran."""
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - reads as what happened

@@ -3,6 +3,7 @@
     .kg/                      or $KG_HOME; deleting it removes all trace
     ├── server/               the private Neo4j: data, log, password
     ├── embeddings/           one file per sentence encoder
+    ├── sparql/               the graph as RDF, for kg sparql
     ├── critics/<id>/         one folder per critic
     ├── students/<id>/        one folder per student
     └── runs/<id>/            run.json, rejected.jsonl, report and other artefacts of one run
@@ -27,7 +28,7 @@ from kg.errors import InputError
 STANDARD = Path("-")
 """Stands for stdin and stdout."""
 
-_FOLDERS = ("server", "embeddings", "replies", "critics", "students", "runs")
+_FOLDERS = ("server", "embeddings", "replies", "critics", "students", "runs", "sparql")
 _ID = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
 
 

@@ -100,14 +100,19 @@ def hash_graph(graph: KnowledgeGraph, progress: Progress = lambda _: None) -> st
     """
     watermark = graph.watermark()
     content = hash_assertions(graph, progress)
+    add_opinions(content, graph)
+    graph.check_unchanged(watermark)
+    return str(content)
+
+
+def add_opinions(content: ContentHash, graph: KnowledgeGraph) -> None:
+    """Add a graph's judgements, duplicates and tasks to the hash of its phrases and edges."""
     for judgement in graph.judgement_rows():
         content.add_judgement(judgement)
     for duplicate in graph.duplicate_rows():
         content.add_duplicate(duplicate)
     for task in graph.task_rows():
         content.add_task(task)
-    graph.check_unchanged(watermark)
-    return str(content)
 
 
 def _set(runs: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -110,9 +110,9 @@ def write_rdf(
     runs = list(runs)
     with export_file(path) as draft, open_bytes(draft, path) as file:
         if kind in (RdfFormat.N_TRIPLES, RdfFormat.N_QUADS):
-            return _write_lines(file, names, phrases, pages, relations, runs, form)
+            return write_lines(file, names, phrases, pages, relations, runs, form)
         with tempfile.TemporaryFile(dir=draft.parent) as lines:  # as large as the graph: not for /tmp
-            count = _write_lines(lines, names, phrases, pages, relations, runs, form)
+            count = write_lines(lines, names, phrases, pages, relations, runs, form)
             lines.seek(0)
             prefixes = None if kind is RdfFormat.JSON_LD else NAMESPACES | names.prefixes
             serialize(parse(lines, format=RdfFormat.N_QUADS), file, kind, prefixes=prefixes)
@@ -154,7 +154,7 @@ def to_rdflib(
 
     names = Names(base)
     lines = BytesIO()
-    _write_lines(lines, names, phrases, pages, relations, list(runs), "reification")
+    write_lines(lines, names, phrases, pages, relations, list(runs), "reification")
     graph = rdflib.Graph()
     for prefix, namespace in (NAMESPACES | names.prefixes).items():
         graph.bind(prefix, namespace)
@@ -170,7 +170,7 @@ def write_shapes(path: Path, base: str | None = None) -> str:
     return f"The shapes of RDF under {names.base} are in {path}"
 
 
-def _write_lines(
+def write_lines(
     file: IO[bytes],
     names: Names,
     phrases: Iterable[Phrase],
@@ -179,6 +179,17 @@ def _write_lines(
     runs: Sequence[Mapping[str, object]],
     form: "Form",
 ) -> int:
+    """Write a graph as lines of N-Triples, or N-Quads for the form `graphs`; return the number of edges.
+
+    Args:
+        file: to write to.
+        names: the IRIs.
+        phrases: the phrases of the edges.
+        pages: lists of edges as rows; read after the phrases.
+        relations: described beside the edges.
+        runs: as of `write_rdf`.
+        form: how what is said about a triple hangs on it.
+    """
     adapt()  # polars takes the number of its threads when it is imported
     from kg.exchange.rdf.lines import edge_lines, phrase_lines  # noqa: PLC0415
 
