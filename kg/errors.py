@@ -8,6 +8,7 @@
     ├── NotFound               a run, critic, student or named query that does not exist
     ├── NotReady               a step that must come first has not been done
     ├── GraphChanged           the graph was written to while it was read as a whole (retryable)
+    ├── ProcessLost            one of several processes that train together has ended (retryable)
     ├── TeacherError           a teacher cannot be used: its address, key, model or budget
     │   ├── TeacherUnavailable a teacher is busy, failing or out of reach (retryable)
     │   ├── MalformedReply     a teacher's answer cannot be read (retryable)
@@ -59,6 +60,12 @@ class NotReady(KGError):  # noqa: N818 - reads as what happened
 
 class GraphChanged(KGError):  # noqa: N818 - reads as what happened
     """The graph was written to while it was read as a whole."""
+
+    retryable = True
+
+
+class ProcessLost(KGError):  # noqa: N818 - reads as what happened
+    """One of several processes that train together has ended."""
 
     retryable = True
 

@@ -62,7 +62,7 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
 
     def close(self) -> None:
         """End the bar; what the last line said is not said again."""
-        if self._lines and self._said == self._state():
+        if self._lines and not self.disable and self._said == self._state():
             self.leave = False
         super().close()
 

@@ -1,5 +1,6 @@
 """`kg student`: train a small model on what the critic accepted, and let it infer. `kg.cli` adds `evaluate`."""
 
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ from kg.model import Split
 from kg.terminal import say
 from kg.wide import RayAddress, workers
 from kg.workspace import Workspace
-from student import publish_cli
+from student import publish_cli, together
 from student.generator.forms import NAMES
 from student.kinds import KINDS
 from student.objective import SCHEDULES, WEIGHTS, Objective
@@ -95,9 +96,21 @@ def train(
             "0 trains to the end.",
         ),
     ] = 0,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help=f"Processes of this machine that train it together ({_TAKERS} only), with a processor or a GPU each; "
+            "accelerate launch starts them on several machines.",
+        ),
+    ] = 1,
     encoder: EncoderName = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
+    if together.launched()[0]:
+        if KINDS[kind.value].takes_base:
+            together.train_along()
+        return
     from kg.commands.query import print_notes
     from kg.encoder import Encoder
     from kg.graph.connection import open_graph
@@ -111,7 +124,10 @@ def train(
     else:
         chosen = queries.load(query) if query in queries.named() else queries.load_file(Path(query))
     workspace = Workspace.default()
-    with open_graph(workspace) as graph:
+    if processes > 1 and not KINDS[kind.value].takes_base:
+        raise InputError(f"a {kind.value} is trained in one process; leave out --processes")
+    several = together.together(processes) if KINDS[kind.value].takes_base else nullcontext()
+    with several, open_graph(workspace) as graph:
         if where is not None or query not in (None, *queries.named()):
             notes = adhoc.check(graph.store, chosen.text, chosen.defaults)
             print_notes(notes if where is None else adhoc.of_condition(notes, where))

@@ -22,18 +22,19 @@ from kg.lines import Line, read_lines
 from kg.model import Triple
 
 
-def weighted_mean(each: Tensor, lengths: Sequence[int], weights: Sequence[float]) -> Tensor:
+def weighted_mean(each: Tensor, lengths: Sequence[int], weights: Sequence[float], total: float | None = None) -> Tensor:
     """Return the mean of the losses of tokens, each with the weight of its triple.
 
     Args:
         each: losses of tokens, (T,), those of a triple together.
         lengths: how many tokens each triple has; their sum is T.
         weights: of the triples, at least 0, some above.
+        total: the weight of all tokens, where these are a part of them, whose share of the mean is wanted.
     """
     of_tokens = each.new_tensor(
         [weight for weight, length in zip(weights, lengths, strict=True) for _ in range(length)]
     )
-    return (each * of_tokens).sum() / of_tokens.sum()
+    return (each * of_tokens).sum() / (of_tokens.sum() if total is None else total)
 
 
 def softened(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -7,12 +7,9 @@ The work is bounded by the number of triples, never by the clock, and the random
 alone. So the same arguments give the same model, and a training that was interrupted ends as if it had not been.
 """
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,14 +19,12 @@ from torch import Tensor
 from kg import __version__
 from kg.errors import InputError
 from kg.identity import unordered_hash
-from kg.language_model import packing, scoring
+from kg.language_model import packing
 from kg.language_model.packing import Sequence_
 from kg.language_model.terms import derived
 from kg.model import Triple
-from kg.progress import Bar
-from kg.threads import adapt
-from kg.workspace import new_file
-from student.generator import pairwise
+from student.generator import lesson, team
+from student.generator.fitting import SEEDS, Watch, fit
 from student.generator.model import OTHERS, Generator, device, encode
 from student.generator.objectives import weighted_mean
 from student.generator.soft import Losses, soft_losses
@@ -37,11 +32,6 @@ from student.generator.start import fresh, opened, tail_losses
 from student.generator.tokens import MAX_TAIL_TOKENS, Codec
 from student.interface import Recipe
 from student.objective import Objective
-
-WARM_UP = 0.05  # share of the steps
-CLIP = 1.0
-SAVES = 10  # how often the progress is written
-_SEEDS = 2**63  # torch takes no larger one
 
 
 class _Course(NamedTuple):
@@ -86,48 +76,53 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
     triples = sorted(set(triples))
     epochs = recipe.epochs or min(course.epochs, max(1, round(course.triples / len(triples))))
     started = time.monotonic()
+    lesson.teach(triples, relations, recipe)
     with torch.random.fork_rng():
-        torch.manual_seed(seed % _SEEDS)
-        asked = relations, recipe.phrases, recipe.form
-        started_from = opened(base, triples, *asked) if base else fresh(triples, *asked)
-        model, codec = started_from.model, started_from.codec
-        pairs = [(triple, sequence) for triple in triples if (sequence := encode(codec, triple))[1]]
-        if not pairs:
-            raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
-        events, sequences = [triple.head for triple, _ in pairs], [sequence for _, sequence in pairs]
-        given_and_tail = sequences
-        weights = _weights([triple for triple, _ in pairs], recipe)
-        soft, origin = None, None
-        if objective.soft:
-            soft, origin = soft_losses(objective, codec, [triple for triple, _ in pairs], sequences)
-        if objective.whole:
-            if model.config.is_encoder_decoder:
-                raise InputError(
-                    "an encoder with a decoder foretells tails only; leave out the loss on whole sequences"
-                )
-            sequences = [(given[:1], (*given[1:], *tail)) for given, tail in sequences]
-        plan = [
-            packing.batches(given_and_tail, events, course.pairs, course.relations, seed * 1_000 + epoch)
-            for epoch in range(epochs)
-        ]
-        identity = unordered_hash([repr((seed, epochs, __version__, started_from.digest)), *map(repr, pairs)])
-        if objective != Objective():
-            identity += repr((objective, weights))
-        watch = _watch(codec, recipe)
-        if watch:
-            identity += repr(watch.sequences)
-        loss_of = partial(_loss, sequences=sequences, weights=weights, soft=soft)
-        losses = _fit(
+        torch.manual_seed(seed % SEEDS)
+        with team.agreed() as same:
+            asked = relations, recipe.phrases, recipe.form
+            started_from = opened(base, triples, *asked) if base else fresh(triples, *asked)
+            model, codec = started_from.model, started_from.codec
+            pairs = [(triple, sequence) for triple in triples if (sequence := encode(codec, triple))[1]]
+            if not pairs:
+                raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
+            events, sequences = [triple.head for triple, _ in pairs], [sequence for _, sequence in pairs]
+            given_and_tail = sequences
+            weights = _weights([triple for triple, _ in pairs], recipe)
+            soft, origin = None, None
+            if objective.soft:
+                soft, origin = soft_losses(objective, codec, [triple for triple, _ in pairs], sequences)
+            if objective.whole:
+                if model.config.is_encoder_decoder:
+                    raise InputError(
+                        "an encoder with a decoder foretells tails only; leave out the loss on whole sequences"
+                    )
+                sequences = [(given[:1], (*given[1:], *tail)) for given, tail in sequences]
+            plan = [
+                packing.batches(given_and_tail, events, course.pairs, course.relations, seed * 1_000 + epoch)
+                for epoch in range(epochs)
+            ]
+            identity = unordered_hash([repr((seed, epochs, __version__, started_from.digest)), *map(repr, pairs)])
+            if objective != Objective():
+                identity += repr((objective, weights))
+            watch = _watch(codec, recipe)
+            if watch:
+                identity += repr(watch.sequences)
+            learning = [weight for weight in model.parameters() if weight.requires_grad]
+            identity += repr([(weight.dtype, tuple(weight.shape)) for weight in learning])
+            same.append(identity)
+        losses = fit(
             model.to(device()),
             sequences,
             plan,
-            seed,
-            course.rate,
-            recipe.progress,
-            identity,
-            loss_of,
-            watch,
-            objective.schedule,
+            partial(_loss, sequences=sequences, weights=weights, soft=soft),
+            given_and_tail=given_and_tail,
+            seed=seed,
+            rate=course.rate,
+            schedule=objective.schedule,
+            progress=recipe.progress,
+            identity=identity,
+            watch=watch,
         )
     if base:
         model = model.merge_and_unload()
@@ -144,6 +139,7 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         "base": base,
         "seed": seed,
         "seconds": round(time.monotonic() - started, 1),
+        **({"processes": team.size()} if team.size() > 1 else {}),
         **({"held_out_loss": [round(loss, 4) for loss in watch.losses], "best": watch.best} if watch else {}),
         **objective.described(),
     }
@@ -158,41 +154,7 @@ def _others(events: Sequence[str], seed: int) -> list[str]:
     return [*chosen, str(random.choice([head for head in heads if head not in chosen]))]
 
 
-@dataclass
-class _Watch:
-    """Held-out tails by which a training is stopped.
-
-    Attributes:
-        sequences: their tokens.
-        patience: passes without a better loss.
-        losses: mean loss of a token of theirs after each pass.
-        weights: those of the best pass.
-    """
-
-    sequences: Sequence[Sequence_]
-    patience: int
-    losses: list[float] = field(default_factory=list)
-    weights: list[Tensor] = field(default_factory=list)
-
-    @property
-    def best(self) -> int:
-        """The number of the best pass, from 1; 0 before the first."""
-        return self.losses.index(min(self.losses)) + 1 if self.losses else 0
-
-    @property
-    def is_over(self) -> bool:
-        """Whether patience is at its end."""
-        return len(self.losses) - self.best >= self.patience
-
-    def look(self, model: Any, weights: Sequence[Tensor]) -> None:
-        """Weigh the held-out tails after a pass, and keep the weights if it is the best."""
-        score = pairwise.logprobs if model.config.is_encoder_decoder else scoring.logprobs
-        self.losses.append(-sum(score(model, self.sequences)) / sum(len(tail) for _, tail in self.sequences))
-        if self.best == len(self.losses):
-            self.weights = [weight.detach().clone() for weight in weights]
-
-
-def _watch(codec: Codec, recipe: Recipe) -> _Watch | None:
+def _watch(codec: Codec, recipe: Recipe) -> Watch | None:
     """Return what a training is stopped by; None where it goes on to the end.
 
     Raises:
@@ -203,7 +165,7 @@ def _watch(codec: Codec, recipe: Recipe) -> _Watch | None:
     found = [sequence for triple in sorted(set(recipe.held_out)) if (sequence := encode(codec, triple))[1]]
     if not found:
         raise InputError("there is no held-out tail to stop by; leave out patience, or load validation events")
-    return _Watch(found, recipe.objective.patience)
+    return Watch(found, recipe.objective.patience)
 
 
 def _weights(triples: Sequence[Triple], recipe: Recipe) -> list[float] | None:
@@ -232,140 +194,26 @@ def _loss(
     sequences: Sequence[Sequence_],
     weights: Sequence[float] | None,
     soft: Losses | None,
+    share: Sequence[int] | None = None,
 ) -> Tensor:
-    """Return the loss of a batch, the numbers of its sequences."""
-    some = [sequences[number] for number in batch]
-    each = soft(model, batch) if soft else tail_losses(model, some)
+    """Return the loss of a batch, the numbers of its sequences.
+
+    Args:
+        model: the student.
+        batch: what is stepped on.
+        sequences: tokens.
+        weights: of the sequences; None where all count alike.
+        soft: losses of tokens with softened targets; None without.
+        share: what this process has of the batch, whose part of the loss is wanted; None is all.
+    """
+    mine = batch if share is None else share
     own = None if weights is None else [weights[number] for number in batch]
-    if own is None or not any(own):  # where nothing weighs, nothing is learnt
-        return each.mean() if own is None else each.sum() * 0
-    return weighted_mean(each, [len(tail) for _, tail in some], own)
-
-
-def _fit(
-    model: Any,
-    sequences: Sequence[Sequence_],
-    plan: Sequence[Sequence[Sequence[int]]],
-    seed: int,
-    rate: float,
-    progress: Path,
-    identity: str,
-    loss_of: Callable[[Any, Sequence[int]], Tensor],
-    watch: _Watch | None,
-    schedule_name: str,
-) -> list[list[float]]:
-    """Train the model in place and return the loss of every step, epoch by epoch.
-
-    Weights are stepped in float32, whatever numbers the model computes in.
-    """
-    steps = sum(map(len, plan))
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    identity += repr([(weight.dtype, tuple(weight.shape)) for weight in weights])
-    exact = [torch.nn.Parameter(weight.detach().float().clone()) for weight in weights]
-    optimiser = torch.optim.AdamW(exact, lr=rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_share(step, steps, schedule_name))
-    losses = _resume(progress, identity, exact, optimiser, schedule, watch)
-    passes = set(np.cumsum([len(batches) for batches in plan]).tolist())
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    model.train()
-    done, save_each = len(losses), max(1, steps // SAVES)
-    began, tokens = time.monotonic(), 0
-    with Bar(total=steps, initial=done, desc="train the generator", unit="steps") as bar:
-        for step, batch in enumerate(batch for batches in plan for batch in batches):
-            if step < done:
-                continue
-            if watch and watch.losses and watch.is_over:
-                break
-            adapt()
-            torch.manual_seed((seed * 1_000_003 + step) % _SEEDS)  # dropout
-            _copy(exact, weights)
-            loss = loss_of(inner, batch)
-            tokens += sum(len(sequences[number][1]) for number in batch)
-            for weight, found in zip(exact, torch.autograd.grad(loss, weights, materialize_grads=True), strict=True):
-                weight.grad = found.float()
-            torch.nn.utils.clip_grad_norm_(exact, CLIP)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.item())
-            bar.update()
-            if watch and step + 1 in passes:
-                _copy(exact, weights)
-                watch.look(inner, exact)
-            if (step + 1) % save_each == 0:
-                rate_now = tokens / max(time.monotonic() - began, 1e-9)
-                mean = np.mean(losses[-save_each:])
-                bar.set_postfix_str(f"{rate_now:,.0f} tokens/s, loss {mean:.3f}", refresh=False)
-                _save(progress, identity, exact, optimiser, schedule, losses, watch)
-    _copy(watch.weights if watch else exact, weights)
-    ends = np.cumsum([len(batches) for batches in plan])
-    parts = [losses[end - len(batches) : end] for end, batches in zip(ends, plan, strict=True)]
-    return [part for part in parts if part]  # a training that stops early has none of its last passes
-
-
-@torch.no_grad()
-def _copy(exact: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
-    """Give the model the exact weights, rounded to the numbers it computes in."""
-    for one, weight in zip(exact, weights, strict=True):
-        weight.copy_(one)
-
-
-def _rate_share(step: int, steps: int, schedule: str = "linear") -> float:
-    """Return the share of the full learning rate: a linear warm-up, then a decay to zero, or none.
-
-    >>> [round(_rate_share(step, 101, "cosine"), 2) for step in (4, 53, 101)], _rate_share(90, 101, "constant")
-    ([1.0, 0.5, 0.0], 1.0)
-    """
-    warm_up = max(1, round(WARM_UP * steps))
-    if schedule != "linear":
-        passed = max(0.0, (step - warm_up) / max(1, steps - warm_up))
-        decay = 1.0 if schedule == "constant" else (1 + math.cos(math.pi * passed)) / 2
-        return min((step + 1) / warm_up, decay)
-    return min((step + 1) / warm_up, (steps - step) / max(1, steps - warm_up))
-
-
-def _save(
-    progress: Path,
-    identity: str,
-    exact: Sequence[Tensor],
-    optimiser: Any,
-    schedule: Any,
-    losses: list[float],
-    watch: _Watch | None,
-) -> None:
-    state = {
-        "identity": identity,
-        "weights": [weight.detach() for weight in exact],
-        "optimiser": optimiser.state_dict(),
-        "schedule": schedule.state_dict(),
-        "losses": losses,
-    }
-    if watch:
-        state |= {"held_out": watch.losses, "best": watch.weights}
-    with new_file(progress) as draft:
-        torch.save(state, draft)
-
-
-def _resume(
-    progress: Path,
-    identity: str,
-    exact: Sequence[Tensor],
-    optimiser: Any,
-    schedule: Any,
-    watch: _Watch | None,
-) -> list[float]:
-    """Bring the weights to where an unfinished training with the same arguments left them; return its losses."""
-    if not progress.is_file():
-        return []
-    try:
-        state = torch.load(progress, map_location="cpu", weights_only=True)
-    except Exception:  # noqa: BLE001 - whatever is wrong with the file, training starts anew
-        return []
-    if state.get("identity") != identity:
-        return []
-    _copy(state["weights"], exact)
-    optimiser.load_state_dict(state["optimiser"])
-    schedule.load_state_dict(state["schedule"])
-    losses: list[float] = state["losses"]
-    if watch:
-        watch.losses, watch.weights = state["held_out"], state["best"]
-    return losses
+    if not mine or (own is not None and not any(own)):  # where nothing weighs, nothing is learnt
+        return torch.zeros((), requires_grad=True)
+    some = [sequences[number] for number in mine]
+    each = soft(model, mine) if soft else tail_losses(model, some)
+    if own is None and share is None:
+        return each.mean()
+    weight_of = dict(zip(batch, own or [1.0] * len(batch), strict=True))
+    total = None if share is None else sum(weight * len(sequences[number][1]) for number, weight in weight_of.items())
+    return weighted_mean(each, [len(tail) for _, tail in some], [weight_of[number] for number in mine], total)
