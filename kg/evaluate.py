@@ -34,6 +34,8 @@ from student import evaluation
 from student.metrics.ranking import Ranks, link_prediction
 from student.report import format_report
 
+_OF_LOSS = ("loss", "curve", "held_out_loss", "best")  # of a student's metrics
+
 
 def evaluate(
     graph: KnowledgeGraph,
@@ -217,6 +219,7 @@ def _measure(
             "links": link_prediction(entrant.student, held_out, entrant.data.triples)
             if isinstance(entrant.student, Ranks)
             else None,
+            "metrics": {name: entrant.student.metrics.get(name) for name in _OF_LOSS},
             "training_changed": trained_with not in (None, entrant.data.manifest["content_hash"]),
             "preference": evaluation.preference(entrant.student, _about(sets.read, held_out)),
             "corrected": _corrected(raw, sets.judges[judge], verdicts) if verdicts else None,

@@ -6,6 +6,7 @@ nothing there.
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from kg.terminal import say, visible
 
 _LINE_SECONDS = 15.0
 _REDRAW_SECONDS = 0.5
+_FORGETS = 0.05  # of the mean loss, at each step: what is shown is of about the last twenty
 _UP = "\x1b[A"  # what tqdm moves the cursor with when one bar stands below another
 
 
@@ -30,6 +32,8 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
 
     _lines = False
     _said: tuple[Any, ...] | None = None  # by the last line, its times left out
+    _learnt = 0.0  # tokens, in all steps of a training that were seen
+    _loss: float | None = None
 
     def __init__(self, *arguments: Any, unit: str = "steps", **options: Any) -> None:
         if options.get("desc"):
@@ -53,7 +57,22 @@ class Bar(tqdm):  # type: ignore[type-arg] # its stubs are generic, the class is
                 )
                 + "{postfix}",
             }
+        self._began = time.monotonic()
         super().__init__(*arguments, **options)
+
+    def learn(self, count: float, loss: float, counted: str = "tokens") -> None:
+        """Go on by a step of a training, and show how fast it learns and with which loss.
+
+        Args:
+            count: tokens of the step, or whatever else is counted.
+            loss: of the step; shown is its mean over the last steps.
+            counted: what is counted, a plural.
+        """
+        self._learnt += count
+        self._loss = loss if self._loss is None else self._loss + _FORGETS * (loss - self._loss)
+        rate = self._learnt / max(time.monotonic() - self._began, 1e-9)
+        self.set_postfix_str(f"{rate:,.0f} {counted}/s, loss {self._loss:.3f}", refresh=False)
+        self.update()
 
     def display(self, *arguments: Any, **options: Any) -> Any:
         """Draw the bar, or say the line."""

@@ -11,6 +11,7 @@ from typing import Any
 from kg import strict_json
 from kg.language_model.terms import FIELD, GEMMA, card_lines
 from kg.model import OVERALL
+from student.curve import loss_lines
 from student.files import read_json, read_manifest, read_settings
 from student.generator.forms import prompt
 
@@ -62,6 +63,7 @@ def model_card(folder: Path, *, name: str, licence: str | None = None, report: s
         _critic(manifest),
         "## Metrics of the training",
         _table(metrics),
+        *(["\n".join(lines)] if (lines := loss_lines(metrics)) else []),
         "## Evaluation",
         report.strip() if report else "Not stated; a loss says nothing of how acceptable the tails are.",
     ]
@@ -161,7 +163,8 @@ def _critic(manifest: Mapping[str, Any]) -> str:
 
 
 def _table(metrics: Mapping[str, Any]) -> str:
-    shown = {name: value for name, value in metrics.items() if name != "base" and not isinstance(value, Mapping)}
+    hidden = ("base", "curve")  # which is drawn
+    shown = {name: value for name, value in metrics.items() if name not in hidden and not isinstance(value, Mapping)}
     rows = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in shown.items()]
     return "\n".join(["| metric | value |", "|---|---|", *rows])
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from student.curve import loss_lines
 from student.evaluation import CONTROLS
 from student.kinds import KINDS
 
@@ -29,8 +30,9 @@ def format_report(content: Mapping[str, Any], tables: Sequence[str] = ()) -> str
     Args:
         content: `split`, `judged` (how many triples of its events are), `paid` (what verdicts say of each teacher's
             filter and students), `judge` (the judge's own report, with the `sources` of its verdicts), `sets` (rows of
-            `evaluation.measure`), `students` (id to `kind`, `perplexity`, `links`, `comparisons`, `corrected` and
-            `training_changed`), `verdicts` (how many fresh ones were `used`, and how many `left_out`, by reason).
+            `evaluation.measure`), `students` (id to `kind`, `perplexity`, `metrics`, `links`, `comparisons`,
+            `corrected` and `training_changed`), `verdicts` (how many fresh ones were `used`, and how many `left_out`,
+            by reason).
         tables: others, about the filter, as text.
     """
     judges, rows = content["judges"], {row["name"]: row for row in content["sets"]}
@@ -72,6 +74,8 @@ def _section(student_id: str, detail: Mapping[str, Any], rows: Mapping[str, Any]
     lines = [_perplexity(detail["kind"], detail["perplexity"])]
     if (links := detail.get("links")) and links["mrr"] is not None:
         lines.append(_links(links))
+    if drawn := loss_lines(detail.get("metrics") or {}):
+        lines += ["", *drawn, ""]
     if detail["training_changed"]:
         lines += [
             "Its training query returns other triples now than when it was trained; the controls and what is new",

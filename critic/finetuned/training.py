@@ -165,7 +165,7 @@ def _fit(base: Base, ask: Ask, start: Weights, lesson: _Lesson, seed: int, fold:
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(weights, _CLIP)
                 optimiser.step()
-                bar.update()
+                bar.learn(sum(len(lesson.texts[epoch % DRAWS][row]["input_ids"]) for row in batch), loss.item())
                 if (place + 1) % max(1, len(batches) // _SAVES) == 0 and place + 1 < len(batches):
                     progress.save(fold, base, optimiser, done=step, best=best, since=since, chosen=chosen)
             if step < done:
@@ -179,7 +179,7 @@ def _fit(base: Base, ask: Ask, start: Weights, lesson: _Lesson, seed: int, fold:
                     best, since = value, 0
                     chosen = {name: weight.detach().clone() for name, weight in base.learning().items()}
                 progress.save(fold, base, optimiser, done=step, best=best, since=since, chosen=chosen, measured=True)
-                bar.set_postfix(precision=f"{best[0]:.3f}", refresh=False)
+                bar.set_description_str(f"fine-tune {fold + 1} of {FOLDS}, precision {best[0]:.3f}", refresh=False)
             if since >= _PATIENCE:
                 break
     base.model.eval()

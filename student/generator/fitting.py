@@ -8,7 +8,6 @@ processes is taken over by another.
 
 import io
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +115,6 @@ def fit(
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     model.train()
     done, save_each = len(losses), max(1, steps // SAVES)
-    began, tokens = time.monotonic(), 0
     is_first = team.number() == 0
     with Bar(total=steps, initial=done, desc="train the generator", unit="steps", disable=not is_first) as bar:
         for step, batch in enumerate(batch for batches in plan for batch in batches):
@@ -137,15 +135,11 @@ def fit(
             optimiser.step()
             rates.step()
             losses.append(loss.item())
-            tokens += sum(len(sequences[number][1]) for number in batch)
-            bar.update()
+            bar.learn(sum(len(sequences[number][1]) for number in batch), losses[-1])
             if watch and step + 1 in passes:
                 _copy(exact, weights)
                 watch.look(inner, exact)
             if (step + 1) % save_each == 0 and is_first:
-                rate_now = tokens / max(time.monotonic() - began, 1e-9)
-                mean = np.mean(losses[-save_each:])
-                bar.set_postfix_str(f"{rate_now:,.0f} tokens/s, loss {mean:.3f}", refresh=False)
                 _save(progress, identity, exact, optimiser, rates, losses, watch)
     _copy(watch.weights if watch else exact, weights)
     ends = np.cumsum([len(batches) for batches in plan])

@@ -23,6 +23,7 @@ from kg.language_model import packing
 from kg.language_model.packing import Sequence_
 from kg.language_model.terms import derived
 from kg.model import Triple
+from student.curve import in_parts
 from student.generator import lesson, team
 from student.generator.fitting import SEEDS, Watch, fit
 from student.generator.model import OTHERS, Generator, device, encode
@@ -134,6 +135,7 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         "epochs": epochs,
         "steps": sum(map(len, losses)),
         "loss": [round(float(np.mean(part)), 4) for part in losses],
+        "curve": in_parts([loss for part in losses for loss in part]),
         "parameters": sum(weight.numel() for weight in model.parameters()),
         "tail_tokens": epochs * sum(len(tail) for _, tail in given_and_tail),
         "base": base,

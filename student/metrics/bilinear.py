@@ -97,16 +97,19 @@ def train_bilinear(triples: Sequence[Triple], *, seed: int = 0, epochs: int = EP
         torch.manual_seed(seed)
         model = Bilinear(words, sorted({relation for _, relation, _ in triples})).train()
         optimiser = torch.optim.Adagrad(model.parameters(), lr=RATE)
-        for _ in Bar(range(epochs), desc="train the classifier", unit="epoch"):
-            for batch in chunked(random.permutation(len(triples)).tolist(), BATCH):
-                adapt()
-                true = [triples[place] for place in batch]
-                logits = model([*true, *_corrupted(true, triples, random)])
-                targets = (torch.arange(len(logits)) < len(true)).float()
-                loss = nn.functional.binary_cross_entropy_with_logits(logits, targets)
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
+        steps = epochs * -(-len(triples) // BATCH)
+        with Bar(total=steps, desc="train the classifier", unit="steps") as bar:
+            for _ in range(epochs):
+                for batch in chunked(random.permutation(len(triples)).tolist(), BATCH):
+                    adapt()
+                    true = [triples[place] for place in batch]
+                    logits = model([*true, *_corrupted(true, triples, random)])
+                    targets = (torch.arange(len(logits)) < len(true)).float()
+                    loss = nn.functional.binary_cross_entropy_with_logits(logits, targets)
+                    optimiser.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    optimiser.step()
+                    bar.learn(len(true), loss.item(), "triples")
     return model.eval()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from kg.model import Triple
 from kg.progress import Bar
 from kg.threads import adapt
+from student.curve import in_parts
 from student.interface import Recipe
 from student.ranker.model import Ranker, Towers
 
@@ -48,24 +49,29 @@ def train_ranker(triples: Sequence[Triple], relations: Sequence[str], recipe: Re
     each = sum(-(-len(table) // BATCH_EVENTS) for table in right)
     epochs = recipe.epochs or min(EPOCHS, max(MIN_EPOCHS, round(STEPS / each)))
     losses: list[float] = []
+    steps: list[float] = []
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         towers = Towers(vectors.shape[1], len(relations), events.mean(0), vectors.float().mean(0)).train()
         optimiser, schedule = _optimiser(towers, epochs * each)
-        for _ in Bar(range(epochs), desc="train the ranker", unit="epoch"):
-            total = 0.0
-            for relation, batch in _batches(right, random):
-                adapt()
-                candidates, weights = _candidates(known[relation], [right[relation][head] for head in batch], random)
-                targets = _targets(candidates, [right[relation][head] for head in batch])
-                scores = towers(events[batch], relation, vectors[candidates].float()) + weights
-                loss = -(targets * scores.log_softmax(dim=1)).sum(1).mean()
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-                total += loss.item() * len(batch)
-            losses.append(round(total / pairs, 4))
+        with Bar(total=epochs * each, desc="train the ranker", unit="steps") as bar:
+            for _ in range(epochs):
+                total = 0.0
+                for relation, batch in _batches(right, random):
+                    adapt()
+                    own = [right[relation][head] for head in batch]
+                    candidates, weights = _candidates(known[relation], own, random)
+                    targets = _targets(candidates, own)
+                    scores = towers(events[batch], relation, vectors[candidates].float()) + weights
+                    loss = -(targets * scores.log_softmax(dim=1)).sum(1).mean()
+                    optimiser.zero_grad()
+                    loss.backward()
+                    optimiser.step()
+                    schedule.step()
+                    steps.append(loss.item())
+                    total += steps[-1] * len(batch)
+                    bar.learn(sum(map(len, own)), steps[-1], "tails")
+                losses.append(round(total / pairs, 4))
     ranker = Ranker(towers.eval(), tails, vectors, dict(zip(relations, known, strict=True)), recipe.encode)
     ranker.metrics = {
         "triples": len(triples),
@@ -73,6 +79,7 @@ def train_ranker(triples: Sequence[Triple], relations: Sequence[str], recipe: Re
         "tails": len(tails),
         "epochs": epochs,
         "loss": losses,
+        "curve": in_parts(steps),
         "parameters": sum(weight.numel() for weight in towers.parameters()),
         "seed": recipe.seed,
         "seconds": round(time.monotonic() - started, 1),

@@ -95,6 +95,11 @@ def test_a_student_is_compared_with_what_it_was_trained_on(
     assert rows["teacher, raw"]["novel"] == 1
 
 
+def test_the_report_draws_the_loss_of_the_training(world: KnowledgeGraph, workspace: Workspace, learn: Train) -> None:
+    report, folder = evaluate(world, workspace, FakeEncoder(), [learn("true")])  # type: ignore[arg-type]
+    assert "\nLoss of the training: " in report == (folder / "report.md").read_text(encoding="utf-8").rstrip("\n")
+
+
 def test_two_students_of_one_kind_stand_side_by_side(world: KnowledgeGraph, workspace: Workspace, learn: Train) -> None:
     bad, good = learn('tail.text STARTS WITH "bad"'), learn('tail.text STARTS WITH "good"')
     content = evaluated(world, workspace, [bad, good, bad])
