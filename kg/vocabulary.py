@@ -104,7 +104,9 @@ class Relation:
         own = {field: dict(text.split(": ", 1) for text in getattr(self, field)) for field in ("phrases", "questions")}
         chosen = {field[:-1]: texts.get(lang, texts.get(primary(lang))) for field, texts in own.items()}
         found: dict[str, Any] = {name: text for name, text in chosen.items() if text is not None}
-        return replace(self, **found, **({"templates": ()} if "phrase" in found else {}))
+        if "phrase" in found:
+            found["templates"] = ()
+        return replace(self, **found)
 
     def _check_languages(self) -> None:
         for name in ("phrases", "questions"):

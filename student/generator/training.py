@@ -42,7 +42,7 @@ class _Course(NamedTuple):
         rate: the learning rate after the warm-up.
         triples: seen by default, in all epochs together; larger data is seen once.
         epochs: at most; a pre-trained model learns by heart what it sees again, and writes worse then.
-        pairs: (event, relation) pairs in a batch.
+        pairs: (event, relation) pairs in a batch of an epoch of at most `_STEPS`.
         relations: of them of the same event.
     """
 
@@ -55,6 +55,8 @@ class _Course(NamedTuple):
 
 FROM_SCRATCH = _Course(1e-3, 60_000, 30, 8, 1)
 OF_BASE = _Course(3e-4, 12_000, 3, 8, 2)
+_STEPS = 4_000  # of an epoch, beyond which batches grow: a processor reads four small ones in twice the time of one
+_GROWTH = 4  # of a batch, at most
 
 
 def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe: Recipe) -> Generator:
@@ -99,11 +101,12 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
                         "an encoder with a decoder foretells tails only; leave out the loss on whole sequences"
                     )
                 sequences = [(given[:1], (*given[1:], *tail)) for given, tail in sequences]
+            size = _batch_pairs(course, len({given for given, _ in given_and_tail}))
             plan = [
-                packing.batches(given_and_tail, events, course.pairs, course.relations, seed * 1_000 + epoch)
+                packing.batches(given_and_tail, events, size, course.relations, seed * 1_000 + epoch)
                 for epoch in range(epochs)
             ]
-            identity = unordered_hash([repr((seed, epochs, __version__, started_from.digest)), *map(repr, pairs)])
+            identity = unordered_hash([repr((seed, epochs, size, __version__, started_from.digest)), *map(repr, pairs)])
             if objective != Objective():
                 identity += repr((objective, weights))
             watch = _watch(codec, recipe)
@@ -146,6 +149,11 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
         **objective.described(),
     }
     return generator
+
+
+def _batch_pairs(course: _Course, pairs: int) -> int:
+    """Return how many (event, relation) pairs a batch has, by how many there are in all."""
+    return min(_GROWTH * course.pairs, max(course.pairs, pairs // _STEPS))
 
 
 def _others(events: Sequence[str], seed: int) -> list[str]:
