@@ -8,6 +8,7 @@ processes is taken over by another.
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,9 +111,13 @@ def fit(
     exact = [torch.nn.Parameter(weight.detach().float().clone()) for weight in weights]
     optimiser = torch.optim.AdamW(exact, lr=rate, weight_decay=0.01)
     rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_share(step, steps, schedule))
-    losses = _resume(progress, identity, exact, optimiser, rates, watch)
+    halves = any(weight.dtype == torch.float16 for weight in weights)
+    scaler = torch.amp.GradScaler(model.device.type, enabled=halves)  # small gradients would vanish
+    losses = _resume(progress, identity, exact, optimiser, rates, scaler, watch)
     passes = set(np.cumsum([len(batches) for batches in plan]).tolist())
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if halves:  # whose first steps overflow, before the scale is found
+        warnings.filterwarnings("ignore", r"Detected call of .lr_scheduler.step\(\)")
     model.train()
     done, save_each = len(losses), max(1, steps // SAVES)
     is_first = team.number() == 0
@@ -127,12 +132,14 @@ def fit(
             _copy(exact, weights)
             share = team.shares(batch, given_and_tail, team.size())[team.number()] if team.size() > 1 else None
             loss = loss_of(inner, batch, share=share)
-            found = torch.autograd.grad(loss, weights, materialize_grads=True)
+            found = torch.autograd.grad(scaler.scale(loss), weights, materialize_grads=True)
             *gradients, loss = team.added([*(one.float() for one in found), loss.detach()])
             for weight, gradient in zip(exact, gradients, strict=True):
                 weight.grad = gradient
+            scaler.unscale_(optimiser)
             torch.nn.utils.clip_grad_norm_(exact, CLIP)
-            optimiser.step()
+            scaler.step(optimiser)  # which leaves a step out whose gradients overflowed
+            scaler.update()
             rates.step()
             losses.append(loss.item())
             bar.learn(sum(len(sequences[number][1]) for number in batch), losses[-1])
@@ -140,7 +147,7 @@ def fit(
                 _copy(exact, weights)
                 watch.look(inner, exact)
             if (step + 1) % save_each == 0 and is_first:
-                _save(progress, identity, exact, optimiser, rates, losses, watch)
+                _save(progress, identity, exact, optimiser, rates, scaler, losses, watch)
     _copy(watch.weights if watch else exact, weights)
     ends = np.cumsum([len(batches) for batches in plan])
     parts = [losses[end - len(batches) : end] for end, batches in zip(ends, plan, strict=True)]
@@ -174,6 +181,7 @@ def _save(
     exact: Sequence[Tensor],
     optimiser: Any,
     rates: Any,
+    scaler: Any,
     losses: list[float],
     watch: Watch | None,
 ) -> None:
@@ -183,6 +191,7 @@ def _save(
         "optimiser": optimiser.state_dict(),
         "schedule": rates.state_dict(),
         "losses": losses,
+        "scaler": scaler.state_dict(),
     }
     if watch:
         state |= {"held_out": watch.losses, "best": watch.weights}
@@ -196,6 +205,7 @@ def _resume(
     exact: Sequence[Tensor],
     optimiser: Any,
     rates: Any,
+    scaler: Any,
     watch: Watch | None,
 ) -> list[float]:
     """Bring the weights to where an unfinished training with the same arguments left them; return its losses.
@@ -214,6 +224,8 @@ def _resume(
     _copy(state["weights"], exact)
     optimiser.load_state_dict(state["optimiser"])
     rates.load_state_dict(state["schedule"])
+    if scaler.is_enabled():
+        scaler.load_state_dict(state["scaler"])
     losses: list[float] = state["losses"]
     if watch:
         watch.losses, watch.weights = state["held_out"], state["best"]

@@ -17,7 +17,7 @@ from kg.errors import InputError
 from kg.language_model import packing
 from kg.language_model.opening import open_language_model
 from kg.language_model.packing import Sequence_
-from kg.language_model.precision import fast_dtype
+from kg.language_model.precision import training_dtype
 from kg.language_model.trimming import trim
 from kg.languages import behind
 from kg.model import Triple
@@ -190,7 +190,8 @@ def _updated(model: Any, rows: Sequence[int] = ()) -> Any:
         settings.trainable_token_indices = list(rows)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "fan_in_fan_out|.is_gradient_checkpointing")  # nothing for users
-        return get_peft_model(model.to(fast_dtype()), settings, autocast_adapter_dtype=False)
+        dtype = training_dtype(model.config.get_text_config().model_type)
+        return get_peft_model(model.to(dtype), settings, autocast_adapter_dtype=False)
 
 
 def tail_losses(model: Any, sequences: Sequence[Sequence_]) -> Tensor:

@@ -21,7 +21,7 @@ def begin(meeting: Path, number: int = 1, processes: int = 2, *, steps: int | No
 def be(meeting: str, number: int, processes: int, steps: int | None) -> None:
     os.environ |= environment(number, processes)
     torch.set_num_threads(1)
-    start.fast_dtype = lambda: torch.float32
+    start.training_dtype = lambda _: torch.float32
     if steps is not None:
         real, left = training._loss, iter(range(steps))  # noqa: SLF001
 

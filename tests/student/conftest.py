@@ -100,8 +100,8 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def use_dtype(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype) -> None:
-    for module in (generator_start, generator_model):
-        monkeypatch.setattr(module, "fast_dtype", lambda: dtype)
+    monkeypatch.setattr(generator_start, "training_dtype", lambda _: dtype)
+    monkeypatch.setattr(generator_model, "fast_dtype", lambda: dtype)
 
 
 @pytest.fixture(scope="session")

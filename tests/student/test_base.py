@@ -1,6 +1,7 @@
 """What becomes of a pre-trained base: a student in plain words, in a folder that needs none of this software."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -19,6 +20,7 @@ from kg.language_model.trimming import trim
 from kg.model import Triple
 from kg.vocabulary import Relation, Vocabulary
 from student import checkpoint
+from student.generator import fitting
 from student.generator import model as generator_model
 from student.generator import start as generator_start
 from student.generator import training as generator_training
@@ -83,19 +85,38 @@ def test_every_kind_of_base_learns_and_opens_again_as_it_was(
     assert trained(opened).model.dtype == dtype
 
 
-def test_training_in_bfloat16_has_the_losses_of_float32(
-    base: Path, train: Train, tmp_path: Path, eight: list[Triple], encode: Encode, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16])
+def test_training_in_half_precision_has_the_losses_of_float32(
+    half: torch.dtype, base: Path, train: Train, tmp_path: Path, eight: list[Triple], encode: Encode,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     exact = train("generator", tmp_path / "exact", base=str(base), epochs=8)
-    use_dtype(monkeypatch, torch.bfloat16)
+    use_dtype(monkeypatch, half)
     fast = train("generator", tmp_path / "fast", base=str(base), epochs=8)
     assert fast.metrics["loss"] == pytest.approx(exact.metrics["loss"], rel=0.03)
-    assert fast.metrics["loss"] != exact.metrics["loss"]
+    assert fast.logprobs(eight)[0].tolist() != exact.logprobs(eight)[0].tolist()
     assert fast.logprobs(eight)[0] == pytest.approx(exact.logprobs(eight)[0], rel=0.05)
     use_dtype(monkeypatch, torch.float32)
     elsewhere = trained(checkpoint.load(tmp_path / "fast", encode))  # a machine that has no units for it
     assert elsewhere.model.dtype == torch.float32
     assert elsewhere.logprobs(eight)[0] == pytest.approx(fast.logprobs(eight)[0], rel=0.03)
+
+
+def test_a_step_whose_gradients_overflow_in_float16_is_left_out_and_the_scale_is_found(
+    base: Path, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "base"
+    shutil.copytree(base, own)
+    weights = load_file(base / "model.safetensors")
+    large = {name: weight * (60 if name.endswith("ln_f.weight") else 1) for name, weight in weights.items()}
+    save_file(large, own / "model.safetensors", {"format": "pt"})
+    use_dtype(monkeypatch, torch.float16)
+    real, kept = fitting._save, []  # noqa: SLF001
+    monkeypatch.setattr(fitting, "_save", lambda *given: (kept.append(given[5].get_scale()), real(*given)))
+    student = trained(train("generator", tmp_path / "student", base=str(own), epochs=10))
+    assert kept[0] < 2.0**16  # with which a scale begins
+    assert student.metrics["loss"][-1] < student.metrics["loss"][0]
+    assert all(torch.isfinite(weight).all() for weight in student.model.parameters())
 
 
 def test_equal_arguments_leave_equal_folders(base: Path, train: Train, tmp_path: Path, eight: list[Triple]) -> None:

@@ -52,8 +52,16 @@ def count_steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return steps
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("of_base", [True, False])
+@pytest.mark.parametrize(
+    ("of_base", "dtype"),
+    [
+        (True, torch.float32),
+        (True, torch.bfloat16),
+        (True, torch.float16),
+        (False, torch.float32),
+        (False, torch.bfloat16),
+    ],
+)
 def test_an_interrupted_training_goes_on_and_ends_as_a_straight_one(
     of_base: bool, dtype: torch.dtype, base: Path, train: Train, tmp_path: Path, eight: list[Triple],
     monkeypatch: pytest.MonkeyPatch,
