@@ -155,7 +155,7 @@ def serve_pages(
         bool, typer.Option("--other-machines", help="Serve at a host that other machines reach, unencrypted.")
     ] = False,
     api: Annotated[
-        bool, typer.Option("--api", help="ConceptNet's read API, too, without a token, for all who reach the port.")
+        bool, typer.Option("--api", help="ConceptNet's read API and SPARQL, without a token, for all who reach it.")
     ] = False,
 ) -> None:
     """Look at the graph, judge it and choose thresholds, on pages in a browser, until Ctrl-C."""

@@ -31,7 +31,7 @@ def serve(
         port: 0 takes a free one.
         other_machines: whether `host` may be one that other machines reach.
         browser: whether to open it in a browser.
-        api: whether ConceptNet's read API is there, which needs no token.
+        api: whether ConceptNet's read API and SPARQL need no token.
 
     Raises:
         InputError: the extra is not installed, the port is taken, or other machines would reach it unasked.
@@ -59,8 +59,8 @@ def serve(
         say("What goes to other machines is not encrypted, and who reads it has the token.", err=True)
     if api:
         say(
-            "ConceptNet's read API is there, too (/docs): who reaches the port, and any site open in your browser, may "
-            "read the graph by it.",
+            "ConceptNet's read API (/docs) and SPARQL (/sparql) are there, too: who reaches the port, and any site "
+            "open in your browser, may read the graph by them.",
             err=True,
         )
     with Link(partial(open_graph, workspace)) as link:
@@ -110,6 +110,7 @@ def stages_of(workspace: Workspace) -> Any:
         student_files=lambda: _files(workspace.place("students"), "manifest", "metrics"),
         replies=_Replies(workspace),
         judging=_Judging(),
+        rdf=workspace.place("sparql"),
     )
 
 

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import orjson
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from kg import __version__
 from kg.errors import InputError, KGError, NotFound, NotReady, ServerError, StoreUnavailable
@@ -21,11 +22,14 @@ from kg.exchange.conceptnet import plain_uri
 from kg.service.context import CONTEXT, CONTEXT_PATH
 from kg.service.docs import page_of
 from kg.service.lookups import Criteria, Known, Lookups
+from kg.service.manners import Manners
 from kg.service.uris import parameters_of, read_assertion, standard_uri, uri_of
 from kg.terminal import say
+from kg.web import sparql
 from kg.web.site import Site
 
-ROUTES = ("c", "r", "a", "s", "d", "query", "uri", "related", "relatedness", "ld", "docs", "openapi.json")
+ROUTES = ("c", "r", "a", "s", "d", "query", "uri", "related", "relatedness", "ld", "docs", "openapi.json",
+          "sparql")  # fmt: skip
 """First parts of the paths that are the API's."""
 
 MOST_EDGES, MOST_RELATED, MOST_TERMS = 1_000, 100, 50
@@ -47,8 +51,8 @@ def is_api(path: str) -> bool:
     return path.lstrip("/").partition("/")[0] in ROUTES and not path.startswith("//")
 
 
-def make_api(site: Site) -> FastAPI:  # noqa: C901 - a function a route
-    """Return the application.
+def make_api(site: Site) -> ASGIApp:  # noqa: C901 - a function a route
+    """Return the application: the API's routes, and SPARQL's.
 
     Args:
         site: the graph.
@@ -56,7 +60,9 @@ def make_api(site: Site) -> FastAPI:  # noqa: C901 - a function a route
     app = FastAPI(
         title="skd-graph", version=__version__, docs_url=None, redoc_url=None, openapi_url=None,
         description="ConceptNet 5's read API over this graph. URIs are ConceptNet's.", redirect_slashes=False,
+        dependencies=[Depends(_check_names)],
     )  # fmt: skip
+    app.include_router(sparql.routes(site))
     known = Known()
 
     def lookups() -> Lookups:
@@ -168,7 +174,14 @@ def make_api(site: Site) -> FastAPI:  # noqa: C901 - a function a route
         say(*"".join(traceback.format_exception(error)).splitlines(), err=True)
         return _error(request, 500, f"an error that nobody foresaw, {type(error).__name__}")
 
-    return app
+    return Manners(app)
+
+
+def _check_names(request: Request) -> None:
+    """Check that no parameter of the address is given twice: whichever counts, a client may have meant the other."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{twice[0][:40]} is given more than once")
 
 
 def _page(
@@ -282,10 +295,7 @@ def _error(request: Request, status: int, details: str) -> Response:
 
 def _respond(request: Request, body: bytes, status: int, *, media: str = "") -> Response:
     """Return an answer that any page may read, and that a client need not load again while it is the same."""
-    headers = {
-        "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin", "vary": "Accept",
-        "cache-control": "no-cache",
-    }  # fmt: skip
+    headers = {"vary": "Accept", "cache-control": "no-cache"}
     if status == 200:  # noqa: PLR2004
         tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
         headers["etag"] = tag

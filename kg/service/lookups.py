@@ -24,6 +24,7 @@ from kg.web.searching import query_of
 
 _SENSES = 1_000  # phrases that one URI stands for
 _ALIKE = 200  # phrases among which one of the same normal form is looked for
+_LONGEST = 500  # characters of a text that is looked for so; the index takes no word of 1,001, nor 1,025 words
 _TERM = 4  # parts of /c/en/cat
 _OVER = 10  # times more neighbours than asked for are looked at where a filter leaves some out
 _NEIGHBOURS = 1_000
@@ -99,7 +100,7 @@ class Lookups:
         ids = [phrase_id(text, lang, own)]
         rows = self._reading.rows("service/terms", ids=ids, prefix=f"{uri}/", count=_SENSES)
         same = standard_text(text, lang)
-        if not rows and not own and (query := query_of(same)):
+        if not rows and not own and len(same) <= _LONGEST and (query := query_of(same)):
             rows = [
                 row for row in self._reading.rows("service/alike", query=query, lang=lang, count=_ALIKE)
                 if standard_text(row["text"], lang) == same

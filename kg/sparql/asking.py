@@ -32,11 +32,13 @@ class Answer:
 
     Attributes:
         form: its name, of `kg.sparql.forms`.
+        of_triples: whether the query is answered by triples.
         file: what it says, open at its beginning; it has no name, and goes when it is closed.
         kept: the store that was asked.
     """
 
     form: str
+    of_triples: bool
     file: IO[bytes]
     kept: Kept
 
@@ -84,7 +86,7 @@ def ask_unchecked(
                 if "form" in said:
                     file.seek(0)
                     stack.pop_all()  # whoever asked closes it
-                    return Answer(said["form"], file, kept)
+                    return Answer(said["form"], bool(said["of_triples"]), file, kept)
             if said["failed"] != "gone":
                 raise _error(said, timeout_seconds)
     finally:
@@ -92,7 +94,7 @@ def ask_unchecked(
     raise NotReady("the graph is not kept as RDF yet; ask again in a few seconds")
 
 
-def _run(asked: dict[str, Any], file: IO[bytes], timeout_seconds: float) -> dict[str, str]:
+def _run(asked: dict[str, Any], file: IO[bytes], timeout_seconds: float) -> dict[str, Any]:
     """Run the process; return what it said on how it went."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     command = [sys.executable, "-P", str(_CHILD)]
@@ -112,8 +114,8 @@ def _run(asked: dict[str, Any], file: IO[bytes], timeout_seconds: float) -> dict
     return found if isinstance(found, dict) else {"failed": "memory", "why": ""}
 
 
-def _error(said: dict[str, str], timeout_seconds: float) -> Exception:
-    why = " ".join(said["why"].split())[:500]
+def _error(said: dict[str, Any], timeout_seconds: float) -> Exception:
+    why = " ".join(str(said["why"]).split())[:500]
     match said["failed"]:
         case "syntax":
             return InputError(f"the query is not valid SPARQL: {why}")

@@ -42,7 +42,8 @@ def main() -> None:
     """Answer the query on stdin."""
     asked = json.load(sys.stdin)
     try:
-        said = {"form": _answer(asked)}
+        form, of_triples = _answer(asked)
+        said: dict[str, Any] = {"form": form, "of_triples": of_triples}
     except _Gone:
         said = {"failed": "gone", "why": "the store was replaced"}
     except SyntaxError as error:
@@ -64,8 +65,8 @@ class _Unacceptable(Exception):  # noqa: N818 - reads as what happened
     """None of the forms fits the kind of query."""
 
 
-def _answer(asked: dict[str, Any]) -> str:
-    """Write the answer to stdout; return the name of its form."""
+def _answer(asked: dict[str, Any]) -> tuple[str, bool]:
+    """Write the answer to stdout; return the name of its form, and whether the query is answered by triples."""
     _limit(int(asked["seconds"]) + 2)
     forbid_sockets()
     folder = Path(asked["store"])
@@ -77,7 +78,7 @@ def _answer(asked: dict[str, Any]) -> str:
         raise _Gone from error
 
 
-def _write(store: ox.Store, asked: dict[str, Any]) -> str:
+def _write(store: ox.Store, asked: dict[str, Any]) -> tuple[str, bool]:
     found = store.query(asked["query"], base_iri=asked["base"], prefixes=asked["prefixes"])
     is_rows = not isinstance(found, ox.QueryTriples)
     fitting = [name for name in asked["forms"] if name == _TABLE or (name in _ROWS_OF) == is_rows]
@@ -95,7 +96,7 @@ def _write(store: ox.Store, asked: dict[str, Any]) -> str:
             ox.serialize(found, file, _TRIPLES_OF[name], prefixes=prefixes)
         else:
             found.serialize(file, _ROWS_OF[name])
-    return name
+    return name, not is_rows
 
 
 def _table(

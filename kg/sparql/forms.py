@@ -23,7 +23,7 @@ FORMS = {
     "xml": Form("application/sparql-results+xml", ("application/xml", "text/xml")),
     "csv": Form("text/csv; charset=utf-8"),
     "tsv": Form("text/tab-separated-values; charset=utf-8"),
-    "ttl": Form("text/turtle", ("application/x-turtle",), of_triples=True),
+    "ttl": Form("text/turtle; charset=utf-8", ("application/x-turtle",), of_triples=True),
     "nt": Form("application/n-triples", ("text/plain",), of_triples=True),
     "jsonld": Form("application/ld+json", ("application/json",), of_triples=True),
     "rdfxml": Form("application/rdf+xml", ("application/xml", "text/xml"), of_triples=True),

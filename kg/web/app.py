@@ -22,6 +22,7 @@ from kg.web import (
     models,
     phrases,
     searching,
+    sparql,
     students,
     tradeoff,
 )
@@ -58,7 +59,21 @@ def make_app(
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC))
-    pages = (home, searching, phrases, browse, asking, tradeoff, models, critics, students, judging, history, batches)
+    pages = (
+        home,
+        searching,
+        phrases,
+        browse,
+        asking,
+        sparql,
+        tradeoff,
+        models,
+        critics,
+        students,
+        judging,
+        history,
+        batches,
+    )
     for page in pages:
         app.include_router(page.routes(site))
 

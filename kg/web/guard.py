@@ -176,8 +176,10 @@ class Guard:
         if not hmac.compare_digest(given.encode(), request.state.csrf.encode()):
             raise _Refused("That form is not one of this session's: go back, load the page again and repeat it.")
 
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
         async def again() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return messages.pop() if messages else await request.receive()  # which says that the client is gone
 
         return again
 

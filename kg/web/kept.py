@@ -52,7 +52,9 @@ class Kept:
         self._found: dict[str, Found] = {}
         self._under_way: dict[str, Future[Found]] = {}
 
-    def get(self, name: str, reading: Reading, count: Count, *, wait: float = _FIRST_SECONDS) -> Found:
+    def get(
+        self, name: str, reading: Reading, count: Count, *, wait: float = _FIRST_SECONDS, wait_if_old: float = 0
+    ) -> Found:
         """Return what is kept under a name; where that is not of the graph as it is, count anew in the background.
 
         Args:
@@ -60,6 +62,7 @@ class Kept:
             reading: the graph.
             count: counts; it runs in another thread, and may take long.
             wait: seconds to wait for it where nothing is kept.
+            wait_if_old: seconds to wait for it where something old is kept.
         """
         watermark = reading.watermark()
         with self._lock:
@@ -69,12 +72,13 @@ class Kept:
             if name not in self._under_way:
                 self._under_way[name] = self._thread.submit(self._count, name, watermark, reading, count)
             under_way = self._under_way[name]
-        if found is None or found.failed:
-            try:
-                return under_way.result(wait)
-            except TimeoutError:
-                return Found()
-        return Found(found.value, found.watermark, found.at, is_old=True)
+        is_new = found is None or found.failed
+        try:
+            if is_new or wait_if_old:
+                return under_way.result(wait if is_new else wait_if_old)
+        except TimeoutError:
+            pass
+        return Found() if found is None or is_new else Found(found.value, found.watermark, found.at, is_old=True)
 
     def close(self) -> None:
         """Count nothing more."""

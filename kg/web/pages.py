@@ -23,6 +23,7 @@ PAGES = (
     ("/", "Home"),
     ("/browse", "Browse"),
     ("/cypher", "Cypher"),
+    ("/sparql", "SPARQL"),
     ("/tradeoff", "Trade-off"),
     ("/models", "Critics and students"),
     ("/judge", "Judge"),
@@ -31,6 +32,9 @@ PAGES = (
 
 OF_ANNOTATORS = (("/judge", "Judge"), ("/judge/mine", "What you said"))
 """The same for those who only judge."""
+
+OF_ALL = (("/", "Home"),)
+"""The same on a page that is open to all."""
 
 _BESIDE = {"/batch": "/judge", "/batches": "/judge"}
 """Paths of pages that belong to another one of the navigation."""
@@ -52,7 +56,7 @@ def render(
     """
     state = request.scope.get("state", {})
     is_owner = state.get("who") == OWNER
-    pages = PAGES if is_owner else OF_ANNOTATORS
+    pages = PAGES if is_owner else OF_ANNOTATORS if "who" in state else OF_ALL
     about = {
         "here": _here(request.url.path, [path for path, _ in pages]), "csrf": state.get("csrf", ""), "pages": pages,
         "is_owner": is_owner, "reload_seconds": reload_seconds,

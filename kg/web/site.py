@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from kg.graph.knowledge import KnowledgeGraph
@@ -79,6 +80,7 @@ class Stages:
         student_files: the `manifest` and `metrics` of each student of this workspace, by id.
         replies: raw replies.
         judging: what judging needs.
+        rdf: the folder where the graph is kept as RDF.
     """
 
     by_recall: Callable[..., Sequence[Mapping[str, Any]]]
@@ -91,6 +93,7 @@ class Stages:
     student_files: Callable[[], Mapping[str, Mapping[str, Any]]]
     replies: Replies
     judging: Judging
+    rdf: Path
 
 
 @dataclass(slots=True)
