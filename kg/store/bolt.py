@@ -33,6 +33,8 @@ _STOPPED = ("DatabaseUnavailable", "Could not append transaction", "critical err
 _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
 _CLOSE_SECONDS = 60.0
+_IDLE_SECONDS = 30.0  # after which a connection is tried before it is used: what stands between may have cut it
+_AGAIN_SECONDS = 5.0  # for which a reading statement is asked again when its connection breaks
 _GRACE_SECONDS = 3.0  # Neo4j looks every 2 s for what is past its time
 _LOST_COMMITS = 3  # how often a commit whose answer was lost is sent again; every statement is idempotent
 
@@ -119,6 +121,8 @@ class Store:
         self._left_behind = False
         self._database = database
         self._retry_seconds = retry_seconds
+        # What one session wrote the next one reads, whichever member of a cluster it asks.
+        self._bookmarks = neo4j.GraphDatabase.bookmark_manager()
         self._idle = threading.Condition()
         self._calls = 0
         with _translated(self.uri):
@@ -126,6 +130,7 @@ class Store:
                 uri,
                 auth=(username, password),
                 connection_timeout=_CONNECT_SECONDS,
+                liveness_check_timeout=_IDLE_SECONDS,
                 max_transaction_retry_time=retry_seconds,
                 notifications_min_severity="OFF",
                 telemetry_disabled=True,
@@ -153,18 +158,22 @@ class Store:
 
     def read(self, text: str, /, **parameters: Any) -> list[Row]:
         """Return all rows of a reading statement; for results of bounded size."""
-        with _translated(self.uri), self._session(neo4j.READ_ACCESS) as session:
-            return session.execute_read(lambda transaction: Transaction(transaction).run(text, **parameters))
+        return self._committed(neo4j.READ_ACCESS, lambda transaction: transaction.run(text, **parameters))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction; return its result after the commit.
 
         `work` may run several times, so its statements must be safe to repeat.
         """
+        return self._committed(neo4j.WRITE_ACCESS, work)
+
+    def _committed(self, mode: str, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one transaction, again where the answer to its commit was lost: a reading one has that, too."""
         for attempt in range(1, _LOST_COMMITS + 1):
             try:
-                with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
-                    return session.execute_write(lambda transaction: work(Transaction(transaction)))
+                with _translated(self.uri), self._session(mode) as session:
+                    execute = session.execute_read if mode == neo4j.READ_ACCESS else session.execute_write
+                    return execute(lambda transaction: work(Transaction(transaction)))
             except StoreUnavailable as error:
                 if not isinstance(error.__cause__, exceptions.IncompleteCommit) or attempt == _LOST_COMMITS:
                     raise
@@ -180,13 +189,7 @@ class Store:
             with _translated(self.uri), self._session(neo4j.WRITE_ACCESS) as session:
                 return _rows(session.run(text, parameters))
 
-        repeated = Retrying(
-            retry=retry_if_exception(_came_too_close),
-            stop=stop_after_delay(self._retry_seconds),
-            wait=wait_random_exponential(0.1, 2),
-            reraise=True,
-        )
-        return repeated(once)
+        return _repeated(_may_work_again, self._retry_seconds)(once)
 
     def explain(self, text: str, parameters: Mapping[str, Any], *, timeout_seconds: float) -> Explained:
         """Return the server's plan for a statement, without running the statement."""
@@ -221,10 +224,13 @@ class Store:
         """Return the result of `work`, which runs in a thread that is left alone when it takes too long."""
         answer: Future[T] = Future()
 
+        def once() -> T:
+            with _translated(self.uri), self._session(neo4j.READ_ACCESS, severity="WARNING") as session:
+                return work(session)
+
         def run() -> None:
             try:
-                with _translated(self.uri), self._session(neo4j.READ_ACCESS, severity="WARNING") as session:
-                    answer.set_result(work(session))
+                answer.set_result(once() if self.private else _repeated(_went_away, _AGAIN_SECONDS)(once))
             except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
                 if not answer.done():
                     answer.set_exception(error)
@@ -253,6 +259,7 @@ class Store:
             with self._driver.session(
                 database=self._database,
                 default_access_mode=mode,
+                bookmark_manager=self._bookmarks,
                 fetch_size=_FETCH_ROWS,
                 notifications_min_severity=severity,
             ) as session:
@@ -301,12 +308,28 @@ def _operators(plan: Mapping[str, Any]) -> Iterator[Row]:
         yield from _operators(child)
 
 
-def _came_too_close(error: BaseException) -> bool:
-    """Tell whether a statement failed only because another process did something at the same moment."""
+def _repeated(is_transient: Callable[[BaseException], bool], seconds: float) -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_delay(seconds),
+        wait=wait_random_exponential(0.1, 2),
+        reraise=True,
+    )
+
+
+def _may_work_again(error: BaseException) -> bool:
+    """Tell whether a statement failed only because of another process, a broken connection, or another leader."""
     cause = error.__cause__
-    return isinstance(cause, exceptions.Neo4jError) and (
+    came_too_close = isinstance(cause, exceptions.Neo4jError) and (
         cause.is_retryable() or "EquivalentSchemaRuleAlreadyExists" in (cause.code or "")
     )
+    return came_too_close or _went_away(error)
+
+
+def _went_away(error: BaseException) -> bool:
+    """Tell whether a connection broke, or the member of a cluster that it led to went away."""
+    cause = error.__cause__
+    return isinstance(cause, exceptions.DriverError) and cause.is_retryable()
 
 
 @contextmanager
