@@ -128,6 +128,16 @@ def test_only_progress_of_equal_arguments_is_taken_over(
     assert (len(done) == student.metrics["steps"]) == (change != "nothing")
 
 
+@pytest.mark.parametrize(("most", "steps"), [(4_000, 12), (5, 6), (1, 3)])
+def test_batches_of_large_data_grow_by_four_at_most(
+    most: int, steps: int, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generator_training, "_STEPS", most)
+    triples = [Triple(f"PersonX eats {number}", "xWant", "to sleep") for number in range(96)]
+    student = train("generator", tmp_path / "student", triples=triples, epochs=1)
+    assert student.metrics["steps"] == steps  # of 8, 19 and 32 pairs
+
+
 @pytest.mark.parametrize("content", [b"", b"no progress at all", b"\x80\x04K\x01."])
 def test_damaged_progress_means_a_fresh_start(content: bytes, train: Train, tmp_path: Path) -> None:
     (tmp_path / ".student.progress").write_bytes(content)
