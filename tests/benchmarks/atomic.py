@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kg import strict_json
-from kg.identity import head_id, split_of
+from kg.identity import head_id, phrase_id, split_of
 from kg.model import NOTHING, Judgement, Split, Triple
 from kg.vocabulary import Vocabulary
 from student.evaluation import perplexity
@@ -97,11 +97,12 @@ def _with(one: Triple, other: Triple) -> Triple:
 
 
 def prefixes(triples: Sequence[Triple], most: int) -> list[tuple[Pair, tuple[str, ...]]]:
-    """Return the first prefixes with their references."""
+    """Return prefixes with their references: of events in the order of their keys, which is any, up to a number."""
     found: dict[Pair, list[str]] = defaultdict(list)
     for one in triples:
         found[one.head, one.relation].append(one.tail)
-    return [(pair, tuple(tails)) for pair, tails in list(found.items())[:most]]
+    order = sorted(found, key=lambda pair: (phrase_id(pair[0]), pair))
+    return [(pair, tuple(found[pair])) for pair in order[:most]]
 
 
 def of_atomic(students: Class, world: World, asked: Asked, kind: str, encoder: str) -> str:

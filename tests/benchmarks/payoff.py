@@ -13,7 +13,8 @@ has read is not judged: a share stands between the ends that it would have, were
 `atomic`: `atomic2019/train.tsv` below $KG_PUBLISHED_DATA with a teacher made wrong: 21.5 % of its tails are those of
 other events and other relations. The critic learns from labels, drawn from this known corruption, which are easier
 than a teacher's errors: such a tail is mostly off its subject, and now and then it is true by chance. Students are
-measured by COMET's protocol (BLEU-2 over 10 beams, no tail of which is judged) on the first prefixes of `dev.tsv`.
+measured by COMET's protocol (BLEU-2 over 10 beams, no tail of which is judged) on prefixes of
+`dev.tsv`, of all or of events drawn at random.
 
 FOLDER, outside the checkout, keeps critics and outputs: the same command goes on where it was ended. LESSON is a name
 in the tables; --table trains nothing, and prints what there is. Nothing here chooses among lessons.

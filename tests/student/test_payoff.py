@@ -188,7 +188,7 @@ def test_students_of_a_corrupted_teacher_are_measured_by_the_protocol_of_comet(
         "PersonX does it\txWant\tto rest\nPersonX does it\txWant\tto nap\nPersonX does it\txAttr\tnone\n"
     )
     asked = prefixes(read_atomic(tmp_path / "dev.tsv"), 10)
-    assert asked == [(("PersonX does it", "xWant"), ("to rest", "to nap")), (("PersonX does it", "xAttr"), ("none",))]
+    assert asked == [(("PersonX does it", "xAttr"), ("none",)), (("PersonX does it", "xWant"), ("to rest", "to nap"))]
     world = corrupted(TRUE[:120], 10**9, 60)
     taught = Class(tmp_path, world.vocabulary, fake_encode, None, 1, 1, (RAW, CEILING))
     filter_, comet = of_atomic(taught, world, asked, "kernel", "fake").split("\n\n")[:2]
