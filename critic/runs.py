@@ -1,11 +1,11 @@
 """The critic's steps on a graph: train on its judgements, calibrate, score its edges."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic, FastCritic
 from critic.kinds import BLEND, KINDS
 from critic.metrics import report
-from critic.model import vectors_of
 from critic.roles import FILTER, ROLES
 from critic.unsupervised.training import models_of
 from critic.verdicts import missing, split_in, split_verdicts, unseen_verdicts
@@ -25,6 +24,7 @@ from kg.encoder import Encoder
 from kg.errors import NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.origins import origin_of_triples
+from kg.graph.scoring import Question
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
 from kg.language_model.opening import DEFAULT, fingerprint, origin_of_model
 from kg.language_model.terms import derived, derived_field, origin_of_name, write_notice
@@ -32,6 +32,8 @@ from kg.model import OVERALL, Acceptance, Judgement, Split, Triple
 from kg.run import Run, teachers_of, write_record
 from kg.wide import Spread, here
 from kg.workspace import Workspace, new_file, new_folder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +167,8 @@ def critic_in(workspace: Workspace, critic_id: str) -> Critic:
 
 
 def _encoder_of(workspace: Workspace, critic_id: str, spread: Spread = here) -> Encoder:
-    return Encoder.described(_manifest(workspace, critic_id)["encoder"], workspace.folder("embeddings"), spread)
-
-
-def _manifest(workspace: Workspace, critic_id: str) -> dict[str, Any]:
-    path = workspace.place("critics", critic_id) / "manifest.json"
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return manifest
+    text = (workspace.place("critics", critic_id) / "manifest.json").read_text(encoding="utf-8")
+    return Encoder.described(json.loads(text)["encoder"], workspace.folder("embeddings"), spread)
 
 
 def kinds_of(graph: KnowledgeGraph, workspace: Workspace) -> dict[str, str]:
@@ -296,26 +293,52 @@ def score_edges(
         NotReady: no critic has been trained and calibrated.
     """
     critic_id, critic = open_critic(graph, workspace)
+    if spread is not here and KINDS[kinds_of(graph, workspace).get(critic_id, BLEND)].embeds:
+        encoder = _encoder_of(workspace, critic_id, spread)
+        critic = load_critic(workspace.place("critics", critic_id), encoder.encode)
+        spread = partial(_spread_with_vectors, encoder, spread)
     acceptance = graph.current_acceptance(critic_id)
     run = Run("score", model=critic_id)
     with graph.running(run):
         scored = graph.record_scores(
             critic_id, critic.score, acceptance, fast=None if full else _fast(graph, critic), every=every or full,
             progress=progress, spread=spread,
-            prepare=None if spread is here else _embedding(workspace, critic_id, spread),
         )  # fmt: skip
         graph.finish(run, offered=graph.statistics()["scored"])
     return scored
 
 
-def _embedding(workspace: Workspace, critic_id: str, spread: Spread) -> Callable[[Sequence[Triple]], object] | None:
-    """Return what embeds the phrases of triples, so that workers find them kept; None for a kind that needs no vector.
+def _spread_with_vectors(
+    encoder: Encoder, spread: Spread, pages: Iterable[Question], compute: Callable[[Question], T]
+) -> Iterator[T]:
+    """Yield the result of each page; the vectors of its phrases go with it to whoever computes it.
 
-    Workers would embed what two of them need twice, each beside other phrases, and so with other rounding.
+    They are made here, page by page as one process makes them: workers would embed what two of them need twice, each
+    beside other phrases, and so with other rounding.
+
+    Args:
+        encoder: of the critic in `compute`.
+        spread: what computes.
+        pages: triples.
+        compute: scores them.
     """
-    if not KINDS[str(_manifest(workspace, critic_id).get("kind", BLEND))].embeds:
-        return None
-    return partial(vectors_of, relations=(), encode=_encoder_of(workspace, critic_id, spread).encode)
+
+    def lent() -> Iterator[tuple[Question, list[str], NDArray[np.float32]]]:
+        for page in pages:
+            heads, tails = ([getattr(one, part) for one in page.triples] for part in ("head", "tail"))
+            vectors = np.concatenate([encoder.encode(heads), encoder.encode(tails)])
+            rows = {text: row for row, text in enumerate([*heads, *tails])}
+            yield page, list(rows), vectors[list(rows.values())]
+
+    return spread(lent(), partial(_compute_with_vectors, encoder, compute))
+
+
+def _compute_with_vectors(
+    encoder: Encoder, compute: Callable[[Question], T], lent: tuple[Question, list[str], NDArray[np.float32]]
+) -> T:
+    page, texts, vectors = lent
+    encoder.lend(texts, vectors)
+    return compute(page)
 
 
 def _read_report(folder: Path, judgements: str) -> dict[str, Any] | None:

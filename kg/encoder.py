@@ -70,6 +70,7 @@ class Encoder:
             raise InputError(f"no sentence encoder {self.name}: neither a folder nor a name on a model hub")
         self._cache_folder = cache_folder
         self._spread = spread
+        self._lent: tuple[Mapping[str, int], NDArray[np.float32]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs: it loads the model itself, and hands nothing on."""
@@ -111,6 +112,9 @@ class Encoder:
             NotReady: the model has to be downloaded and the hub cannot be reached.
             KGError: the file of kept vectors is damaged or cannot be written.
         """
+        if self._lent and all(text in self._lent[0] for text in texts):
+            places, lent = self._lent
+            return lent[[places[text] for text in texts]]
         first: dict[str, int] = {}
         origin = np.array([first.setdefault(text, row) for row, text in enumerate(texts)], dtype=np.intp)
         with self._vectors() as cache:
@@ -126,6 +130,13 @@ class Encoder:
         again = np.flatnonzero(origin != np.arange(len(texts)))
         result[again] = result[origin[again]]
         return result
+
+    def lend(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Use the vectors of these texts, in the place of those lent before, where all that is asked for is among them.
+
+        So a worker needs neither the file of kept vectors nor the model.
+        """
+        self._lent = {text: row for row, text in enumerate(texts)}, vectors
 
     def _embed(self, texts: Sequence[str]) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """Yield batches of texts of equal length in tokens, shortest first, and their vectors."""

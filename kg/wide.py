@@ -52,7 +52,7 @@ _WINDOW_PAGES = (
 )
 _STORE_BYTES = 200_000_000  # of shared memory
 _START_SECONDS = 600  # that a busy machine may take for each part of a cluster
-_LONGEST_FOLDER = 40  # letters; a socket's path below it may have 107
+_LONGEST_FOLDER = 30  # letters; a socket's path below it may have 107
 _LOOK_SECONDS = 0.5  # between two looks at Ray's own process
 _COLUMN = "pickled"
 _TOKEN = secrets.token_hex(32)  # without which nobody speaks to a local cluster; Ray reads one for the whole process
@@ -67,7 +67,6 @@ _PASSED_ON = (
     "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES",
 )  # fmt: skip
 _SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or Ray listens on all addresses, 127.0.0.1 asked for or not
     "RAY_DEDUP_LOGS": "0",
     "RAY_agent_register_timeout_ms": str(1_000 * _START_SECONDS),
@@ -101,7 +100,7 @@ def workers(address: str | None, workspace: Workspace) -> Iterator[Spread]:
 
     Args:
         address: `LOCAL` for a cluster of this machine with a worker for each of its processors, or the HOST:PORT of
-            one that runs; there the same version of this software is installed, and the workspace has the same path.
+            one that runs and that this machine is part of; there the same version of this software is installed.
         workspace: has the files of a local cluster's session while it lasts, where its path is short enough.
 
     Raises:
@@ -116,7 +115,7 @@ def workers(address: str | None, workspace: Workspace) -> Iterator[Spread]:
         raise InputError(f"--ray takes {LOCAL}, or the HOST:PORT of a cluster of Ray, not {address[:80]!r}")
     root = str(workspace.root) if len(str(workspace.root)) < _LONGEST_FOLDER else None
     with tempfile.TemporaryDirectory(prefix="ray-", dir=root, ignore_cleanup_errors=True) as folder:
-        ray = _connect(address, Path(folder), is_near=host in ("", "127.0.0.1", "localhost"))
+        ray = _connect(address, Path(folder))
         try:
             with _watched(ray.get_runtime_context().get_node_id()):
                 yield partial(_spread, ray)
@@ -124,22 +123,22 @@ def workers(address: str | None, workspace: Workspace) -> Iterator[Spread]:
             ray.shutdown()
 
 
-def _connect(address: str, folder: Path, *, is_near: bool) -> Any:
+def _connect(address: str, folder: Path) -> Any:
     """Return Ray, connected to a cluster; what it starts sees only what `_PASSED_ON` names."""
     from kg.threads import allowed  # noqa: PLC0415 - imports psutil
 
     before = dict(os.environ)
     options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
+    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}  # the latter of Ray Data's own figures
     if address == LOCAL:
         os.environ.clear()
         os.environ.update({name: before[name] for name in _PASSED_ON if name in before})
-        os.environ.update({"OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN": _TOKEN})
+        os.environ.update({"OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN": _TOKEN} | _SETTINGS)
         options |= {
             "num_cpus": allowed(), "num_gpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES,
             "_temp_dir": str(folder), "_node_ip_address": "127.0.0.1",
         }  # fmt: skip
-    if is_near:
-        os.environ.update(_SETTINGS)
+    os.environ.update(quiet)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of settings that will change
@@ -161,7 +160,7 @@ def _connect(address: str, folder: Path, *, is_near: bool) -> Any:
         kept = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
         os.environ.clear()
         os.environ.update(before | kept)
-    if is_near and ray.util.get_node_ip_address() != "127.0.0.1":
+    if address == LOCAL and ray.util.get_node_ip_address() != "127.0.0.1":
         ray.shutdown()
         raise NotReady("Ray would listen to other machines: it was imported before it was told not to")
     return ray

@@ -209,7 +209,6 @@ class KnowledgeGraph(GraphReading):
         every: bool = False,
         progress: Progress = lambda _: None,
         spread: Spread = here,
-        prepare: Callable[[Sequence[Triple]], object] | None = None,
     ) -> int:
         """Score edges and accept those that reach their threshold; return how many were scored.
 
@@ -220,13 +219,12 @@ class KnowledgeGraph(GraphReading):
             fast: what scores the edges of training events that not only students wrote; None is `score`.
             every: also edges that this critic scored before.
             progress: called with the number of edges after each page.
-            spread: what computes the scores.
-            prepare: called in this process with triples before `spread` hands them to another one.
+            spread: what computes the scores; its pages are `kg.graph.scoring.Question`s.
         """
         run = Run("score", model=critic)
         self.begin(run)
         self.commit(partial(_put_last, run=run.id))
-        scores = scoring.Scores(score, fast or score, spread, prepare)
+        scores = scoring.Scores(score, fast or score, spread)
         return scoring.record_scores(
             self, critic, scores, acceptance, run.id, self._reached[run.id], every=every, progress=progress
         )

@@ -33,34 +33,36 @@ _SCORED = 10_000  # triples scored at once
 Score = Callable[[Sequence[Triple]], Iterable[float]]
 
 
+class Question(NamedTuple):
+    """Triples that are scored at once: what teachers wrote about training events, or others."""
+
+    is_taught: bool
+    triples: list[Triple]
+
+
 class Scores(NamedTuple):
     """What scores triples: those that teachers wrote about training events, and all others.
 
     Attributes:
         others: triples to scores.
         taught: the same of what teachers wrote about training events.
-        spread: what computes them.
-        prepare: called here with triples before a worker scores them; None for nothing.
+        spread: what computes them, page by page as `Question`s.
     """
 
     others: Score
     taught: Score
     spread: Spread = here
-    prepare: Callable[[Sequence[Triple]], object] | None = None
 
     def of(self, pages: Iterable[Sequence[EdgeRow]]) -> Iterator[tuple[Sequence[EdgeRow], list[tuple[EdgeRow, float]]]]:
         """Yield pages of edges, each with those of its edges that are no `NOTHING`, and their scores."""
         read: deque[tuple[Sequence[EdgeRow], list[list[EdgeRow]]]] = deque()  # and not yet scored
 
-        def questions() -> Iterator[tuple[bool, list[Triple]]]:
+        def questions() -> Iterator[Question]:
             for page in pages:
                 parts = _parts(page)
                 read.append((page, [rows for _, rows in parts]))
                 for is_taught, rows in parts:
-                    triples = [triple_of(row) for row in rows]
-                    if self.prepare:
-                        self.prepare(triples)
-                    yield is_taught, triples
+                    yield Question(is_taught, [triple_of(row) for row in rows])
 
         found: list[tuple[EdgeRow, float]] = []
         done = 0
@@ -89,9 +91,8 @@ def _parts(page: Sequence[EdgeRow]) -> list[tuple[bool, list[EdgeRow]]]:
     return parts
 
 
-def _score(others: Score, taught: Score, question: tuple[bool, list[Triple]]) -> list[float]:
-    is_taught, triples = question
-    return list(map(float, (taught if is_taught else others)(triples)))
+def _score(others: Score, taught: Score, question: Question) -> list[float]:
+    return list(map(float, (taught if question.is_taught else others)(question.triples)))
 
 
 class Reached(NamedTuple):

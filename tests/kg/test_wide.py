@@ -93,7 +93,6 @@ def test_scores_come_page_by_page_with_their_edges_whoever_computes_them(monkeyp
         [row(8)],
         [row(9, tail=NOTHING)],
     ]
-    prepared: list[int] = []
     asked: list[tuple[bool, list[float]]] = []
 
     def ahead(pages: Iterator[object], compute: object) -> Iterator[object]:  # as a cluster does it: all pages first
@@ -104,7 +103,6 @@ def test_scores_come_page_by_page_with_their_edges_whoever_computes_them(monkeyp
     for spread in (here, ahead):
         scores = Scores(
             by_number, lambda some: [-one for one in by_number(some)], spread,  # type: ignore[arg-type]
-            lambda some: prepared.extend(map(int, by_number(some))),
         )  # fmt: skip
         found = [(page, {one.head: score for one, score in scored}) for page, scored in scores.of(pages)]
         assert [page for page, _ in found] == pages
@@ -112,7 +110,6 @@ def test_scores_come_page_by_page_with_their_edges_whoever_computes_them(monkeyp
             {}, {"event 1": -1, "event 3": -3, "event 4": -4, "event 2": 2, "event 5": 5}, {}, {"event 8": -8}, {},
         ]  # fmt: skip
     assert asked == [(False, [2, 5]), (True, [1, 3]), (True, [4]), (True, [8])]
-    assert prepared == [2, 5, 1, 3, 4, 8] * 2
 
 
 def test_an_encoder_goes_to_a_worker_without_its_model(tmp_path: Path) -> None:

@@ -12,11 +12,14 @@ from kg.run import Run
 from kg.store import queries
 from kg.store.queries import Query
 from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+from student import runs
 from student.checkpoint import load
 from student.data import select
 from student.interface import Student
 from student.kinds import KINDS
 from student.runs import predict
+from tests.apart import apart
 from tests.student.conftest import fake_encode
 
 Memorised = dict[str, tuple[Student, Path]]
@@ -152,6 +155,32 @@ def test_predicting_again_adds_nothing(
     assert (again.id, added) == (first.id, 0)
     known = {edge.triple for edge in graph.edges() if not edge.predicted}
     assert known == set(eight)  # what the teacher said stays the teacher's
+
+
+def test_workers_open_the_student_by_its_name_and_infer_what_one_process_infers(
+    graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple], workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    student, folder = memorised["ranker"]
+    opened: list[tuple[Path, str]] = []
+
+    def open_student(found: Workspace, student_id: str) -> Student:
+        opened.append((found.root, student_id))
+        return load(folder, fake_encode)
+
+    monkeypatch.setattr(runs, "student_in", open_student)
+    monkeypatch.setattr(runs, "_EVENTS", 3)
+    put(graph, begun, eight, "test")
+    told: list[int] = []
+    found = []
+    for more in ({}, {"spread": apart, "workspace": workspace, "progress": told.append}):
+        run, added = predict(graph, student, "student-1", count=2, **more)  # type: ignore[arg-type]
+        found.append((added, [(edge.triple, edge.logprob) for edge in graph.edges() if edge.predicted]))
+        graph.undo(run.id)
+    assert found[0] == found[1]
+    assert found[0][0] > 0
+    assert opened == [(workspace.root, "student-1")] * 2  # two pages, for each of which `apart` starts anew
+    assert told == [3, 1]
 
 
 def test_a_split_without_events_of_the_language_is_not_ready(

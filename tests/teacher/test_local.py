@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,9 @@ from kg.language_model.generation import Tail, Writer
 from kg.language_model.tree import Tree
 from kg.lines import file_hash
 from kg.vocabulary import Vocabulary
+from kg.wide import Spread, here
 from kg.workspace import Workspace
+from tests.apart import apart
 from tests.language_model import tiny
 
 PARTS = ("head", "relation", "tail")
@@ -80,8 +82,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def ask(folder: Path, workspace: Path, texts: list[str], count: int = 4) -> list[list]:
-    teacher = LocalTeacher(str(folder))
+def ask(folder: Path, workspace: Path, texts: list[str], count: int = 4, spread: Spread = here) -> list[list]:
+    teacher = LocalTeacher(str(folder), spread=spread)
     requests = [teacher.request(str(place), text, count, SETTINGS) for place, text in enumerate(texts)]
     with ReplyCache.open(workspace) as cache:
         outcomes = list(ask_all(teacher, requests, cache, "run", Budget(None, None, Usage()), tally=Tally()))
@@ -117,6 +119,22 @@ def test_the_same_seed_says_the_same_and_what_was_said_is_kept(folder: Path, tmp
     first = ask(folder, tmp_path / "a", ["Alex wants"])
     assert ask(folder, tmp_path / "b", ["Alex wants"]) == first
     assert ask(folder, tmp_path / "a", ["Alex wants"]) == first
+
+
+def test_workers_write_what_one_process_writes_and_have_all_that_waits(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "_BATCH_SEQUENCES", 8)  # two requests
+    handed: list[int] = []
+
+    def spread(pages: Iterable[Any], compute: Callable[[Any], Any]) -> Iterator[Any]:
+        some = list(pages)
+        handed.append(len(some))
+        return apart(some, compute)
+
+    texts = ["Alex wants", "Alex naps . Alex wants", "1 : Alex naps .", "Alex wants to go", "Alex wants a"]
+    assert ask(folder, tmp_path / "workers", texts, spread=spread) == ask(folder, tmp_path / "one", texts)
+    assert handed == [3]
 
 
 def test_its_inferences_land_in_the_graph(folder: Path, graph: KnowledgeGraph, workspace: Workspace) -> None:
