@@ -48,6 +48,8 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.judging
 	$(BIN)/python -m tests.benchmarks.probing
 	$(BIN)/python -m tests.benchmarks.critic
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.wide
+	$(BIN)/python -m tests.benchmarks.paper
 
 # The pictures of the README, from what make distill left in .kg/
 pictures: .venv/installed
