@@ -12,15 +12,17 @@ kind of layer, full or with a sliding window. Of a model that `peft` wraps, give
 
 import inspect
 import random
+from array import array
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, groupby, pairwise
 from typing import Any
 
 import numpy as np
 import torch
+from more_itertools import chunked
 from torch import Tensor
 
 from kg.errors import InputError
@@ -139,24 +141,30 @@ def batches(
             fewer times, but make a batch less varied.
         seed: of the order.
     """
-    by_event: defaultdict[Hashable, defaultdict[tuple[int, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
-    for number, (given, _) in enumerate(sequences):
-        by_event[events[number]][tuple(given)].append(number)
     rng = random.Random(seed)  # noqa: S311 - an order, no secret
-    groups: list[list[list[int]]] = []
-    for tails in by_event.values():
-        of_event = list(tails.values())
+    first: dict[Hashable, int] = {}
+    codes = np.fromiter((first.setdefault(event, len(first)) for event in events), np.int64, len(sequences))
+    members, ends, counts = array("l"), array("l", [0]), array("l")  # of groups, of which there are many
+    for _, numbers in groupby(np.argsort(codes, kind="stable").tolist(), key=codes.__getitem__):
+        by_pair: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for number in numbers:
+            by_pair[tuple(sequences[number][0])].append(number)
+        of_event = list(by_pair.values())
         rng.shuffle(of_event)
-        groups += [of_event[start : start + relations] for start in range(0, len(of_event), relations)]
-    rng.shuffle(groups)
+        for group in chunked(of_event, relations):
+            members.extend(chain.from_iterable(group))
+            ends.append(len(members))
+            counts.append(len(group))
+    order = list(range(len(counts)))
+    rng.shuffle(order)
     done: list[list[int]] = []
     room = 0
-    for group in groups:
-        if room < len(group):
+    for place in order:
+        if room < counts[place]:
             done.append([])
             room = pairs
-        done[-1] += [number for pair in group for number in pair]
-        room -= len(group)
+        done[-1] += members[ends[place] : ends[place + 1]]
+        room -= counts[place]
     return done
 
 

@@ -6,6 +6,7 @@ asked while the student is trained; stored probabilities of likeliest tokens are
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def _numbers(
         )
     by_number = {number: known[token] for token, number in own.items()}
     numbers = torch.tensor([by_number[number] for number in range(len(own))])
-    for triple, (_, tail) in list(zip(triples, sequences, strict=True))[:_COMPARED]:
+    for triple, (_, tail) in islice(zip(triples, sequences, strict=True), _COMPARED):
         cut = tokenizer(behind(triple.tail), add_special_tokens=False, split_special_tokens=True)["input_ids"]
         if numbers[list(tail[:-1])].tolist() != cut:
             raise InputError(f"the teacher {name} cuts {triple.tail[:80]!r} into other tokens than the student")

@@ -8,8 +8,9 @@ alone. So the same arguments give the same model, and a training that was interr
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,7 @@ from student.generator import lesson, team
 from student.generator.fitting import SEEDS, Watch, fit
 from student.generator.model import OTHERS, Generator, device, encode
 from student.generator.objectives import weighted_mean
+from student.generator.rows import Batches, Rows
 from student.generator.soft import Losses, soft_losses
 from student.generator.start import fresh, opened, tail_losses
 from student.generator.tokens import MAX_TAIL_TOKENS, Codec
@@ -86,27 +88,28 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
             asked = relations, recipe.phrases, recipe.form
             started_from = opened(base, triples, *asked) if base else fresh(triples, *asked)
             model, codec = started_from.model, started_from.codec
-            pairs = [(triple, sequence) for triple in triples if (sequence := encode(codec, triple))[1]]
-            if not pairs:
+            kept: list[Triple] = []
+            given_and_tail = Rows(_encoded(codec, triples, kept))
+            if not kept:
                 raise InputError(f"every tail is longer than {MAX_TAIL_TOKENS} tokens; a generator needs phrases")
-            events, sequences = [triple.head for triple, _ in pairs], [sequence for _, sequence in pairs]
-            given_and_tail = sequences
-            weights = _weights([triple for triple, _ in pairs], recipe)
+            events, sequences = [triple.head for triple in kept], given_and_tail
+            weights = _weights(kept, recipe)
             soft, origin = None, None
             if objective.soft:
-                soft, origin = soft_losses(objective, codec, [triple for triple, _ in pairs], sequences)
+                soft, origin = soft_losses(objective, codec, kept, sequences)
             if objective.whole:
                 if model.config.is_encoder_decoder:
                     raise InputError(
                         "an encoder with a decoder foretells tails only; leave out the loss on whole sequences"
                     )
-                sequences = [(given[:1], (*given[1:], *tail)) for given, tail in sequences]
-            size = _batch_pairs(course, len({given for given, _ in given_and_tail}))
+                sequences = Rows((given[:1], (*given[1:], *tail)) for given, tail in given_and_tail)
+            size = _batch_pairs(course, len({(triple.head, triple.relation) for triple in kept}))
             plan = [
-                packing.batches(given_and_tail, events, size, course.relations, seed * 1_000 + epoch)
+                Batches(packing.batches(given_and_tail, events, size, course.relations, seed * 1_000 + epoch))
                 for epoch in range(epochs)
             ]
-            identity = unordered_hash([repr((seed, epochs, size, __version__, started_from.digest)), *map(repr, pairs)])
+            arguments = repr((seed, epochs, size, __version__, started_from.digest))
+            identity = unordered_hash(chain([arguments], map(repr, zip(kept, given_and_tail, strict=True))))
             if objective != Objective():
                 identity += repr((objective, weights))
             watch = _watch(codec, recipe)
@@ -154,6 +157,15 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
 def _batch_pairs(course: _Course, pairs: int) -> int:
     """Return how many (event, relation) pairs a batch has, by how many there are in all."""
     return min(_GROWTH * course.pairs, max(course.pairs, pairs // _STEPS))
+
+
+def _encoded(codec: Codec, triples: Iterable[Triple], kept: list[Triple]) -> Iterator[Sequence_]:
+    """Yield the tokens of triples whose tail is not too long, and keep these triples."""
+    for triple in triples:
+        sequence = encode(codec, triple)
+        if sequence[1]:
+            kept.append(triple)
+            yield sequence
 
 
 def _others(events: Sequence[str], seed: int) -> list[str]:
