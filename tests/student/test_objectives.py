@@ -1,12 +1,15 @@
 """What training makes small, beside numbers computed by hand."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from kg.errors import InputError
 from kg.graph.knowledge import KnowledgeGraph
@@ -19,7 +22,7 @@ from student.generator.objectives import mixed, softened, weighted_mean
 from student.generator.soft import soft_losses
 from student.generator.tokens import Codec
 from student.interface import Student
-from student.objective import Objective
+from student.objective import Objective, frequencies
 from student.runs import weights_of
 
 Train = Callable[..., Student]
@@ -195,3 +198,66 @@ def test_an_objective_out_of_range_is_refused(objective: Objective, reason: str,
         train("generator", tmp_path / "s", objective=objective)
     with pytest.raises(InputError, match="a ranker has one objective"):
         train("ranker", tmp_path / "s", objective=objective)
+
+
+def bigrams(rows: list[list[float]]) -> GPT2LMHeadModel:
+    """A model without layers, whose next token follows from the last one: rows[last][next] are probabilities."""
+    size = len(rows)
+    model = GPT2LMHeadModel(
+        GPT2Config(vocab_size=size, n_positions=8, n_layer=0, n_embd=size, n_head=1, tie_word_embeddings=False,
+                   embd_pdrop=0.0)
+    )  # fmt: skip
+    with torch.no_grad():
+        model.transformer.wte.weight.copy_(torch.eye(size))
+        model.transformer.wpe.weight.zero_()
+        model.transformer.ln_f.weight.fill_(((1 - 1 / size) / size) ** 0.5)  # what it divides by
+        model.transformer.ln_f.bias.fill_(1 / size)  # what it takes away
+        model.lm_head.weight.copy_(torch.tensor(rows).log().T)
+    return model
+
+
+TABLE = [[0.125, 0.5, 0.25, 0.125], [0.25, 0.25, 0.25, 0.25], [0.125, 0.125, 0.25, 0.5], [0.25, 0.25, 0.25, 0.25]]
+FIRST, SECOND = ((0,), (1, 3)), ((1, 0), (1, 1, 3))
+"""Losses of their tails in ln 2, token by token: 1 and 2; 1, 2 and 2. The second one's 0 behind its 1 has 2."""
+TOP = [{"b": -0.5108256, "c": -1.6094379}, {"b": -1.0, "end": -1.0}]
+"""A teacher's two likeliest tokens of the first tail: .6 and .2, which become .75 and .25; and two alike."""
+
+
+@pytest.mark.parametrize(
+    ("name", "in_ln2"),
+    [
+        ("tail", (1 + 2 + 1 + 2 + 2) / 5),
+        ("whole", (1 + 2 + 2 + 1 + 2 + 2) / 6),
+        ("score", (0.9 * 3 + 0.3 * 5) / (0.9 * 2 + 0.3 * 3)),
+        ("frequency", (0.75 * 3 + 0.25 * 5) / (0.75 * 2 + 0.25 * 3)),
+        ("soft", ((1 + 0.75 * 1 + 0.25 * 2) / 2 + 2) / 2),
+        ("softer", ((1 + 4.490940 / 0.693147) / 2 + (2 + 4 * 2) / 2) / 2),  # 2 x 2 x 1.122735, by roots of .6 and .2
+        ("soft alone", (0.75 * 1 + 0.25 * 2 + 2) / 2),
+    ],
+)
+def test_each_objective_is_what_a_hand_computes(name: str, in_ln2: float, tmp_path: Path) -> None:
+    model = bigrams(TABLE)
+    sequences: list[Any] = [FIRST, SECOND]
+    batch, weights, soft = [0, 1], None, None
+    match name:
+        case "whole":
+            sequences = [(given[:1], (*given[1:], *tail)) for given, tail in sequences]
+        case "score":
+            weights = [0.9, 0.3]
+        case "frequency":
+            said = {Triple("naps", "xWant", "to nap"): 3, Triple("naps", "xWant", "to nap on"): 1}
+            weights = list(frequencies(said).values())
+        case "soft" | "softer" | "soft alone":
+            batch, triple = [0], Triple("a", "xWant", "b")
+            row = {"head": "a", "relation": "xWant", "tail": "b", "top": TOP}
+            (tmp_path / "stored.jsonl").write_text(json.dumps(row) + "\n")
+            numbers = {"a": 0, "b": 1, "c": 2, "end": 3}
+            codec = SimpleNamespace(tokenizer=SimpleNamespace(get_vocab=lambda: numbers))
+            objective = Objective(
+                soft=str(tmp_path / "stored.jsonl"), temperature=2.0 if name == "softer" else 1.0,
+                share=1.0 if name == "soft alone" else 0.5,
+            )  # fmt: skip
+            soft, _ = soft_losses(objective, codec, [triple], sequences[:1])  # type: ignore[arg-type]
+    with torch.inference_mode():
+        found = training._loss(model, batch, sequences=sequences, weights=weights, soft=soft)  # noqa: SLF001
+    assert float(found) == pytest.approx(in_ln2 * math.log(2), rel=2e-4)  # the model divides by a little more
