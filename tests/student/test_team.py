@@ -1,6 +1,7 @@
 """Several processes that train one generator: as one process does, or not at all."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+import student.together
 from kg.errors import InputError, ProcessLost
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
@@ -27,7 +29,7 @@ from student.generator import lesson, team, training
 from student.generator.team import shares
 from student.interface import Student
 from student.objective import Objective
-from student.together import environment
+from student.together import environment, launched, together
 from tests.conftest import Kg
 from tests.repeats import only_thorough
 from tests.student import along
@@ -161,6 +163,52 @@ def test_processes_that_start_from_other_weights_do_not_train_together(
         train("generator", tmp_path / "student", base=str(still))
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, (0, 1)),
+        ({"RANK": "1", "WORLD_SIZE": "4"}, (1, 4)),
+        ({"OMPI_COMM_WORLD_RANK": "2", "OMPI_COMM_WORLD_SIZE": "3"}, (2, 3)),
+        ({"PMI_RANK": "0", "PMI_SIZE": "2"}, (0, 2)),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, (0, 1)),
+        ({"WORLD_SIZE": "4"}, (0, 1)),  # of something else: no launcher leaves a process without a number
+        ({"RANK": "", "WORLD_SIZE": "many"}, (0, 1)),
+    ],
+)
+def test_what_a_launcher_says_of_a_process_is_understood(
+    variables: dict[str, str], expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert launched() == expected
+
+
+def test_processes_are_started_by_a_launcher_or_by_us_and_not_by_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="a launcher has started several"), together(2):
+        pass
+
+
+def test_one_process_starts_none_and_changes_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    before = dict(os.environ)
+    with together(1):
+        assert team.size() == 1
+        assert dict(os.environ) == before
+
+
+def test_a_process_of_ours_shares_the_processors_and_speaks_over_the_loopback_interface_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(student.together, "allowed", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    found = environment(1, 3)
+    assert (found["RANK"], found["WORLD_SIZE"], found["OMP_NUM_THREADS"]) == ("1", "3", "2")
+    assert found["GLOO_SOCKET_IFNAME"].startswith("lo")
+    assert "MASTER_ADDR" not in found  # they meet at a file
+
+
 @pytest.fixture
 def filled(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
     graph.add([Assertion(triple, split="train") for triple in eight], begun)
@@ -198,7 +246,7 @@ def test_a_kill_leaves_no_process_and_the_same_command_goes_on(
     victim: str, filled: None, still: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     assert filled is None
-    kg = [str(Path(sys.executable).with_name("kg")), *command(still, "--epochs", "400", "--processes", "2")]
+    kg = [str(Path(sys.executable).with_name("kg")), *command(still, "--epochs", "200", "--processes", "2")]
     begun = psutil.Popen(kg, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     kept = Path(environment["KG_HOME"]) / "students"
     while not list(kept.glob(".*.progress")):
