@@ -101,6 +101,6 @@ def _fill(graph: "KnowledgeGraph", folder: Path) -> None:
 
 def _copy(file: IO[bytes]) -> None:
     out = data()
-    for line in io.TextIOWrapper(file, encoding="utf-8", newline=""):
-        out.write(line)
+    with io.TextIOWrapper(file, encoding="utf-8", newline="") as lines:
+        out.writelines(lines)
     out.flush()

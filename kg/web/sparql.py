@@ -9,6 +9,8 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import IO, Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from kg.errors import (
+    GraphChanged,
     InputError,
     KGError,
     NotReady,
@@ -32,6 +35,7 @@ from kg.sparql.forms import FORMS, PAGE, TABLE, accepted
 from kg.sparql.kept import current, refresh
 from kg.sparql.words import check_reading
 from kg.web.pages import render
+from kg.web.reading import Reading
 from kg.web.site import Site
 
 CONTENT_HASH = "kg-content-hash"
@@ -90,6 +94,8 @@ def routes(site: Site) -> APIRouter:
             given = await _given(request)
             query, form = _only(given, "query"), _only(given, "format")
             wanted = [form] if form else wanted
+            if PAGE in wanted and not given and request.method != "POST":
+                wanted = [PAGE]  # with its form, for who asks nothing
             _check(given, wanted)
             return await run_in_threadpool(_answer, site, request, query, wanted)
         except (StoreUnavailable, ServerError):
@@ -157,11 +163,10 @@ def _answer(site: Site, request: Request, query: str, wanted: Sequence[str]) -> 
     check_reading(query)
     folder = site.stages.rdf
     found = site.kept.get(
-        "sparql", site.reading(), lambda reading: refresh(reading.graph, folder), wait=_FIRST_SECONDS,
-        wait_if_old=_PATIENCE_SECONDS,
-    )  # fmt: skip
+        "sparql", site.reading(), partial(_refresh, folder=folder), wait=_FIRST_SECONDS, wait_if_old=_PATIENCE_SECONDS
+    )
     kept = current(folder)
-    if kept is None:
+    if kept is None or found.failed:
         raise NotReady(found.failed or "the graph is copied as RDF for the first time; ask again in a few seconds")
     headers = {"vary": "Accept", "cache-control": "no-cache", CONTENT_HASH: kept.content_hash}
     tag = _tag(kept.content_hash, query, wanted)
@@ -184,6 +189,15 @@ def _answer(site: Site, request: Request, query: str, wanted: Sequence[str]) -> 
     return StreamingResponse(_pieces(answer.file), 200, headers, media_type=FORMS[answer.form].media)
 
 
+def _refresh(reading: Reading, folder: Path) -> None:
+    """Bring the store up to date; where a run writes all the time, stay with the state that is kept."""
+    try:
+        refresh(reading.graph, folder)
+    except GraphChanged:
+        if current(folder) is None:
+            raise
+
+
 def _pieces(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while piece := file.read(_PIECE_BYTES):
@@ -197,10 +211,11 @@ def _tag(content_hash: str, query: str, wanted: Sequence[str]) -> str:
 
 def _page(
     request: Request, query: str, *, status: int = 200, table: dict[str, Any] | None = None,
-    answer: Answer | None = None, failed: str = "",
+    answer: Answer | None = None, failed: str = "", reload_seconds: int = 0,
 ) -> Response:  # fmt: skip
     return render(
-        request, "sparql", status=status, query=query, table=table, most=_ROWS, failed=failed, examples=EXAMPLES,
+        request, "sparql", status=status, reload_seconds=reload_seconds, query=query, table=table, most=_ROWS,
+        failed=failed, examples=EXAMPLES,
         forms=[] if answer is None else _downloads(answer), content_hash=answer.kept.content_hash if answer else "",
     )  # fmt: skip
 
@@ -212,11 +227,10 @@ def _downloads(answer: Answer) -> list[str]:
 
 def _failed(request: Request, error: KGError | _Refused, query: str, *, as_page: bool) -> Response:
     status = _status(error)
-    headers = {"retry-after": str(_RETRY_SECONDS)} if isinstance(error, NotReady) else {}
-    if as_page:
-        page = _page(request, query, status=status, failed=str(error))
-        page.headers.update(headers)
-        return page
+    wait = _RETRY_SECONDS if isinstance(error, NotReady) else 0
+    if as_page:  # which says it beside its form, and comes again by itself where that helps
+        return _page(request, query, status=status if wait else 200, failed=str(error), reload_seconds=wait)
+    headers = {"retry-after": str(wait)} if wait else {}
     body = orjson.dumps({"error": {"status": status, "details": str(error)}})
     return Response(body, status, headers, media_type="application/json")
 

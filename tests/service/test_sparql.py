@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
+from kg.errors import GraphChanged, NotReady
 from kg.graph.knowledge import KnowledgeGraph
 from kg.snapshot.hashing import hash_graph
 from kg.sparql.forms import FORMS
@@ -83,7 +84,7 @@ def test_an_answer_has_the_form_that_is_accepted(
 
 
 @pytest.mark.parametrize(("asked", "status"), [
-    ("query=SELECT", 400), ("", 400), ("query=", 400), ("format=json", 400), ("query=ASK{}&query=ASK{}", 400),
+    ("query=SELECT", 400), ("query=", 400), ("format=json", 400), ("query=ASK{}&query=ASK{}", 400),
     ("query=ASK{}&format=png", 400), ("query=ASK{}&format=nt", 406), ("query=%FF", 400),
     ("query=ASK{}&default-graph-uri=file:///etc/passwd", 400), ("query=ASK{}&named-graph-uri=http://127.0.0.1", 400),
     ("update=DROP+ALL", 400), ("query=ASK{}&update=DROP+ALL", 400),
@@ -111,6 +112,9 @@ def test_bodies_and_wishes_that_nobody_can_meet_are_errors(api: TestClient) -> N
     assert posted(b"ASK {} #" + b"x" * 300_000, QUERY) == 413
     assert api.get("/sparql", params={"query": "ASK {}"}, headers={"accept": "image/png"}).status_code == 406
     assert api.get("/sparql", params={"query": KINDS}, headers={"accept": "text/turtle"}).status_code == 406
+    assert api.get("/sparql", headers={"accept": "application/sparql-results+json"}).status_code == 400
+    assert api.post("/sparql", headers={"content-type": FORM}).status_code == 400
+    assert '<textarea id="query"' in api.get("/sparql").text
     assert api.put("/sparql", content=KINDS).status_code == 405
 
 
@@ -183,7 +187,27 @@ def test_the_page_says_what_is_wrong_and_shows_hostile_texts_as_texts(api: TestC
         page = api.get("/sparql", params={"query": query}, headers=BROWSER)
         assert says in page.text
         assert "<script>\x1b" not in page.text
-        assert page.status_code == (200 if says == "row" else 400)
+        assert page.status_code == 200
+        assert ('role="alert"' in page.text) == (says != "row")
     page = api.get("/sparql", params={"query": "SELECT ('<script>x</script>' AS ?x) {}"}, headers=BROWSER)
     assert "&lt;script&gt;x" in page.text
     assert "<script>x" not in page.text
+
+
+@pytest.mark.parametrize(("error", "status"), [
+    (NotReady("the graph is empty"), 503), (GraphChanged("a run writes"), 200),
+])  # fmt: skip
+def test_the_state_before_answers_while_a_run_writes_but_never_for_an_empty_graph(
+    error: Exception, status: int, api: TestClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(page_module, "refresh", failing)
+    site.kept._found.pop("sparql", None)  # noqa: SLF001 - as if the graph had been written to
+    answer = api.get("/sparql", params={"query": "ASK {}"})
+    site.kept._found.pop("sparql", None)  # noqa: SLF001
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.json()["error"]["details"] == str(error)
+        assert answer.headers["retry-after"] == "5"

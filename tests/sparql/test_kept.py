@@ -1,6 +1,8 @@
 """The kept store: filled from the graph, anew when the graph changed, by one process at a time, or left as it was."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from kg.snapshot.hashing import hash_graph
 from kg.sparql import kept
 from kg.sparql.asking import ask
 from kg.sparql.kept import current, refresh
+from tests.repeats import only_thorough
 
 TAILS = "SELECT ?text { ?h relation:xWant ?t . ?t skos:prefLabel ?text } ORDER BY ?text"
 
@@ -107,6 +110,31 @@ def test_who_is_stopped_half_way_leaves_the_old_store_and_the_next_one_clears_up
     assert refresh(napping, tmp_path) != first
     assert asked(tmp_path) == ["to dream", "to rest", "to snore"]
     assert [one.name for one in tmp_path.glob("*store-*")] == [current(tmp_path).name]  # type: ignore[union-attr]
+
+
+@only_thorough
+def test_a_process_that_is_killed_while_it_fills_leaves_a_store_that_answers(
+    napping: KnowledgeGraph, environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "sparql"
+    first = refresh(napping, folder)
+    fill = (
+        "import sys, time; from pathlib import Path; from kg.graph.connection import open_graph; "
+        "from kg.sparql import kept; from kg.workspace import Workspace; fill = kept._fill\n"
+        "def slow(graph, path, progress):\n found = fill(graph, path, progress); print(1, flush=True); time.sleep(60)\n"
+        "kept._fill = slow\n"
+        "with open_graph(Workspace.default()) as graph: kept.refresh(graph, Path(sys.argv[1]))"
+    )
+    assert_tails(napping, "to snore", dataset="second")
+    with subprocess.Popen([sys.executable, "-c", fill, folder], stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"1\n"
+        process.kill()
+    assert current(folder) == first
+    assert asked(folder) == ["to dream", "to rest"]
+    second = refresh(napping, folder)
+    assert [one.name for one in folder.glob("*store-*")] == [second.name]
+    assert asked(folder) == ["to dream", "to rest", "to snore"]
 
 
 def test_two_who_refresh_at_once_fill_one_store(

@@ -34,6 +34,7 @@ EVENT = f"/phrase/{phrase_id('PersonX does thing 2')}"
 PATHS = [
     "/", "/search", "/search?text=thing", "/search?text=nothing+like+that", EVENT, "/browse", "/browse?run=none&text=x",
     "/cypher", "/cypher?name=why", "/cypher?name=review&ask=1", "/cypher?cypher=RETURN+1", "/cypher?cypher=CREATE+()",
+    "/sparql", "/sparql?query=ASK+{}", "/sparql?query=SELECT",
     "/tradeoff", "/tradeoff?recall=0.5", "/tradeoff/use?recall=0.5", "/models", "/models/critic/filter-1",
     "/models/use?critic=filter-1", "/judge", "/judge/mine", "/batches", "/no-such-page",
     *(f"/phrase/{phrase_id(text)}" for text in HOSTILE[:3]),
