@@ -7,11 +7,13 @@ students wrote stands in italics. The score stands behind its tail. Colours foll
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from textwrap import wrap
 from xml.etree import ElementTree as ET
+
+from rich.cells import cell_len
 
 from kg.errors import InputError
 from kg.exchange.target import export_file
+from kg.lettering import apart, folded
 from kg.model import Edge
 from kg.terminal import visible
 
@@ -63,7 +65,7 @@ def write_svg(edges: Iterable[Edge], path: Path) -> int:
 def _drawn(edges: list[Edge]) -> ET.Element:
     relations = _MARGIN + _HEAD_LETTERS * _LETTER + _CURVE
     tails = relations + max(len(edge.triple.relation) for edge in edges) * _WIDE_LETTER + _CURVE
-    width = tails + max(len(edge.triple.tail) for edge in edges) * _LETTER + 50 + _MARGIN
+    width = tails + max(cell_len(edge.triple.tail) for edge in edges) * _LETTER + 50 + _MARGIN
     picture = ET.Element("svg", xmlns="http://www.w3.org/2000/svg")
     ET.SubElement(picture, "title").text = f"{len(edges)} edges of the graph"
     ET.SubElement(picture, "style").text = _STYLE
@@ -76,7 +78,7 @@ def _drawn(edges: list[Edge]) -> ET.Element:
             places.append((relation, rows))
             y = rows[-1][1] + _ROW / 2 + _GAP
         first, last = places[0][1][0][1], places[-1][1][-1][1]
-        parts = wrap(head[0], _HEAD_LETTERS)
+        parts = folded(head[0], _HEAD_LETTERS)
         middle = max((first + last) / 2, first + 9 * (len(parts) - 1))
         y = max(y, middle + 9 * len(parts) + _GAP)
         for place, part in enumerate(parts):
@@ -100,7 +102,7 @@ def _text(parent: ET.Element, x: float, y: float, text: str, kind: str) -> ET.El
     element = ET.SubElement(
         parent, "text", {"x": f"{x:.0f}", "y": f"{y:.0f}", "dy": "0.34em", **({"class": kind} if kind else {})}
     )
-    element.text = visible(text)
+    element.text = apart(visible(text))
     return element
 
 

@@ -7,11 +7,13 @@ them a phrase stands near those that it is tied to.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from textwrap import wrap
 from typing import Any
 from urllib.parse import urlencode
 
 import networkx as nx
+from rich.cells import cell_len
+
+from kg.lettering import cut, folded
 
 MOST = 60
 """Phrases in a picture."""
@@ -21,7 +23,7 @@ FIRST_STEP = 18
 
 _ROW = 22  # units from one text to the next
 _COLUMNS = (16, 250, 690)  # where the texts of a column begin
-_LETTERS = (24, 44, 44)  # of a text in each column
+_LETTERS = (24, 44, 44)  # of a text in each column, as wide as Latin ones
 _WIDTH = 1110
 _MARGIN = 20
 _LETTER = 7.0  # units that a letter takes
@@ -119,9 +121,7 @@ def _place(key: str, text: str, y: float, column: int, tie: Tie | None) -> Place
     letters = _LETTERS[column]
     says = "" if tie is None else f"{'→' if tie.is_out else '←'} {tie.relation}"
     room = letters - len(says)
-    lines = (
-        (wrap(text, letters) or [text])[:5] if column == 0 else [text if len(text) <= room else text[: room - 1] + "…"]
-    )
+    lines = folded(text, letters)[:5] if column == 0 else [cut(text, room)]
     return Place(f"/phrase/{key}", text, _COLUMNS[column], y, lines, says, column)
 
 
@@ -130,7 +130,7 @@ def _path(one: Place, other: Place) -> str:
     if left.column == right.column:
         x, bend = left.x - 6, left.x - 40
         return f"M{x:.0f} {left.y:.1f}C{bend:.0f} {left.y:.1f} {bend:.0f} {right.y:.1f} {x:.0f} {right.y:.1f}"
-    letters = max(map(len, left.lines)) + (len(left.says) + 1 if left.says else 0)
+    letters = max(map(cell_len, left.lines)) + (len(left.says) + 1 if left.says else 0)
     end = right.x - 6
     begin = left.x + min(letters * _LETTER + 8, end - left.x - 30)
     bend = (begin + end) / 2
@@ -178,7 +178,7 @@ def draw_edges(edges: Sequence[tuple[str, str, str]]) -> Picture:
             into = [name for head in graph.predecessors(text) for name in graph.edges[head, text]["names"]]
             says = f"→ {', '.join(dict.fromkeys(into))}" if column else ""
             y = _MARGIN + _ROW * (number + 0.5) * most / len(texts)
-            shown = text if len(text) <= _LETTERS[1] else text[: _LETTERS[1] - 1] + "…"
+            shown = cut(text, _LETTERS[1])
             x = _COLUMNS[0] if column == 0 else _COLUMNS[2] - 180
             places[text] = Place(f"/search?{urlencode({'text': text})}", text, x, y, [shown], says, 1 + column)
     paths = [(_path(places[one], places[other]), "") for one, other in graph.edges]
