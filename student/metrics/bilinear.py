@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kg.errors import InputError
+from kg.languages import words as cut
 from kg.progress import Bar
 from kg.threads import adapt
 from student.metrics.files import Answer
@@ -141,8 +142,8 @@ def best_threshold(scores: NDArray[np.float64], good: NDArray[np.bool_]) -> floa
 
 
 def words_of(phrase: str) -> list[str]:
-    """Return the words of a phrase, in lower case, between blanks or underscores."""
-    return phrase.lower().replace("_", " ").split()
+    """Return the words of a phrase, in lower case, as `kg.languages.words` cuts them, or between underscores."""
+    return cut(phrase.lower().replace("_", " "))
 
 
 def _corrupted(true: Sequence[Triple], triples: Sequence[Triple], random: np.random.Generator) -> list[Triple]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
 
+from kg.languages import words
 from kg.model import NOTHING
 from student.metrics.files import Answer, by_relation
 
@@ -77,7 +78,7 @@ def sentence_bleu_2(tail: str, references: Sequence[str]) -> float:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in text.split() if word not in _MARKS]
+    return [word for word in words(text) if word not in _MARKS]
 
 
 def _nothings(references: Sequence[str]) -> float:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
 
+from kg.languages import words
 from student.metrics.comet import sentence_bleu_2
 from student.metrics.files import Answer
 
@@ -30,9 +31,9 @@ def diversity(answers: Sequence[Answer]) -> dict[str, float | None]:
         same within the beams of a prefix. None where there is nothing to count.
     """
     tails = [one.greedy.strip() for one in answers]
-    words = [tail.split() for tail in tails]
-    pairs = [pair for some in words for pair in pairwise(some)]
-    singles = [word for some in words for word in some]
+    said = [words(tail) for tail in tails]
+    pairs = [pair for some in said for pair in pairwise(some)]
+    singles = [word for some in said for word in some]
     beams = [one.generations for one in answers if len(one.generations) > 1]
     drawn = random.Random(_SEED)  # noqa: S311 - a sample, no secret
     values = [self_bleu(some) for some in (drawn.sample(beams, _SAMPLE) if len(beams) > _SAMPLE else beams)]

@@ -1,12 +1,13 @@
 """BLEU-1 to 4, ROUGE-L and CIDEr by pycocoevalcap, whose code the published figures come from.
 
 Texts are compared as they stand: COMET-ATOMIC-2020 neither tokenised nor lower-cased them. A line end within a text is
-a blank, since the library has words between blanks only.
+a blank, since the library has words between blanks only; scripts without blanks are measured by letters.
 """
 
 from collections.abc import Sequence
 
 from kg.errors import NotReady
+from kg.languages import has_unspaced, words
 from student.metrics.files import Answer
 
 NAMES = ("BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "CIDEr")
@@ -40,9 +41,9 @@ def overlap(answers: Sequence[Answer]) -> dict[str, float]:
 
 
 def one_line(text: str) -> str:
-    r"""Return a text without line ends, each a blank.
+    r"""Return a text without line ends, each a blank; with blanks between the letters of a script that has none.
 
-    >>> one_line("to go\nhome")
-    'to go home'
+    >>> one_line("to go\nhome"), one_line("家に帰る")
+    ('to go home', '家 に 帰 る')
     """
-    return " ".join(text.splitlines())
+    return " ".join(words(text) if has_unspaced(text) else text.splitlines())
