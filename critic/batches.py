@@ -67,6 +67,7 @@ def draw_batch(
     way: str = "random",
     split: Split = DEFAULT_SPLIT,
     where: str | None = None,
+    lang: str | None = None,
     per_triple: int = 1,
     controls: bool = False,
     critics: tuple[str, str] | None = None,
@@ -82,6 +83,7 @@ def draw_batch(
         way: a name in `critic.ways`. Where triples are chosen and not drawn, those that anybody judged are left out.
         split: whose events.
         where: a Cypher condition over `head`, `r` and `tail` that edges must meet.
+        lang: BCP 47 tag of the events; None takes all, if they are in one language.
         per_triple: by how many annotators each is to be judged.
         controls: whether to plant controls, a tenth as many: triples that are judged good, and tails of other events.
         critics: two critics whose scores are compared; None takes the two that were current last.
@@ -92,13 +94,13 @@ def draw_batch(
     Raises:
         NotReady: there is no such edge.
         NotFound: there is no such critic.
-        InputError: critics are named for another way, or but one is.
+        InputError: critics are named for another way, or but one is; the edges are in several languages.
         UnsafeQuery: the condition does more than read.
         GraphChanged: something was written to the graph meanwhile.
     """
     if critics and way != "critics":
         raise InputError(f"two critics go with a draw from critics, not from {way}")
-    part = Selection(graph, where=where, split=split, progress=progress)
+    part = Selection(graph, where=where, split=split, lang=lang, mixed=False, progress=progress)
     pair = _two_critics(graph, critics) if way == "critics" else None
     drawn, edges = _draw(graph, part, way, size, seed, pair)
     if not drawn:
@@ -110,6 +112,7 @@ def draw_batch(
     parameters = {
         "size": size, "from": way, "split": split, "where": where, "per_triple": per_triple, "controls": controls,
         "seed": seed, "drawn": unordered_hash(lines), **({"critics": list(pair)} if pair else {}),
+        **({"lang": lang} if lang else {}),
     }  # fmt: skip
     run = Run(SAMPLE_KIND, dataset=name, parameters=parameters)
     new = put_tasks(graph, run, tasks, wanted=per_triple, edges=edges)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from critic import evaluation_cli, evidence_cli, report_cli, rules_cli, tasks_cli
+from critic.aspects import ASPECTS, PLAUSIBLE
 from critic.kinds import BLEND, KINDS
 from kg.model import OVERALL, Acceptance
 from kg.terminal import say
@@ -17,11 +18,17 @@ app = typer.Typer(
     help="Learn from judgements which triples are acceptable, and score all of them.", no_args_is_help=True
 )
 
+ENCODER = "Sentence encoder; without it, all-MiniLM-L6-v2, or multilingual-e5-small for other languages than English."
 EncoderName = Annotated[
     str | None,
-    typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
+    typer.Option("--encoder", metavar="NAME|PATH", help=ENCODER),
+]
+LangChoice = Annotated[
+    str | None, typer.Option("--lang", "--language", metavar="TAG", help="Only triples in this language, such as ja.")
 ]
 Seed = Annotated[int, typer.Option(help="Same seed, same result on the same machine, to rounding.")]
+AspectName = StrEnum("AspectName", list(ASPECTS))  # type: ignore[misc] # the choices are those of the table
+_PLAUSIBLE = AspectName(PLAUSIBLE)
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
 _DEFAULT = KindName(BLEND)
 
@@ -88,6 +95,10 @@ def train(
     ] = None,
     encoder: EncoderName = None,
     seed: Seed = 0,
+    lang: LangChoice = None,
+    aspect: Annotated[
+        AspectName, typer.Option(help="What scores are the probability of; typical is what is always or often true.")
+    ] = _PLAUSIBLE,
 ) -> None:
     """Train the critic on the judgements of the training events, and report on the test events."""
     from critic.metrics import format_report
@@ -99,7 +110,7 @@ def train(
     with open_graph(workspace) as graph:
         trained = train_critic(
             graph, workspace, Encoder(encoder, workspace.folder("embeddings")), seed=seed, kind=kind.value,
-            base=base,
+            base=base, lang=lang, aspect=aspect.value,
         )  # fmt: skip
     say(*format_report(trained.report).split("\n"))
     if (method := trained.report["calibration"]) == "none":
@@ -176,10 +187,17 @@ def list_critics() -> None:
     with open_graph(Workspace.default()) as graph:
         recalls = {row["critic"]: row["recall"] for row in graph.descriptions()["acceptances"] if row.get("current")}
         rows = [
-            ["*" if critic.get("current") else "", critic["id"], recalls.get(critic["id"]), critic.get("at")]
+            [
+                "*" if critic.get("current") else "",
+                critic["id"],
+                critic.get("lang"),
+                critic.get("aspect", PLAUSIBLE),
+                recalls.get(critic["id"]),
+                critic.get("at"),
+            ]
             for critic in graph.critics()
         ]
-    print_table(["", "id", "recall", "trained"], rows)
+    print_table(["", "id", "language", "aspect", "recall", "trained"], rows)
 
 
 @app.command()

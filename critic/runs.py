@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.acceptance import recall_of, threshold_intervals, thresholds_by_recall, thresholds_by_teacher
+from critic.aspects import PLAUSIBLE, in_aspect
 from critic.calibrated import calibrate, read_calibration
 from critic.checkpoint import load_critic, train_role
 from critic.interface import Critic, FastCritic
@@ -21,7 +22,7 @@ from critic.unsupervised.training import models_of
 from critic.verdicts import missing, split_in, split_verdicts, unseen_verdicts
 from kg import __version__, strict_json
 from kg.encoder import Encoder
-from kg.errors import NotReady
+from kg.errors import InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.origins import origin_of_triples
 from kg.graph.scoring import Question
@@ -55,6 +56,8 @@ def train_critic(
     role: str = FILTER,
     kind: str = BLEND,
     base: str | None = None,
+    lang: str | None = None,
+    aspect: str = PLAUSIBLE,
 ) -> TrainedCritic:
     """Train a critic on the judgements in the graph; a critic that was trained on just these before is kept.
 
@@ -68,26 +71,28 @@ def train_critic(
     Args:
         graph: where judgements and triples are.
         workspace: where the critic goes.
-        encoder: the sentence encoder.
+        encoder: the sentence encoder; it speaks the language.
         seed: of everything random.
         role: a name in `critic.roles`.
         kind: a name in `critic.kinds`.
         base: a pre-trained model for kinds that take one: to fine-tune, as `critic.finetuned.base` names it, or to ask,
             a folder or a name on a hub; None is the kind's own choice.
+        lang: BCP 47 tag of the triples that it learns from and scores; None is the one in which there are judgements,
+            or else training triples.
+        aspect: what its scores are the probability of, a name in `critic.aspects.ASPECTS`.
 
     Raises:
+        InputError: there are judgements, or training triples, in several languages, and none was chosen.
         NotReady: there are no judgements or triples to learn from, too few, or only good or only bad ones.
         InputError: a base for a kind that takes none, or one that cannot be used.
     """
     judgements = graph.judgements()
     if not judgements and KINDS[kind].needs_verdicts:
         raise NotReady("there are no judgements to learn from; run kg critic import-judgements FILE")
+    lang, judgements, corpus = _in_one_language(graph, judgements, lang, needs_verdicts=KINDS[kind].needs_verdicts)
+    judgements = in_aspect(judgements, aspect)
     splits = _splits(graph, judgements)
-    corpus = [
-        edge.triple for edge in graph.edges(split="train", where="NOT r.predicted") if not edge.triple.says_nothing
-    ]
-    if not corpus:
-        raise NotReady(_no_training_triples(graph))
+    encoder = encoder.speaking(lang)
     known = [
         judgement
         for judgement in judgements
@@ -108,6 +113,8 @@ def train_critic(
         "encoder": encoder.description,
         "seed": seed,
         "version": __version__,
+        "lang": lang,
+        **({} if aspect == PLAUSIBLE else {"aspect": aspect}),
         **({"base": base, "base_digest": digest_of(base)} if KINDS[kind].takes_base and base else {}),
         "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in known),
         "corpus": unordered_hash(map(triple_id, corpus)),
@@ -121,8 +128,8 @@ def train_critic(
         if not (folder / "manifest.json").is_file():
             progress = folder.with_name(f".{folder.name}.progress")
             critic = train_role(
-                judgements, corpus, graph.vocabulary(), encoder.encode, seed=seed, role=role, kind=kind, splits=splits,
-                base=base, progress=progress,
+                judgements, corpus, graph.vocabulary().in_language(lang), encoder.encode, seed=seed, role=role,
+                kind=kind, splits=splits, base=base, progress=progress,
             )  # fmt: skip
             if ROLES[role].scores_edges:
                 unseen = unseen_verdicts(judgements, role, splits, in_folds=KINDS[kind].in_folds)
@@ -141,7 +148,9 @@ def train_critic(
             with new_file(folder / "report.json") as draft:
                 _write(draft, measured)
         if ROLES[role].scores_edges:
-            graph.record_critic(critic_id, run=run.id, encoder=encoder.identity, metrics=measured)
+            graph.record_critic(
+                critic_id, run=run.id, encoder=encoder.identity, metrics=measured, lang=lang, aspect=aspect
+            )
         numbers = {"critic": critic_id, "offered": len(known)}
         graph.finish(run, **numbers)
     write_record(workspace.folder("runs", run.id), run, numbers)
@@ -167,8 +176,41 @@ def critic_in(workspace: Workspace, critic_id: str) -> Critic:
 
 
 def _encoder_of(workspace: Workspace, critic_id: str, spread: Spread = here) -> Encoder:
+    described = manifest_of(workspace, critic_id)["encoder"]
+    return Encoder.described(described, workspace.folder("embeddings"), spread)
+
+
+def manifest_of(workspace: Workspace, critic_id: str) -> dict[str, Any]:
+    """Return what a critic of this workspace was trained with; `lang` is missing where an older version trained it."""
     text = (workspace.place("critics", critic_id) / "manifest.json").read_text(encoding="utf-8")
-    return Encoder.described(json.loads(text)["encoder"], workspace.folder("embeddings"), spread)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _in_one_language(
+    graph: KnowledgeGraph, judgements: list[Judgement], lang: str | None, *, needs_verdicts: bool
+) -> tuple[str, list[Judgement], list[Triple]]:
+    """Return the language that a critic is for, the judgements in it, and what teachers wrote about training events.
+
+    Raises:
+        InputError: there are several languages, and none was chosen.
+        NotReady: there is nothing to learn from in the language.
+    """
+    every = [
+        edge.triple for edge in graph.edges(split="train", where="NOT r.predicted") if not edge.triple.says_nothing
+    ]
+    if not every:
+        raise NotReady(_no_training_triples(graph))
+    found = sorted({triple.lang for triple in ([one.triple for one in judgements] or every)})
+    if lang is None and len(found) > 1:
+        raise InputError(f"a critic learns one language, and there are {', '.join(found)}; choose one by --lang")
+    lang = lang or found[0]
+    judged = [one for one in judgements if one.triple.lang == lang]
+    corpus = [triple for triple in every if triple.lang == lang]
+    if not corpus or (needs_verdicts and not judged):
+        lacking = "judgement" if corpus else "training triple"
+        raise NotReady(f"there is no {lacking} in language {lang}; load some, or choose another --lang")
+    return lang, judged, corpus
 
 
 def kinds_of(graph: KnowledgeGraph, workspace: Workspace) -> dict[str, str]:
@@ -230,7 +272,9 @@ def choose_acceptance(
         NotReady, InputError: as `calibrate_critic`.
     """
     critic_id, critic = open_critic(graph, workspace)
-    judgements = graph.judgements()
+    about = manifest_of(workspace, critic_id)
+    known = [one for one in graph.judgements() if about.get("lang") in (None, one.triple.lang)]
+    judgements = in_aspect(known, str(about.get("aspect", PLAUSIBLE)))
     splits = _splits(graph, judgements)
     verdicts = split_verdicts(judgements, "validation", splits)
     if not verdicts.triples:
@@ -302,7 +346,7 @@ def score_edges(
     with graph.running(run):
         scored = graph.record_scores(
             critic_id, critic.score, acceptance, fast=None if full else _fast(graph, critic), every=every or full,
-            progress=progress, spread=spread,
+            lang=manifest_of(workspace, critic_id).get("lang"), progress=progress, spread=spread,
         )  # fmt: skip
         graph.finish(run, offered=graph.statistics()["scored"])
     return scored

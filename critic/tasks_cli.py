@@ -13,6 +13,9 @@ from kg.workspace import Workspace
 annotators_app = typer.Typer(help="Name who may judge on the page, each by a secret token.", no_args_is_help=True)
 
 AnnotatorName = Annotated[str, typer.Argument(metavar="NAME", help="The annotator.", show_default=False)]
+LangChoice = Annotated[
+    str | None, typer.Option("--lang", "--language", metavar="TAG", help="Only triples in this language, such as ja.")
+]
 Seed = Annotated[int, typer.Option(help="Same seed, same draw from the same graph.")]
 WayName = StrEnum("WayName", list(WAYS))  # type: ignore[misc] # the choices are those of the table
 _RANDOM = WayName("random")
@@ -27,6 +30,7 @@ def sample(
     where: Annotated[
         str | None, typer.Option(metavar="CYPHER", help="A condition over head, r and tail, e.g. 'r.predicted'.")
     ] = None,
+    lang: LangChoice = None,
     per_triple: Annotated[int, typer.Option(min=1, max=1000, help="By how many annotators each is judged.")] = 1,
     controls: Annotated[
         bool, typer.Option("--controls", help="Plant a tenth as many: judged good, and tails of other events.")
@@ -46,8 +50,8 @@ def sample(
 
     with open_graph(Workspace.default()) as graph, Bar(unit="edges", desc="sample") as bar:
         batch = draw_batch(
-            graph, size=size, way=way.value, split=split, where=where, per_triple=per_triple, controls=controls,
-            critics=between, seed=seed, name=name, progress=bar.update,
+            graph, size=size, way=way.value, split=split, where=where, lang=lang, per_triple=per_triple,
+            controls=controls, critics=between, seed=seed, name=name, progress=bar.update,
         )  # fmt: skip
     print_notes(list(batch.notes))
     say(*describe(batch), f"Next: kg critic judge --batch {batch.run}")

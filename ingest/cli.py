@@ -39,7 +39,9 @@ def load(
     vocabulary: Annotated[
         str | None, typer.Option(help="A shipped vocabulary or a TOML file; without it, the format's own.")
     ] = None,
-    lang: Annotated[str | None, typer.Option(help="BCP 47 tag of the texts; ja for phalm, else en.")] = None,
+    lang: Annotated[
+        str | None, typer.Option(help="BCP 47 tag of the texts; without it, the vocabulary's, ja for phalm, else en.")
+    ] = None,
     split: Annotated[
         Split | None,
         typer.Option(help="The split of all its events, if the file is one split of a data set."),

@@ -62,7 +62,7 @@ def load_file(
         path: the file.
         format_name: a format of `kg.exchange.formats` whose rows become a run, or `auto`.
         vocabulary: a shipped name or a path; None takes the format's own.
-        lang: BCP 47 tag of the texts; None takes the format's own.
+        lang: BCP 47 tag of the texts; None takes the vocabulary's, or else the format's own.
         split: the split of all its events, where the file is one split of a published data set.
         model: the model that wrote the file.
         licence: under which the file comes.
@@ -74,8 +74,8 @@ def load_file(
     if format_name == "auto":
         format_name = guess_format(path)
     read = reading(format_name)
-    lang = lang or read.lang
     relations = Vocabulary.load(vocabulary or read.vocabulary)
+    lang = lang or relations.lang or read.lang
     sums = [file_hash(one) for one in read.files(path)]
     parameters = {
         "format": format_name, "sha256": sums[0], "vocabulary": list(relations.names), "lang": lang, "split": split,

@@ -29,7 +29,7 @@ from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 from student.data import RAW
 from student.kinds import KINDS
-from student.runs import base_named, open_student, predict, train_student
+from student.runs import accepted_in, base_named, open_student, predict, train_student
 
 _ACCEPTED, _ALL = "what was accepted", "all"
 _TAILS = 3  # that each student infers for an event and a relation
@@ -95,7 +95,8 @@ def distill(
             of each kind from what was accepted; of a noisy teacher, two of the first kind, one from what was accepted
             and one from all. Nobody judged what the local teacher writes: the critic learns from the verdicts on the
             recorded ones then.
-        vocabulary: of the relations in it, as `vocabulary_of` finds it; None is SKD's.
+        vocabulary: of the relations in it, as `vocabulary_of` finds it, and with it the language of the corpus; None is
+            SKD's.
         kinds: of the students to train.
         recall: share of the good triples that the thresholds keep, in (0, 1].
         base: of the students that can start from one, as `student.runs.base_named` takes it.
@@ -108,6 +109,7 @@ def distill(
     Raises:
         NotReady: the local teacher is asked for, and the language model is not installed.
     """
+    lang = (Vocabulary.load(vocabulary).lang if vocabulary else None) or "en"
     students: list[str] = []
     reports: list[tuple[str, Path]] = []
     critics: list[TrainedCritic] = []
@@ -120,7 +122,7 @@ def distill(
 
     def bring(source: Source) -> None:
         loaded[source.label] = (
-            _load(graph, workspace, source.recorded, vocabulary, say)
+            _load(graph, workspace, source.recorded, vocabulary, lang, say)
             if source.recorded
             else _write(graph, workspace, events, tails, seed)
         )
@@ -134,7 +136,7 @@ def distill(
             score_edges(graph, workspace, progress=bar.update)
 
     def learn(kind: str, source: Source, what: str) -> None:
-        query = queries.load("training") if corpus else training_of([loaded[source.label]], raw=what == _ALL)
+        query = accepted_in(lang) if corpus else training_of([loaded[source.label]], raw=what == _ALL)
         start = base_named(kind, base) if KINDS[kind].takes_base else None
         trained = train_student(graph, workspace, kind, query, encoder, base=start, seed=seed, epochs=epochs)
         learnt.append(f"- {trained.id}: {trained.triples:,} triples, {what} of {source.label}")
@@ -143,7 +145,7 @@ def distill(
         students.append(student_id)
 
     def judge() -> None:
-        critics.append(train_critic(graph, workspace, encoder, seed=seed, kind=critic_kind))
+        critics.append(train_critic(graph, workspace, encoder, seed=seed, kind=critic_kind, lang=lang))
 
     def report() -> None:
         reports.append(evaluate(graph, workspace, encoder, students, seed=seed))
@@ -230,14 +232,15 @@ def _load(
     workspace: Workspace,
     teacher: RecordedTeacher,
     vocabulary: str | None,
+    lang: str,
     say: Callable[[str], object],
 ) -> str:
     """Load what a teacher wrote, and the verdicts on it; return the id of the run that loaded the texts."""
     loaded = load_file(
         graph, workspace, teacher.completions, "completions", vocabulary=vocabulary, model=teacher.model,
-        licence=teacher.licence,
+        licence=teacher.licence, lang=lang,
     )  # fmt: skip
-    judged = import_judgements(graph, workspace, teacher.judgements)
+    judged = import_judgements(graph, workspace, teacher.judgements, lang)
     for brought in (loaded, judged):
         if brought.rejected:
             say(f"{brought.rejected:,} rows rejected; see {brought.rejected_file}")

@@ -70,8 +70,9 @@ def evaluate(
     """
     entrants = [find_entrant(graph, workspace, student_id, split) for student_id in dict.fromkeys(students)]
     lang = language_of(entrants)
+    encoder = encoder.speaking(lang)
     judges = {
-        name: train_critic(graph, workspace, encoder, seed=seed, role=JUDGE, kind=judging_kind(name))
+        name: train_critic(graph, workspace, encoder, seed=seed, role=JUDGE, kind=judging_kind(name), lang=lang)
         for name in sorted({entrant.judge for entrant in entrants})
     }
     taught = [

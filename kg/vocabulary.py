@@ -6,6 +6,7 @@ A vocabulary is a TOML file with one table a relation. Eight are shipped: `atomi
 
     extends = "skd"                 # optional: a shipped name or a path, or a list of them
     only = ["xWant"]                # optional: what to keep of it
+    lang = "ja"                     # optional: the language of its phrases and of what is loaded with it, else English
 
     [mayBuy]
     phrase = "so PersonX may buy"   # puts head and tail into one sentence
@@ -144,10 +145,14 @@ class Vocabulary:
 
     Attributes:
         name: how the vocabulary is called in messages.
+        lang: BCP 47 tag of the texts that are loaded with it, where its file says one.
     """
 
-    def __init__(self, relations: Iterable[Relation], name: str = "the graph's vocabulary") -> None:
+    def __init__(
+        self, relations: Iterable[Relation], name: str = "the graph's vocabulary", lang: str | None = None
+    ) -> None:
         self.name = name
+        self.lang = lang
         self._relations = {relation.name: relation for relation in relations}
 
     @property
@@ -180,7 +185,7 @@ class Vocabulary:
 
     def in_language(self, lang: str) -> "Vocabulary":
         """Return the vocabulary with phrases and questions in a language, as far as relations have them there."""
-        return Vocabulary((relation.in_language(lang) for relation in self), self.name)
+        return Vocabulary((relation.in_language(lang) for relation in self), self.name, self.lang)
 
     @classmethod
     def load(cls, name: str) -> "Vocabulary":
@@ -189,7 +194,8 @@ class Vocabulary:
         Raises:
             InputError: no such vocabulary, no TOML, one that extends itself, or a relation that is not well described.
         """
-        return cls(_load(name, (), {}), f"vocabulary {name}")
+        langs: list[str] = []
+        return cls(_load(name, (), {}, langs), f"vocabulary {name}", langs[-1] if langs else None)
 
 
 def _shipped_files() -> list[Any]:
@@ -197,13 +203,14 @@ def _shipped_files() -> list[Any]:
     return [path for path in folder.iterdir() if path.name.endswith(".toml")]
 
 
-def _load(name: str, above: tuple[str, ...], known: dict[str, list[Relation]]) -> list[Relation]:
+def _load(name: str, above: tuple[str, ...], known: dict[str, list[Relation]], langs: list[str]) -> list[Relation]:
     """Return the relations of a vocabulary.
 
     Args:
         name: a shipped name or a path.
         above: the names of those that extend it, the outermost first.
         known: what was read before; it grows.
+        langs: the languages that were read, the outermost vocabulary's last; it grows.
     """
     if name in known:
         return known[name]
@@ -223,20 +230,22 @@ def _load(name: str, above: tuple[str, ...], known: dict[str, list[Relation]]) -
             text = Path(name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read vocabulary {name}: {error}") from error
-    known[name] = _read(text, name, (*above, name), known)
+    known[name] = _read(text, name, (*above, name), known, langs)
     return known[name]
 
 
-def _read(text: str, name: str, above: tuple[str, ...], known: dict[str, list[Relation]]) -> list[Relation]:
+def _read(
+    text: str, name: str, above: tuple[str, ...], known: dict[str, list[Relation]], langs: list[str]
+) -> list[Relation]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"vocabulary {name} is not valid TOML: {error}") from error
     relations: list[Relation] = []
-    base, only = content.pop("extends", None), content.pop("only", None)
+    base, only, lang = (content.pop(key, None) for key in ("extends", "only", "lang"))
     if base is not None:
         bases = base if isinstance(base, list) else [base]
-        inherited = Vocabulary(relation for one in bases for relation in _load(str(one), above, known))
+        inherited = Vocabulary(relation for one in bases for relation in _load(str(one), above, known, langs))
         relations = [inherited[kept] for kept in only] if only is not None else list(inherited)
     parts = {field.name for field in fields(Relation)} - {"name"}
     for key, table in content.items():
@@ -244,18 +253,27 @@ def _read(text: str, name: str, above: tuple[str, ...], known: dict[str, list[Re
             raise InputError(
                 f"vocabulary {name}: {key!r} must be a table with a phrase and, if wanted, {', '.join(sorted(parts))}"
             )
-        for field in ("tail_kind", "tail_time", "opposite"):
-            given = table.get(field, "")
-            names = given if isinstance(given, list) else [given]
-            if not all(isinstance(one, str) for one in names):
-                raise InputError(f"vocabulary {name}: {field} of {key!r} must be a text, or a list of texts")
-            table[field] = " ".join(names)
-        for field in ("phrases", "questions"):
-            given = table.get(field, {})
-            if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
-                raise InputError(f"vocabulary {name}: {field} of {key!r} must be a table of languages and texts")
-            table[field] = [f"{lang}: {text}" for lang, text in given.items()]
+        _flatten(table, name, key)
         relations.append(Relation(key, **table))
     if not relations:
         raise InputError(f"vocabulary {name} has no relation")
+    if lang is not None:
+        if not isinstance(lang, str) or not _IN_LANGUAGE.fullmatch(f"{lang}: "):
+            raise InputError(f"vocabulary {name}: lang {str(lang)[:40]!r} is no tag of a language")
+        langs.append(lang)
     return relations
+
+
+def _flatten(table: dict[str, Any], name: str, key: str) -> None:
+    """Make of the table of a relation what `Relation` takes: lists of names become texts, tables of languages lists."""
+    for field in ("tail_kind", "tail_time", "opposite"):
+        given = table.get(field, "")
+        names = given if isinstance(given, list) else [given]
+        if not all(isinstance(one, str) for one in names):
+            raise InputError(f"vocabulary {name}: {field} of {key!r} must be a text, or a list of texts")
+        table[field] = " ".join(names)
+    for field in ("phrases", "questions"):
+        given = table.get(field, {})
+        if not isinstance(given, dict) or not all(isinstance(text, str) for text in given.values()):
+            raise InputError(f"vocabulary {name}: {field} of {key!r} must be a table of languages and texts")
+        table[field] = [f"{lang}: {text}" for lang, text in given.items()]

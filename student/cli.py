@@ -20,9 +20,13 @@ from student.objective import SCHEDULES, WEIGHTS, Objective
 app = typer.Typer(help="Train a small model on a part of the graph, and let it infer.", no_args_is_help=True)
 app.command()(publish_cli.publish)
 
+ENCODER = "Sentence encoder; without it, all-MiniLM-L6-v2, or multilingual-e5-small for other languages than English."
 EncoderName = Annotated[
     str | None,
-    typer.Option("--encoder", metavar="NAME|PATH", help="Sentence encoder; without it, all-MiniLM-L6-v2."),
+    typer.Option("--encoder", metavar="NAME|PATH", help=ENCODER),
+]
+LangChoice = Annotated[
+    str | None, typer.Option("--lang", "--language", metavar="TAG", help="Only triples in this language, such as ja.")
 ]
 KindName = StrEnum("KindName", list(KINDS))  # type: ignore[misc] # the choices are those of the table
 _TAKERS = " and ".join(name for name, kind in KINDS.items() if kind.takes_base)
@@ -105,6 +109,7 @@ def train(
         ),
     ] = 1,
     encoder: EncoderName = None,
+    lang: LangChoice = None,
 ) -> None:
     """Train a student on triples of the training events, chosen by Cypher."""
     if together.launched()[0]:
@@ -115,12 +120,15 @@ def train(
     from kg.encoder import Encoder
     from kg.graph.connection import open_graph
     from kg.store import adhoc, queries
-    from student.runs import base_named, train_student
+    from student.runs import accepted_in, base_named, train_student
 
     if where and query:
         raise InputError("give --where or --query, not both")
+    if lang and query:
+        raise InputError("--lang goes with the usual query; a query of your own says its language itself")
     if query is None:
         chosen = queries.load("training").where(where)
+        chosen = accepted_in(lang, chosen) if lang else chosen
     else:
         chosen = queries.load(query) if query in queries.named() else queries.load_file(Path(query))
     workspace = Workspace.default()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
+from kg.languages import words
 from kg.model import Triple
 from student.interface import Encode, Student
 
@@ -237,11 +238,11 @@ def perplexity(student: Student, held_out: Sequence[Triple]) -> dict[str, Any]:
     known = tokens > 0
     if not known.any():
         return {"per_token": None, "per_word": None, "covered": 0.0}
-    words = sum(len(triple.tail.split()) for triple, is_known in zip(usable, known, strict=True) if is_known)
+    count = sum(len(words(triple.tail)) for triple, is_known in zip(usable, known, strict=True) if is_known)
     total = float(-sums[known].sum())
     return {
         "per_token": float(np.exp(total / tokens[known].sum())),
-        "per_word": float(np.exp(total / max(words, 1))),
+        "per_word": float(np.exp(total / max(count, 1))),
         "covered": float(known.sum() / len(held_out)),
     }
 

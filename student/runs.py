@@ -1,7 +1,7 @@
 """The student's steps on a graph: train one on a part of it, open one again, let it infer."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,13 @@ def train_student(
         NotReady: the query returns nothing, or is a shipped one and the current critic has not scored yet what another
             one accepted.
     """
-    if query in (queries.load("training"), queries.load("rounds")):
-        _check_scored(graph)
     data = select(graph, query, None if rounds is None else {"rounds": [*rounds]})
+    lang = str(data.manifest["lang"])
+    encoder = encoder.speaking(lang)
+    if query in (queries.load("training"), queries.load("rounds"), accepted_in(lang)):
+        _check_scored(graph, lang)
     weights = weights_of(graph, data, objective.weight)
-    held_out = _held_out(graph, str(data.manifest["lang"])) if objective.patience else []
+    held_out = _held_out(graph, lang) if objective.patience else []
     manifest = data.manifest | {
         "base": base,
         "epochs": epochs,
@@ -108,7 +110,7 @@ def train_student(
                 kind, data.triples, graph.vocabulary(), folder, encode=encoder.encode, seed=seed, base=base,
                 epochs=epochs, form=form, objective=objective, weights=weights,
                 held_out=held_out,
-                manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text),
+                manifest=manifest | {"tails": data.tails} | _acceptance(graph, query.text, lang),
             )  # fmt: skip
         numbers = {"student": student_id, "offered": len(data.triples)}
         graph.record_student(student_id, run=run.id, kind=kind, triples=len(data.triples))
@@ -168,12 +170,26 @@ def _held_out(graph: KnowledgeGraph, lang: str) -> list[Triple]:
     return found
 
 
-def _acceptance(graph: KnowledgeGraph, text: str) -> dict[str, Any]:
+def accepted_in(lang: str, query: Query | None = None) -> Query:
+    """Return a training query for the events of one language alone.
+
+    Args:
+        lang: BCP 47 tag, which becomes the query's parameter `lang`.
+        query: the usual one, or one with another condition; None is the usual one.
+    """
+    chosen = query or queries.load("training")
+    return replace(
+        chosen, text=chosen.text.replace("WHERE (", "WHERE head.lang = $lang AND (", 1),
+        defaults=chosen.defaults | {"lang": lang},
+    )  # fmt: skip
+
+
+def _acceptance(graph: KnowledgeGraph, text: str, lang: str) -> dict[str, Any]:
     """Return which critic a query relies on, for the manifest, with its recall and thresholds; nothing if on none."""
     if "r.accepted" not in text:
         return {}
     try:
-        critic = str(graph.current_critic()["id"])
+        critic = _critic_of(graph, lang) or str(graph.current_critic()["id"])
         acceptance = graph.current_acceptance(critic)
     except NotReady:  # what is accepted came with the data
         return {}
@@ -194,11 +210,16 @@ def base_named(kind: str, name: str | None = None) -> str | None:
     return None if name == "none" else name
 
 
-def _check_scored(graph: KnowledgeGraph) -> None:
-    """Refuse to train on what another critic than the current one accepted."""
-    current = next((critic["id"] for critic in graph.critics() if critic.get("current")), None)
-    where = 'head.split = "train" AND r.accepted AND NOT r.predicted AND r.critic <> $critic'
-    if current and next(graph.edges(where=where, parameters={"critic": current}), None):
+def _critic_of(graph: KnowledgeGraph, lang: str) -> str | None:
+    """Return the current critic, or the one that was current last among those of a language."""
+    return next((critic["id"] for critic in graph.critics() if critic.get("lang", lang) == lang), None)
+
+
+def _check_scored(graph: KnowledgeGraph, lang: str) -> None:
+    """Refuse to train on what another critic accepted than the one that was current last for the language."""
+    current = _critic_of(graph, lang)
+    where = 'head.split = "train" AND head.lang = $lang AND r.accepted AND NOT r.predicted AND r.critic <> $critic'
+    if current and next(graph.edges(where=where, parameters={"critic": current, "lang": lang}), None):
         raise NotReady(
             f"the current critic {current} has not scored all that is accepted; run kg critic score, or go back with "
             "kg critic use ID (kg critic list shows them)"

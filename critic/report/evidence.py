@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from critic.aspects import PLAUSIBLE
 from critic.filtering import by_recall
 from critic.machines import people_first
 from critic.verdicts import Verdicts, split_verdicts
@@ -105,7 +106,7 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
             if (triple := triple_of(row)) in good:
                 for critic, kept in scores.items():
                     given.setdefault(critic, {})[triple] = kept
-    known = [str(critic["id"]) for critic in graph.critics()]
+    known = [str(one["id"]) for one in graph.critics() if one.get("aspect", PLAUSIBLE) == PLAUSIBLE]
     for critic in (critic for critic in known if critic in kinds):
         own = given.get(critic, {})
         lacking = [triple for triple in good if triple not in own]

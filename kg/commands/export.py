@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 else:
     FormatName = Literal[*formats.writable()]
 
+LangChoice = Annotated[
+    str | None, typer.Option("--lang", "--language", metavar="TAG", help="Only triples in this language, such as ja.")
+]
+
 _HELP = "; ".join(f"{row.export_name}: {row.title}".replace("`", "") for row in formats.FORMATS.values() if row.write)
 
 
@@ -35,6 +39,7 @@ def export(
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Smallest score.")] = None,
     accepted: Annotated[bool, typer.Option("--accepted", help="Only accepted edges.")] = False,
     split: Annotated[Split | None, typer.Option(help="Only edges of this split's events.")] = None,
+    lang: LangChoice = None,
     base: Annotated[str | None, typer.Option(help="RDF: the IRI under which all names are; set your own.")] = None,
     form: Annotated[
         Literal["reification", "reifier", "graphs"] | None,
@@ -50,7 +55,7 @@ def export(
     options = {"base": base, "form": form}
     if any(value and name not in write.takes for name, value in options.items()):
         raise InputError("--base and --form go with rdf only")
-    filtered = where is not None or min_score is not None or accepted or split is not None
+    filtered = where is not None or min_score is not None or accepted or split is not None or lang is not None
     if filtered and not write.filters:
         raise InputError(f"{format_name} takes no part of the graph; leave out the filters, or export parquet")
     if file.suffix.lower() == ".gz" and not write.packs:
@@ -62,7 +67,14 @@ def export(
     else:
         with open_graph(Workspace.default()) as graph, Bar(unit="edges", desc=file.name) as bar:
             part = Selection(
-                graph, where=where, min_score=min_score, accepted=accepted or None, split=split, progress=bar.update
+                graph,
+                where=where,
+                min_score=min_score,
+                accepted=accepted or None,
+                split=split,
+                lang=lang,
+                mixed=write.says_languages,
+                progress=bar.update,
             )
             print_notes(part.notes)
             done = write(part, path=file, **options)

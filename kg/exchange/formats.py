@@ -73,6 +73,7 @@ class Writing:
         packs: whether a name that ends in `.gz` makes it pack the file.
         streams: whether the export is one file, which may be a pipe or stdout.
         name: the format's name for `kg export`, where that is another than for `--format`.
+        says_languages: whether the file says in which language a text is; texts of several are mixed in no other.
     """
 
     function: str
@@ -81,6 +82,7 @@ class Writing:
     packs: bool = True
     streams: bool = True
     name: str = ""
+    says_languages: bool = True
 
     @property
     def needs_graph(self) -> bool:
@@ -148,7 +150,8 @@ _ROWS = [
         "SKD's `ATOMIC10X.jsonl`",
         Reading(f"{_KG}.skd:read_skd", "skd2", looks_like=has_keys("head", "relation", "tail")),
         Writing(
-            f"{_KG}.skd:export_skd", "languages, URIs, runs, weights", ("edges", "path", "graph"), name="jsonl"
+            f"{_KG}.skd:export_skd", "languages, URIs, runs, weights", ("edges", "path", "graph"), name="jsonl",
+            says_languages=False,
         ),
         (".jsonl",),
     ),
@@ -159,7 +162,7 @@ _ROWS = [
             f"{_KG}.tsv:read_atomic2020", "atomic2020",
             looks_like=lambda first: first.count("\t") == 2 and not _is_cn100k(first),  # noqa: PLR2004
         ),
-        Writing(f"{_KG}.tsv:write_tsv", "all but the triples", name="tsv"),
+        Writing(f"{_KG}.tsv:write_tsv", "all but the triples", name="tsv", says_languages=False),
         (".tsv",),
     ),
     Format(
@@ -169,7 +172,7 @@ _ROWS = [
             f"{_KG}.pairs:read_pairs", "atomic2020", takes=("path", "vocabulary", "lang"),
             partner=f"{_KG}.pairs:partner",
         ),
-        Writing(f"{_KG}.pairs:write_pairs", "all but the triples", streams=False),
+        Writing(f"{_KG}.pairs:write_pairs", "all but the triples", streams=False, says_languages=False),
         (".source", ".target"),
     ),
     Format(
@@ -179,14 +182,17 @@ _ROWS = [
             f"{_KG}.atomic:read_atomic2019", "atomic", takes=("lines", "vocabulary", "lang", "dropped"),
             looks_like=lambda first: first.startswith("event,"),
         ),
-        Writing(f"{_KG}.atomic:export_atomic2019", "languages, URIs, scores, runs", ("edges", "path", "graph")),
+        Writing(
+            f"{_KG}.atomic:export_atomic2019", "languages, URIs, scores, runs", ("edges", "path", "graph"),
+            says_languages=False,
+        ),
         (".csv",),
     ),
     Format(
         "cn100k",
         "ConceptNet 100K's TSV, the relation first",
         Reading(f"{_KG}.tsv:read_cn100k", "conceptnet", looks_like=_is_cn100k),
-        Writing(f"{_KG}.tsv:write_cn100k", "all but the triples"),
+        Writing(f"{_KG}.tsv:write_cn100k", "all but the triples", says_languages=False),
         (".txt", ".tsv"),
     ),
     Format(
@@ -231,7 +237,7 @@ _ROWS = [
             f"{_KG}.lama:read_lama", "lama",
             looks_like=lambda first: "obj_label" in _keys(first) and bool({"sub_label", "sub"} & _keys(first)),
         ),
-        Writing(f"{_KG}.lama:write_lama", "refuses edges without a probe"),
+        Writing(f"{_KG}.lama:write_lama", "refuses edges without a probe", says_languages=False),
         (".jsonl",),
     ),
     Format(

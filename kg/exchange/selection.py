@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kg.errors import InputError
 from kg.graph.knowledge import KnowledgeGraph, Progress
 from kg.graph.rows import EdgeRow, edge_of
 from kg.model import Edge, Phrase, Split
@@ -29,6 +30,8 @@ class Selection:
         min_score: float | None = None,
         accepted: bool | None = None,
         split: Split | None = None,
+        lang: str | None = None,
+        mixed: bool = True,
         parameters: Mapping[str, Any] | None = None,
         progress: Progress = lambda _: None,
     ) -> None:
@@ -40,6 +43,8 @@ class Selection:
             min_score: the smallest score, in [0, 1].
             accepted: only edges that are accepted, or that are not.
             split: only edges of these events.
+            lang: only edges whose heads are in this language, a BCP 47 tag.
+            mixed: whether they may be in several languages.
             parameters: values of the condition's own parameters.
             progress: called with numbers of edges as they are read.
 
@@ -53,6 +58,10 @@ class Selection:
         self.progress = progress
         self._parameters = dict(parameters or {})
         self.notes = [] if where is None else _checked(graph, where, self._parameters)
+        if lang is not None:
+            self.filters["where"] = f"head.lang = $lang AND (\n{where}\n)" if where else "head.lang = $lang"
+            self._parameters["lang"] = lang
+        self._mixed = mixed
         self._watermark = graph.watermark()
 
     @property
@@ -60,7 +69,11 @@ class Selection:
         """Lists of edges as rows (`kg.graph.rows.EdgeRow`); an error at the end if the graph was written to."""
         parameters = {name: value for name, value in self.filters.items() if name != "where"}
         pages = self.graph.edge_pages(where=self.filters.get("where"), parameters=self._parameters | parameters)
+        seen: set[str] = set()
         for page in self.graph.unchanged_since(self._watermark, pages):
+            seen.update(row.lang for row in page)
+            if len(seen) > 1 and not self._mixed:
+                raise InputError(f"the edges are in {' and '.join(sorted(seen))}, which are not mixed here; add --lang")
             yield page
             self.progress(len(page))
 

@@ -207,6 +207,7 @@ class KnowledgeGraph(GraphReading):
         *,
         fast: Callable[[Sequence[Triple]], Iterable[float]] | None = None,
         every: bool = False,
+        lang: str | None = None,
         progress: Progress = lambda _: None,
         spread: Spread = here,
     ) -> int:
@@ -218,6 +219,7 @@ class KnowledgeGraph(GraphReading):
             acceptance: thresholds of this critic.
             fast: what scores the edges of training events that not only students wrote; None is `score`.
             every: also edges that this critic scored before.
+            lang: only edges whose heads are in this language; None takes all.
             progress: called with the number of edges after each page.
             spread: what computes the scores; its pages are `kg.graph.scoring.Question`s.
         """
@@ -226,7 +228,7 @@ class KnowledgeGraph(GraphReading):
         self.commit(partial(_put_last, run=run.id))
         scores = scoring.Scores(score, fast or score, spread)
         return scoring.record_scores(
-            self, critic, scores, acceptance, run.id, self._reached[run.id], every=every, progress=progress
+            self, critic, scores, acceptance, run.id, self._reached[run.id], every=every, lang=lang, progress=progress
         )
 
     def record_critic(self, critic_id: str, **properties: Any) -> None:

@@ -53,13 +53,20 @@ class Scores(NamedTuple):
     taught: Score
     spread: Spread = here
 
-    def of(self, pages: Iterable[Sequence[EdgeRow]]) -> Iterator[tuple[Sequence[EdgeRow], list[tuple[EdgeRow, float]]]]:
-        """Yield pages of edges, each with those of its edges that are no `NOTHING`, and their scores."""
+    def of(
+        self, pages: Iterable[Sequence[EdgeRow]], lang: str | None = None
+    ) -> Iterator[tuple[Sequence[EdgeRow], list[tuple[EdgeRow, float]]]]:
+        """Yield pages of edges, each with those of its edges that are no `NOTHING`, and their scores.
+
+        Args:
+            pages: the edges.
+            lang: the language of those that are scored; None scores all.
+        """
         read: deque[tuple[Sequence[EdgeRow], list[list[EdgeRow]]]] = deque()  # and not yet scored
 
         def questions() -> Iterator[Question]:
             for page in pages:
-                parts = _parts(page)
+                parts = _parts([row for row in page if lang in (None, row.lang)])
                 read.append((page, [rows for _, rows in parts]))
                 for is_taught, rows in parts:
                     yield Question(is_taught, [triple_of(row) for row in rows])
@@ -116,6 +123,7 @@ def record_scores(
     before: Reached,
     *,
     every: bool,
+    lang: str | None,
     progress: "Progress",
 ) -> int:
     """Write the scores of a critic (see `KnowledgeGraph.record_scores`).
@@ -131,11 +139,12 @@ def record_scores(
 
     def pages() -> Iterator[Callable[[], int]]:
         if every:
-            for page, scored in scores.of(graph.edge_pages(after=reached)):
+            for page, scored in scores.of(graph.edge_pages(after=reached), lang):
                 yield partial(writer.write, scored, page[-1].head_id)
         if reached or not every:  # after an interrupted run, what came meanwhile to events that it had done
-            missing = "r.critic IS NULL OR r.critic <> $critic"
-            for _, scored in scores.of(graph.edge_pages(where=missing, parameters={"critic": critic})):
+            missing = "(r.critic IS NULL OR r.critic <> $critic) AND ($lang IS NULL OR head.lang = $lang)"
+            left = graph.edge_pages(where=missing, parameters={"critic": critic, "lang": lang})
+            for _, scored in scores.of(left, lang):
                 yield partial(writer.write, scored)
 
     count = 0

@@ -18,6 +18,12 @@ from kg.graph.turns import Task
 from kg.languages import LANGUAGES, joined, one_width, whole_word, words
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
+from student.generator.choice import choose
+from student.metrics.bilinear import words_of
+from student.metrics.comet import sentence_bleu_2
+from student.metrics.diversity import diversity
+from student.metrics.files import Answer
+from student.metrics.overlap import one_line
 
 
 @pytest.mark.parametrize(("said", "kept"), [
@@ -169,3 +175,13 @@ def test_every_critic_that_reads_words_reads_those_of_the_language() -> None:
         .fill("眠い")
         .startswith("佐藤さんが鈴木さんに会う。その後の佐藤さんの気持ちは、眠い。")
     )
+
+
+def test_metrics_and_choices_go_by_letters_in_japanese() -> None:
+    assert choose(["傘を買う", "傘を買った", "家に帰る"], [-1.0, -1.1, -2.0], 2) == [0, 2]
+    assert 0 < sentence_bleu_2("傘を買いに行く", ["傘を買って帰る"]) < 1
+    assert sentence_bleu_2("傘を買う", ["家に帰る"]) < 0.3
+    said = [Answer("Xが寝る", "xWant", tail, [tail], [tail]) for tail in ("傘を買う", "傘を売る")]
+    assert diversity(said)["distinct-1"] == pytest.approx(5 / 8)
+    assert one_line("傘を買う") == "傘 を 買 う"
+    assert words_of("傘を買う") == ["傘", "を", "買", "う"]

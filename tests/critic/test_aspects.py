@@ -1,0 +1,68 @@
+"""Two scores an edge: how plausible it is, and how typical, from the same verdicts."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from critic.aspects import ASPECTS, in_aspect
+from critic.runs import calibrate_critic, score_edges, train_critic
+from kg.encoder import Encoder
+from kg.graph.knowledge import KnowledgeGraph
+from kg.graph.scores import read_scores
+from kg.model import JUDGEMENT_VALUES, Assertion, Judgement, Triple
+from kg.run import Run
+from kg.store import queries
+from kg.vocabulary import Vocabulary
+from kg.workspace import Workspace
+
+KINDS = {"warm": 2, "red": 1, "edible": -1}
+TRIPLES = [Triple(f"PersonX buys coat {n}", "xAttr", f"{kind} {n % 3}") for n in range(60) for kind in KINDS]
+
+
+def directions(_: Encoder, texts: list[str]) -> NDArray[np.float32]:
+    """A direction for each kind of tail, and a little of the letters."""
+    found = np.array([[8.0 * (kind in text) for kind in KINDS] + [sum(map(ord, text)) % 7 + 1] for text in texts])
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.mark.parametrize(("aspect", "good"), [("plausible", {2, 1}), ("typical", {2})])
+def test_a_verdict_says_both_aspects(aspect: str, good: set[int]) -> None:
+    given = [Judgement(TRIPLES[0], str(value), value) for value in JUDGEMENT_VALUES]
+    said = in_aspect(given, aspect)
+    assert {int(one.annotator) for one in said if one.is_good} == good
+    assert [(one.triple, one.annotator) for one in said] == [(one.triple, one.annotator) for one in given]
+    assert all(one.value == int(one.annotator) for one in said if one.annotator in ("2", "-2", "-9"))
+
+
+def test_an_edge_has_a_score_of_each_aspect(
+    graph: KnowledgeGraph, begun: Run, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "encode", directions)
+    graph.add_vocabulary(Vocabulary.load("skd"))
+    graph.add([Assertion(triple) for triple in TRIPLES], begun)
+    graph.record_judgements([Judgement(one, "me", KINDS[one.tail.split()[0]]) for one in TRIPLES], begun)
+    encoder = Encoder(None, workspace.folder("embeddings"))
+    critics, accepted = {}, {}
+    for aspect in reversed(ASPECTS):
+        critics[aspect] = train_critic(graph, workspace, encoder, aspect=aspect).id
+        calibrate_critic(graph, workspace)
+        assert score_edges(graph, workspace) == len(TRIPLES)
+        accepted[aspect] = {edge.triple.tail.split()[0] for edge in graph.edges(accepted=True)}
+    assert accepted == {"plausible": {"warm", "red"}, "typical": {"warm"}}
+    query = queries.load("aspects")
+    rows = graph.store.read(query.text, **query.defaults)
+    assert len(rows) == len(TRIPLES)
+    edges = {(edge.triple.head, edge.triple.tail): edge for edge in graph.edges()}
+    for row in rows:
+        edge = edges[row["head"], row["tail"]]
+        kept = read_scores(edge.score, edge.critic, edge.scores)
+        assert {name: row[name] for name in critics} == {name: kept[critic] for name, critic in critics.items()}
+    mean = {
+        kind: [np.mean([row[name] for row in rows if row["tail"].startswith(kind)]) for name in ASPECTS]
+        for kind in KINDS
+    }
+    assert mean["warm"][1] > mean["red"][1] + 0.2, "what is typical is told from what is plausible alone"
+    assert mean["red"][0] > mean["edible"][0] + 0.2
+    graph.use_critic(critics["typical"])
+    again = graph.store.read(query.text, **query.defaults)
+    assert again == rows, "both scores are said whichever critic is current"
