@@ -16,8 +16,18 @@ DOMAINS = Path(str(resources.files("kg").joinpath("domains")))
 """The example domains, a folder each; what is in one says its README.md."""
 
 
+def names_of_domains() -> list[str]:
+    """Return the names of the example domains, sorted."""
+    return sorted(path.name for path in DOMAINS.iterdir() if path.is_dir())
+
+
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The example domain: shop.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help=f"The example domain: {', '.join(names_of_domains())}.", show_default=False
+        ),
+    ],
     folder: Annotated[
         Path | None,
         typer.Argument(help="The folder to make; without it, one of the domain's name here.", show_default=False),
@@ -36,7 +46,7 @@ def make_domain(name: str, target: Path) -> None:
     Raises:
         InputError: there is no such domain, or the folder holds something; nothing is written then.
     """
-    names = sorted(path.name for path in DOMAINS.iterdir() if path.is_dir())
+    names = names_of_domains()
     if name not in names:
         raise InputError(f"no example domain {name!r}; there is {', '.join(names)}: kg init {names[0]} FOLDER")
     if target.is_dir():

@@ -111,7 +111,7 @@ def test_what_is_there_is_never_overwritten(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["toys", "", ".", "..", "../domains/shop", str(SHOP)])
 def test_an_unknown_domain_is_refused_with_those_that_there_are(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=r"no example domain .*; there is shop"):
+    with pytest.raises(InputError, match=r"no example domain .*; there is .*shop"):
         make_domain(name, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
@@ -151,7 +151,7 @@ def test_every_command_of_the_readme_prints_what_it_says(run: Ask, shop: Path, g
                 assert any(re.fullmatch(pattern, one.rstrip()) for one in lines), f"{line}: {text} is not in\n{said}"
                 shown.append(text)
     assert len(not_run) == 4, not_run
-    assert len(shown) == 12
+    assert len(shown) == 13
     counts = graph.statistics()
     assert (counts["relations"].keys(), counts["scored"]) == ({"boughtTo", "comparedBy", "insteadOf", "usedWith"}, 1080)
 
