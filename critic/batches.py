@@ -183,7 +183,9 @@ def _controls(
 ) -> tuple[list[Drawn], list[Drawn]]:
     """Return controls that are judged good, and those that are tails of other events; as many as there may be."""
     wanted = max(1, len(drawn) // (2 * _CONTROLS))
-    judgements = graph.judgements()
+    pool = heapq.nsmallest(_POOL * wanted, _edges(part), key=lambda row: number_of(row, ~seed))
+    langs = {row.lang for row in pool}
+    judgements = [judgement for judgement in graph.judgements() if judgement.triple.lang in langs]
     splits = graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
     verdicts = verdicts_on([judgement for judgement in judgements if split_in(judgement.triple, splits) == split])
     good = {
@@ -195,7 +197,6 @@ def _controls(
     free = sorted(good - taken)
     chosen = chance_of(seed).permutation(len(free))[:wanted]
     gold = [Drawn(*free[int(place)], None, "gold") for place in chosen]
-    pool = heapq.nsmallest(_POOL * wanted, _edges(part), key=lambda row: number_of(row, ~seed))
     other: list[Drawn] = []
     for head, relation, tail in _crossed(pool):
         if len(other) == wanted:

@@ -35,7 +35,7 @@ FORMAT = {
 }
 """The `response_format` of a chat request."""
 
-_CHAT = """You judge whether statements hold in general. PersonX and PersonY stand for any two people.
+_CHAT = """You judge whether statements hold in general.{persons}
 
 Statement: {sentence}
 {asked}
@@ -43,7 +43,8 @@ How true is the statement? Choose one of these verdicts:
 {verdicts}
 
 Reply with a JSON object and nothing else, with the verdict word for word: {{"verdict": "..."}}"""
-_ASKED = """It is meant as an answer to a question about this event: {head}
+_PERSONS = " PersonX and PersonY stand for any two people."
+_ASKED = """It is meant as an answer to a question about this: {head}
 Question: {question}
 Answer: {tail}
 """
@@ -78,7 +79,8 @@ def render(question: Question, vote: int, *, chat: bool) -> str:
     if chat:
         asked = _ASKED.format(**one_line) if question.question else ""
         verdicts = "\n".join(f'- "{verdict.words}"' for verdict in order)
-        return _CHAT.format(sentence=one_line["sentence"], asked=asked, verdicts=verdicts)
+        persons = _PERSONS if "Person" in one_line["sentence"] else ""
+        return _CHAT.format(persons=persons, sentence=one_line["sentence"], asked=asked, verdicts=verdicts)
     examples = "\n\n".join(f"Statement: {sentence}\nVerdict: {words}" for sentence, words in _EXAMPLES)
     verdicts = "; ".join(verdict.words for verdict in order)
     return _COMPLETIONS.format(sentence=one_line["sentence"], examples=examples, verdicts=verdicts)

@@ -127,6 +127,9 @@ class Encoder:
         rows = [np.random.default_rng(list(text.encode())).normal(size=8) for text in texts]
         return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32).reshape(-1, 8)
 
+    def speaking(self, _: str) -> "Encoder":
+        return self
+
 
 @pytest.mark.parametrize("kind", [BLEND, KERNEL, LIKELIHOOD])
 def test_verdicts_on_test_events_move_no_weight_no_calibration_and_no_threshold(

@@ -10,18 +10,23 @@ import pytest
 from numpy.typing import NDArray
 
 from critic.batches import draw_batch
-from critic.judging import ask
+from critic.judging import Question, ask, sentence_of
+from critic.runs import calibrate_critic, score_edges, train_critic
+from ingest.cleaning import Completion, clean_events
 from ingest.teacher.prompts import Prompts
 from kg.commands.init import DOMAINS, make_domain
 from kg.distill import distill, vocabulary_of
 from kg.encoder import Encoder
 from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.tasks import next_task
+from kg.judge_prompt import render
 from kg.languages import has_unspaced
+from kg.store import queries
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
+from tests.repeats import only_thorough
 
-JAPANESE = DOMAINS / "japanese"
+JAPANESE, FAULTS = DOMAINS / "japanese", DOMAINS / "faults"
 
 
 def letters(_: Encoder, texts: list[str]) -> NDArray[np.float32]:
@@ -60,6 +65,46 @@ def test_a_corpus_in_japanese_goes_from_its_files_to_a_student_in_japanese(
     assert re.fullmatch(r"[XY].*。.*(?<!。)。", question.sentence)
     assert " " not in question.sentence
     assert "PersonX" not in question.question
+
+
+@only_thorough
+def test_heads_that_are_no_events_go_from_their_files_to_a_student(
+    graph: KnowledgeGraph, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "encode", letters)
+    encoder = Encoder(None, workspace.folder("embeddings"))
+    report, _ = distill(
+        graph, workspace, encoder, corpus=FAULTS, vocabulary=vocabulary_of(FAULTS), kinds=("ranker",), epochs=3
+    )
+    assert "ranker-" in report
+    predicted = [edge.triple for edge in graph.edges() if edge.predicted]
+    assert {triple.relation for triple in predicted} == {"causedBy", "fixedBy", "toolFor"}
+    assert not any("Person" in triple.head for triple in predicted)
+    scored = {edge.triple for edge in graph.edges() if edge.score is not None}
+    train_critic(graph, workspace, encoder, aspect="typical")
+    calibrate_critic(graph, workspace)
+    score_edges(graph, workspace)
+    query = queries.load("aspects")
+    rows = graph.store.read(query.text, **query.defaults)
+    assert len(rows) == len(scored)
+    assert all(row["plausible"] is not None and row["typical"] is not None for row in rows)
+
+
+def test_nothing_in_the_domain_of_faults_is_about_persons_or_wired_to_them() -> None:
+    written = "".join(path.read_text(encoding="utf-8") for path in FAULTS.iterdir() if path.name != "README.md")
+    assert "Person" not in written
+    relation = Vocabulary.load(str(FAULTS / "vocabulary.toml"))["fixedBy"]
+    sentence = sentence_of("the tap drips", relation, "replace the washer")
+    assert sentence == "the tap drips and what helps is to replace the washer."
+    prompt = render(
+        Question("task", "draw", "the tap drips", relation.question, "replace the washer", sentence), 0, chat=True
+    )
+    assert "Person" not in prompt
+    assert "PersonX and PersonY stand for any two people" in render(
+        Question("task", "draw", "PersonX naps", "", "calm", "PersonX naps and feels calm."), 0, chat=True
+    )
+    said = clean_events([Completion("the doorbell does not ring.")], persons=False)
+    assert [*said.kept] == ["the doorbell does not ring"]
 
 
 def test_the_files_of_the_japanese_domain_fit_one_another() -> None:

@@ -41,6 +41,9 @@ class FakeEncoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return fake_encode(texts)
 
+    def speaking(self, _: str) -> "FakeEncoder":
+        return self
+
 
 @pytest.fixture(autouse=True)
 def without_weights(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,9 @@ class FakeEncoder:
     description = {"name": None, "sha256": "none"}  # noqa: RUF012
     encode = staticmethod(fake_encode)
 
+    def speaking(self, _: str) -> "FakeEncoder":
+        return self
+
 
 class Judge:
     """Finds good what says so."""
