@@ -41,18 +41,16 @@ def routes(site: Site) -> APIRouter:
 
 
 def _losses(metrics: Mapping[str, Mapping[str, Any]]) -> list[charts.Chart]:
-    """Return the loss of each pass over the data, where it is kept."""
-    series = {
-        name: [(float(number), float(loss)) for number, loss in enumerate(own["loss"], 1)]
-        for name, own in metrics.items() if isinstance(own.get("loss"), list) and own["loss"]
-    }  # fmt: skip
+    """Return the loss of each part of a training, or of each pass over the data, where one of them is kept."""
+    series = {}
+    for name, own in metrics.items():
+        kept = [found for key in ("curve", "loss") if isinstance(found := own.get(key), list) and found]
+        if kept:
+            series[name] = [(100 * place / len(kept[0]), float(loss)) for place, loss in enumerate(kept[0], 1)]
     if not series:
         return []
-    most = max(len(points) for points in series.values())
     top = max(loss for points in series.values() for _, loss in points)
-    return [
-        charts.lines("Loss", "pass over the data", "loss", series, x_ends=(0.0, float(most)), y_ends=(0.0, top * 1.1))
-    ]
+    return [charts.lines("Loss", "% of the training", "loss", series, x_ends=(0.0, 100.0), y_ends=(0.0, top * 1.1))]
 
 
 def _side_by_side(files: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[str]]]:

@@ -17,6 +17,7 @@ from kg.run import Run
 from kg.serve import stages_of
 from kg.store.bolt import Store
 from kg.vocabulary import Vocabulary
+from kg.web import students
 from kg.web.app import make_app
 from kg.web.guard import owner_and
 from kg.web.link import Link
@@ -230,6 +231,14 @@ def test_another_critic_is_used_after_a_question_and_by_a_run(
     (run,) = re.findall(r"by run (use-critic-\w+)", page.text)
     graph.undo(run)
     assert graph.current_critic()["id"] == before
+
+
+def test_a_training_of_one_pass_is_drawn_by_its_parts_and_an_older_one_by_its_passes() -> None:
+    metrics = {"new": {"loss": [2.0], "curve": [3.0, 2.0, 1.0, 2.0]}, "old": {"loss": [4.0, 2.0]}, "none": {}}
+    (chart,) = students._losses(metrics)  # noqa: SLF001
+    assert [mark[2] for mark in chart.lines[0].marks] == ["new: 25, 3", "new: 50, 2", "new: 75, 1", "new: 100, 2"]
+    assert [mark[2] for mark in chart.lines[1].marks] == ["old: 50, 4", "old: 100, 2"]
+    assert students._losses({"none": {"loss": []}}) == []  # noqa: SLF001
 
 
 def test_students_stand_side_by_side_with_their_losses(chooser: TestClient) -> None:
