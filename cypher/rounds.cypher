@@ -1,5 +1,5 @@
-// What a student of kg student improve is trained on: accepted triples of the training events, a teacher's and those that
-// students predicted in the rounds before. Of the runs that wrote a triple, other predictions are left out.
+// What a student of kg student improve is trained on: accepted triples of the training events, a teacher's and those
+// that students predicted in the rounds before. Runs are a teacher's, of what students alone predicted those of rounds.
 //
 // $rounds  the runs of these predictions (default [])
 // ->       head, relation, tail, lang, tail_lang, head_uri, tail_uri, runs
@@ -13,4 +13,4 @@ RETURN
   CASE WHEN tail.lang = head.lang THEN "" ELSE tail.lang END AS tail_lang,
   coalesce(head.uri, "") AS head_uri,
   coalesce(tail.uri, "") AS tail_uri,
-  [run IN r.runs WHERE run IN $rounds OR NOT run STARTS WITH "predict-"] AS runs
+  [run IN r.runs WHERE CASE WHEN r.predicted THEN run IN $rounds ELSE NOT run STARTS WITH "predict-" END] AS runs

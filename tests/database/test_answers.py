@@ -149,7 +149,7 @@ ANSWERS: dict[str, Asked] = {
             [triple.head, triple.relation, triple.tail, "en", "", "", "", runs]
             for triple, runs in sorted(
                 [
-                    *((Triple(*row[:3]), row[7]) for row in ACCEPTED_OF_TRAINING),
+                    *((Triple(*row[:3]), [TEACHER.id]) for row in ACCEPTED_OF_TRAINING),
                     (Triple(FIRE, "xWant", "to eat"), RUNS[1:]),
                 ],
                 key=lambda one: in_order(one[0]),
