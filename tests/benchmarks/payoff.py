@@ -45,7 +45,9 @@ from student.runs import base_named
 from tests import readings
 from tests.benchmarks.atomic import corrupted, of_atomic, prefixes, read_atomic
 from tests.benchmarks.lessons import (
+    CEILING,
     RAW,
+    WEIGHTED,
     Class,
     Lesson,
     Measured,
@@ -161,10 +163,10 @@ def table_of_readings(
 ) -> str:
     """Return which share of the students' first tails readers accept, beside those who learnt all: table 6."""
     lines = [
-        "| learnt | triples | first tails | read | accepted | beside raw, points |",
-        "|---|---:|---:|---:|---|---|",
+        "| learnt | triples | first tails | read | accepted | beside raw, points | weighted beside it |",
+        "|---|---:|---:|---:|---|---|---|",
     ]
-    raw = said.get(RAW, ())
+    raw, weighted = said.get(RAW, ()), said.get(WEIGHTED, ())
     for lesson in lessons:
         if not (mine := said.get(lesson.name)):
             continue
@@ -173,16 +175,24 @@ def table_of_readings(
             share(Measured([known.get(one, other) for one in mine], mine)) for other in (False, True)
         )
         told = f"{least:.1%}" if read == len(mine) else f"not judged: between {least:.1%} and {most:.1%}"
-        beside = "" if lesson.name == RAW else "not judged"
-        if beside and raw and all(one in known for one in (*mine, *raw)):
-            moved, (below, above) = difference(*(Measured([known[one] for one in some], some) for some in (mine, raw)))
-            beside = f"{100 * moved:+.1f} ({100 * below:+.1f} to {100 * above:+.1f})"
+        beside = "" if lesson.name == RAW else _beside(mine, raw, known)
+        weighed = "" if lesson.name in (RAW, WEIGHTED, CEILING) else _beside(weighted, mine, known)
         lines.append(
             f"| {lesson.name} | {len(lesson.triples):,} | {len(mine):,} | {read:,} "
-            f"| {told} ({100 * low:.1f} to {100 * high:.1f}) | {beside} |"
+            f"| {told} ({100 * low:.1f} to {100 * high:.1f}) | {beside} | {weighed} |"
         )
     note = "In brackets 95 % intervals, over resampled events; the seeds' students are taken as they are."
     return "\n".join([*lines, "", note])
+
+
+def _beside(mine: Sequence[Triple], others: Sequence[Triple], known: Mapping[Triple, bool]) -> str:
+    """Return by how many points more of some tails are accepted than of others; nothing without one of the two."""
+    if not mine or not others:
+        return ""
+    if not all(one in known for one in (*mine, *others)):
+        return "not judged"
+    moved, (low, high) = difference(*(Measured([known[one] for one in some], some) for some in (mine, others)))
+    return f"{100 * moved:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def _write_sets(run: Path, first: Mapping[str, Mapping[int, Sequence[Triple]]]) -> None:

@@ -115,16 +115,23 @@ def said(good: int, of: int) -> list[Triple]:
 
 
 def test_a_share_is_claimed_only_where_all_is_read(world: World) -> None:
-    learnt = [Lesson(RAW, world.triples, {}), Lesson(ACCEPTED, world.triples, {}), Lesson(CEILING, world.triples, {})]
-    tails = {RAW: said(20, 40), ACCEPTED: said(30, 40), CEILING: [*said(30, 40), Triple("PersonX", "xWant", "unread")]}
+    learnt = [Lesson(name, world.triples, {}) for name in (RAW, ACCEPTED, WEIGHTED, CEILING)]
+    tails = {
+        RAW: said(20, 40),
+        ACCEPTED: said(30, 40),
+        WEIGHTED: said(32, 40),
+        CEILING: [*said(30, 40), Triple("PersonX", "xWant", "unread")],
+    }
     known = {one: one.tail == "good" for some in tails.values() for one in some if one.tail != "unread"}
-    raw, accepted, ceiling = table_of_readings(learnt, tails, known).splitlines()[2:5]
+    raw, accepted, weighted, ceiling = table_of_readings(learnt, tails, known).splitlines()[2:6]
     assert "| 40 | 40 | 50.0% (" in raw
-    assert raw.endswith("|  |")
+    assert raw.endswith("|  |  |")
     assert "| 75.0% (" in accepted
     assert "| +25.0 (" in accepted
+    assert "| +5.0 (" in accepted
+    assert "| +30.0 (" in weighted
     assert "| 41 | 40 | not judged: between 73.2% and 75.6% (" in ceiling
-    assert ceiling.endswith("| not judged |")
+    assert ceiling.endswith("| not judged |  |")
 
 
 def test_intervals_are_over_events_and_of_both_means_at_once() -> None:
