@@ -40,12 +40,15 @@ def joined(meeting: Path | None, number: int, processes: int) -> Iterator[None]:
         processes: how many they are.
 
     Raises:
+        InputError: there are fewer GPUs than processes.
         ProcessLost: they do not find one another.
     """
     from accelerate import PartialState  # noqa: PLC0415 - takes a second
 
     options: dict[str, Any] = {"timeout": _PATIENCE}
     if meeting:
+        if torch.cuda.is_available() and processes > torch.cuda.device_count():
+            raise InputError(f"there are {torch.cuda.device_count()} GPUs here; --processes takes up to as many")
         options |= {"init_method": f"file://{meeting.resolve()}", "rank": number, "world_size": processes}
     _heard(lambda: PartialState(cpu=not torch.cuda.is_available(), **options))
     try:

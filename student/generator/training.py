@@ -231,7 +231,7 @@ def _loss(
     mine = batch if share is None else share
     own = None if weights is None else [weights[number] for number in batch]
     if not mine or (own is not None and not any(own)):  # where nothing weighs, nothing is learnt
-        return torch.zeros((), requires_grad=True)
+        return torch.zeros((), device=model.device, requires_grad=True)
     some = [sequences[number] for number in mine]
     each = soft(model, mine) if soft else tail_losses(model, some)
     if own is None and share is None:

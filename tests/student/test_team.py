@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import torch
 from accelerate import PartialState
 from hypothesis import given
 from hypothesis import strategies as st
@@ -187,6 +188,13 @@ def test_processes_are_started_by_a_launcher_or_by_us_and_not_by_both(monkeypatc
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="a launcher has started several"), together(2):
+        pass
+
+
+def test_a_gpu_has_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="there are 1 GPUs here"), team.joined(tmp_path / "meeting", 0, 2):
         pass
 
 
