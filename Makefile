@@ -50,6 +50,7 @@ bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.critic
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.wide
 	$(BIN)/python -m tests.benchmarks.paper
+	$(BIN)/python -m tests.benchmarks.processes
 
 # The pictures of the README, from what make distill left in .kg/
 pictures: .venv/installed
