@@ -1,7 +1,7 @@
 """The critic's steps on a graph: train on its judgements, calibrate, score its edges."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -176,15 +176,13 @@ def critic_in(workspace: Workspace, critic_id: str) -> Critic:
 
 
 def _encoder_of(workspace: Workspace, critic_id: str, spread: Spread = here) -> Encoder:
-    described = manifest_of(workspace, critic_id)["encoder"]
-    return Encoder.described(described, workspace.folder("embeddings"), spread)
-
-
-def manifest_of(workspace: Workspace, critic_id: str) -> dict[str, Any]:
-    """Return what a critic of this workspace was trained with; `lang` is missing where an older version trained it."""
     text = (workspace.place("critics", critic_id) / "manifest.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    return Encoder.described(json.loads(text)["encoder"], workspace.folder("embeddings"), spread)
+
+
+def _about(graph: KnowledgeGraph, critic_id: str) -> Mapping[str, Any]:
+    """Return what the graph says of a critic; `lang` and `aspect` are missing where an older version trained it."""
+    return next((critic for critic in graph.critics() if critic["id"] == critic_id), {})
 
 
 def _in_one_language(
@@ -272,7 +270,7 @@ def choose_acceptance(
         NotReady, InputError: as `calibrate_critic`.
     """
     critic_id, critic = open_critic(graph, workspace)
-    about = manifest_of(workspace, critic_id)
+    about = _about(graph, critic_id)
     known = [one for one in graph.judgements() if about.get("lang") in (None, one.triple.lang)]
     judgements = in_aspect(known, str(about.get("aspect", PLAUSIBLE)))
     splits = _splits(graph, judgements)
@@ -346,7 +344,7 @@ def score_edges(
     with graph.running(run):
         scored = graph.record_scores(
             critic_id, critic.score, acceptance, fast=None if full else _fast(graph, critic), every=every or full,
-            lang=manifest_of(workspace, critic_id).get("lang"), progress=progress, spread=spread,
+            lang=_about(graph, critic_id).get("lang"), progress=progress, spread=spread,
         )  # fmt: skip
         graph.finish(run, offered=graph.statistics()["scored"])
     return scored

@@ -2,6 +2,7 @@
 //
 // $student  id of a student, or null for all (default null)
 // $split    whose events, as for kg student evaluate (default "test")
+// $lang     language of the events, or null for all (default null)
 // -> head, relation, tail
 MATCH (run:Run {kind: "predict", status: "finished"})
 WHERE ($student IS NULL OR run.model = $student)
@@ -12,5 +13,6 @@ WITH run.model AS student, head(collect(run.id)) AS newest
 WITH collect(newest) AS runs
 MATCH (head:Event {split: $split})-[r]->(tail:Phrase)
 WHERE any(id IN r.runs WHERE id IN runs)
+  AND ($lang IS NULL OR head.lang = $lang)
 RETURN head.text AS head, type(r) AS relation, tail.text AS tail
 ORDER BY rand()

@@ -245,12 +245,16 @@ def evaluate_student(
     from kg.encoder import Encoder
     from kg.evaluate import evaluate
     from kg.graph.connection import open_graph
+    from student.files import read_manifest
     from student.runs import open_student
 
     workspace = Workspace.default()
     with open_graph(workspace) as graph:
         chosen = student_id or [open_student(graph, workspace)[0]]
-        verdicts = list(read_judgements(judgements, graph.vocabulary())) if judgements else []
+        verdicts = []
+        if judgements:
+            lang = str(read_manifest(workspace.place("students", chosen[0])).get("lang", "en"))
+            verdicts = list(read_judgements(judgements, graph.vocabulary(), lang))
         judges = Encoder(encoder, workspace.folder("embeddings"))
         report, folder = evaluate(graph, workspace, judges, chosen, split=split, verdicts=verdicts, seed=seed)
     query.print_markdown(report)

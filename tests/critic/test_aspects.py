@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from critic.aspects import ASPECTS, in_aspect
+from critic.kinds import KERNEL
 from critic.runs import calibrate_critic, score_edges, train_critic
 from kg.encoder import Encoder
 from kg.graph.knowledge import KnowledgeGraph
@@ -50,7 +51,7 @@ def test_an_edge_has_a_score_of_each_aspect(
     encoder = Encoder(None, workspace.folder("embeddings"))
     critics, accepted = {}, {}
     for aspect in reversed(ASPECTS):
-        critics[aspect] = train_critic(graph, workspace, encoder, aspect=aspect).id
+        critics[aspect] = train_critic(graph, workspace, encoder, kind=KERNEL, aspect=aspect).id
         calibrate_critic(graph, workspace)
         assert score_edges(graph, workspace) == len(TRIPLES)
         accepted[aspect] = Counter(edge.triple.tail.split()[0] for edge in graph.edges(accepted=True))

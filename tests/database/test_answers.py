@@ -1,5 +1,6 @@
 """A given graph, and the rows of each shipped query on it, worked out by hand."""
 
+from dataclasses import astuple
 from typing import Any
 
 import pytest
@@ -56,6 +57,17 @@ ANSWERS: dict[str, Asked] = {
         ["xReact", 3, 3, 0, 0, 0.917],
         ["xWant", 3, 2, 4, 2, 0.583],
     ])],
+    "aspects": [
+        ({"split": "test"}, [
+            [COOK, "xReact", "to rest", 0.85, None],
+            [COOK, "xWant", "to eat", 0.75, None],
+            [COOK, "xWant", "to rest", 0.6, None],
+        ]),
+        ({}, [
+            [triple.head, triple.relation, triple.tail, score, None]
+            for triple, score in sorted((TAUGHT | PREDICTED).items(), key=lambda row: astuple(row[0])[:3])
+        ]),
+    ],
     "best_tails": [({"count": 2}, [
         ["xNeed", HIRE, "to read", 0.4, False],
         ["xReact", NAP, "rested", 1.0, False],
@@ -165,11 +177,15 @@ ANSWERS: dict[str, Asked] = {
         ({}, [[COOK, "xWant", "to eat"], [COOK, "xWant", "to rest"]]),
         ({"student": "student-1"}, [[COOK, "xWant", "to eat"], [COOK, "xWant", "to rest"]]),
         ({"student": "student-2"}, []),
+        ({"lang": "en"}, [[COOK, "xWant", "to eat"], [COOK, "xWant", "to rest"]]),
+        ({"lang": "ja"}, []),
         ({"split": "train"}, []),  # it has inferred nothing about that
     ],
     "training": [({}, ACCEPTED_OF_TRAINING)],
     "unjudged": [  # in any order
         ({}, UNJUDGED),
+        ({"lang": "en"}, UNJUDGED),
+        ({"lang": "ja"}, []),
         *(({"half": half}, [row for row in UNJUDGED if half_of(phrase_id(row[0])) == half]) for half in (0, 1)),
         ({"split": "validation"}, [[HIRE, "xNeed", "to read"]]),
     ],
