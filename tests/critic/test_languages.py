@@ -88,7 +88,7 @@ def test_a_draw_and_a_file_without_a_place_for_languages_have_one(both: Knowledg
         tasks = both.store.read(queries.load("graph/tasks_of").text, batch=batch.run)
         assert {row["lang"] for row in tasks} == {lang}
     for name in ONE:
-        write, file = formats.writable()[name], tmp_path / name
+        write, file = formats.writable()[name], tmp_path / (f"{name}.source" if name == "pairs" else name)
         with pytest.raises(InputError, match=r"not mixed here|probe"):
             write(Selection(both, mixed=write.says_languages), path=file, base=None, form=None)
         assert not list(tmp_path.iterdir())
