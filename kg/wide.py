@@ -51,14 +51,15 @@ _WINDOW_PAGES = (
     64  # in the object store at once, as pages or as results; what does not fit goes to a file of the session
 )
 _STORE_BYTES = 200_000_000  # of shared memory
+_RETRIES = 10  # of a page whose worker died each time: it may be the page that kills them
 _START_SECONDS = 600  # that a busy machine may take for each part of a cluster
 _LONGEST_FOLDER = 30  # letters; a socket's path below it may have 107
 _LOOK_SECONDS = 0.5  # between two looks at Ray's own process
 _COLUMN = "pickled"
 _TOKEN = secrets.token_hex(32)  # without which nobody speaks to a local cluster; Ray reads one for the whole process
 _GONE = (
-    "the cluster of Ray went away; what is written stays, and the same command goes on from there, with --ray or "
-    "without"
+    "the cluster of Ray went away, or its workers died again and again; what is written stays, and the same command "
+    "goes on from there, with --ray or without"
 )
 
 # All of the environment that a local cluster sees: keys and passwords have no place in it.
@@ -68,7 +69,8 @@ _PASSED_ON = (
 )  # fmt: skip
 _SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or Ray listens on all addresses, 127.0.0.1 asked for or not
-    "RAY_DEDUP_LOGS": "0",
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_task_oom_retries": str(_RETRIES),
     "RAY_agent_register_timeout_ms": str(1_000 * _START_SECONDS),
 }
 
@@ -175,7 +177,9 @@ def _spread(ray: Any, pages: Iterable[Page], compute: Callable[[Page], Result]) 
         try:
             task.keywords["code"] = task.keywords["code"] or ray.put(code)
             tables = [pa.table({_COLUMN: [pickle.dumps(page)]}) for page in window]
-            data = ray.data.from_arrow(tables).map_batches(task, batch_size=None, batch_format="pyarrow", num_cpus=1)
+            data = ray.data.from_arrow(tables).map_batches(
+                task, batch_size=None, batch_format="pyarrow", num_cpus=1, max_retries=_RETRIES
+            )
             for found in data.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for one in found[_COLUMN]:
                     result, error = pickle.loads(one.as_py())  # noqa: S301 - of our own workers

@@ -42,8 +42,8 @@ WIDE = {
 """Step to how many there are of it for each edge, and how many bytes each leaves; workers divide the work."""
 
 GRAPH = {
-    "load": (1.0, STORE_BYTES), "write scores": (1.0, 0), "export": (1.0, 0), "undo": (1.0, 0), "snapshot": (1.0, SNAPSHOT_BYTES),
-    "bulk import": (1.0, STORE_BYTES),
+    "load": (1.0, STORE_BYTES), "write scores": (1.0, 0), "export": (1.0, 0), "undo": (1.0, 0),
+    "snapshot": (1.0, SNAPSHOT_BYTES), "bulk import": (1.0, STORE_BYTES),
 }  # fmt: skip
 """The same of what Neo4j does, with one writer."""
 
