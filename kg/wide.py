@@ -15,6 +15,7 @@ import os
 import pickle  # only between this process and workers of its own cluster, behind Ray's token
 import secrets
 import signal
+import socket
 import tempfile
 import threading
 import warnings
@@ -54,6 +55,7 @@ _STORE_BYTES = 200_000_000  # of shared memory
 _RETRIES = 10  # of a page whose worker died each time: it may be the page that kills them
 _START_SECONDS = 600  # that a busy machine may take for each part of a cluster
 _LONGEST_FOLDER = 30  # letters; a socket's path below it may have 107
+_ANSWER_SECONDS = 5.0
 _LOOK_SECONDS = 0.5  # between two looks at Ray's own process
 _COLUMN = "pickled"
 _TOKEN = secrets.token_hex(32)  # without which nobody speaks to a local cluster; Ray reads one for the whole process
@@ -115,6 +117,8 @@ def workers(address: str | None, workspace: Workspace) -> Iterator[Spread]:
     host, _, port = address.rpartition(":")
     if address != LOCAL and not (host and port.isdecimal()):
         raise InputError(f"--ray takes {LOCAL}, or the HOST:PORT of a cluster of Ray, not {address[:80]!r}")
+    if address != LOCAL:
+        _check_answers(host, int(port))
     root = str(workspace.root) if len(str(workspace.root)) < _LONGEST_FOLDER else None
     with tempfile.TemporaryDirectory(prefix="ray-", dir=root, ignore_cleanup_errors=True) as folder:
         ray = _connect(address, Path(folder))
@@ -125,17 +129,30 @@ def workers(address: str | None, workspace: Workspace) -> Iterator[Spread]:
             ray.shutdown()
 
 
+def _check_answers(host: str, port: int) -> None:
+    """Refuse an address where nothing listens: Ray would try for minutes, and say so at length."""
+    try:
+        socket.create_connection((host, port), _ANSWER_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise NotReady(
+            f"no cluster of Ray at {host}:{port}: {error}; without --ray this process does the same"
+        ) from error
+
+
 def _connect(address: str, folder: Path) -> Any:
     """Return Ray, connected to a cluster; what it starts sees only what `_PASSED_ON` names."""
     from kg.threads import allowed  # noqa: PLC0415 - imports psutil
 
     before = dict(os.environ)
     options: dict[str, Any] = {"address": address, "logging_level": logging.ERROR, "log_to_driver": False}
-    quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1"}  # the latter of Ray Data's own figures
+    quiet = {
+        "RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "error",
+        "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # of Ray Data's own figures
+    }  # fmt: skip
     if address == LOCAL:
         os.environ.clear()
         os.environ.update({name: before[name] for name in _PASSED_ON if name in before})
-        os.environ.update({"OMP_NUM_THREADS": "1", "RAY_AUTH_TOKEN": _TOKEN} | _SETTINGS)
+        os.environ.update({"OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _TOKEN} | _SETTINGS)
         options |= {
             "num_cpus": allowed(), "num_gpus": 0, "include_dashboard": False, "object_store_memory": _STORE_BYTES,
             "_temp_dir": str(folder), "_node_ip_address": "127.0.0.1",
@@ -156,7 +173,9 @@ def _connect(address: str, folder: Path) -> Any:
         raise NotReady("--ray needs Ray, which is not installed: pip install 'skd-graph[ray]'") from error
     except Exception as error:  # Ray has none of its own for this
         reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        where = "on this machine" if address == LOCAL else f"at {address}"
+        where = (
+            "on this machine" if address == LOCAL else f"at {address} (with RAY_AUTH_MODE and RAY_AUTH_TOKEN as there)"
+        )
         raise NotReady(f"no cluster of Ray {where}: {reason}; without --ray this process does the same") from error
     finally:
         kept = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -82,6 +83,18 @@ def test_an_error_of_a_page_comes_in_its_turn() -> None:
 def test_what_is_no_address_of_a_cluster_is_refused_before_anything_starts(address: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--ray takes local, or the HOST:PORT"), workers(address, Workspace(tmp_path)):
         pass
+
+
+def test_an_address_where_nothing_listens_is_said_at_once(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", "127.0.0.1:99999"):
+        with (
+            pytest.raises(NotReady, match=rf"^no cluster of Ray at {address}: "),
+            workers(address, Workspace(tmp_path)),
+        ):
+            pass
 
 
 def test_scores_come_page_by_page_with_their_edges_whoever_computes_them(monkeypatch: pytest.MonkeyPatch) -> None:
