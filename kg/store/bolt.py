@@ -34,7 +34,7 @@ _FETCH_ROWS = 10_000
 _CONNECT_SECONDS = 15.0
 _CLOSE_SECONDS = 60.0
 _IDLE_SECONDS = 30.0  # after which a connection is tried before it is used: what stands between may have cut it
-_AGAIN_SECONDS = 5.0  # for which a reading statement is asked again when its connection breaks
+_AGAIN_SECONDS = 3.0  # for which a reading statement is asked again when its connection breaks
 _GRACE_SECONDS = 3.0  # Neo4j looks every 2 s for what is past its time
 _LOST_COMMITS = 3  # how often a commit whose answer was lost is sent again; every statement is idempotent
 
