@@ -83,9 +83,9 @@ def train_student(
     """
     data = select(graph, query, None if rounds is None else {"rounds": [*rounds]})
     lang = str(data.manifest["lang"])
-    encoder = encoder.speaking(lang)
     if query in (queries.load("training"), queries.load("rounds"), accepted_in(lang)):
         _check_scored(graph, lang)
+    encoder = encoder.speaking(lang)
     weights = weights_of(graph, data, objective.weight)
     held_out = _held_out(graph, lang) if objective.patience else []
     manifest = data.manifest | {

@@ -96,7 +96,8 @@ def main(folder: str, number: str, processes: str) -> None:
         why = next(iter(str(error).splitlines()), "")
         say(f"kg: process {int(number) + 1} of {processes}: {type(error).__name__}: {why}", err=True)
         fine = False
-    sys.exit(0 if fine else 1)
+    if not fine:
+        sys.exit(1)
 
 
 @contextmanager

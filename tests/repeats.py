@@ -18,6 +18,8 @@ def often(few: int, many: int) -> int:
 
 
 def spread(values: tuple[Any, ...], few: int) -> tuple[Any, ...]:
-    """Return all values, or a few of them from the first to the last."""
+    """Return all values, or a few of them from the first to the last, or the one in the middle."""
     wanted = often(few, len(values))
+    if wanted == 1:
+        return (values[len(values) // 2],)
     return tuple(values[round(place * (len(values) - 1) / (wanted - 1))] for place in range(wanted))

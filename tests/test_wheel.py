@@ -124,4 +124,5 @@ def test_the_loop_runs_with_the_language_model_and_without(
 def test_the_citation_and_the_images_name_this_version() -> None:
     found = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     found += re.findall(r"image: skd-graph:(\S+)", (ROOT / "kubernetes.yaml").read_text(encoding="utf-8"))
-    assert found == [__version__] * 3
+    assert len(found) >= 3
+    assert set(found) == {__version__}

@@ -150,8 +150,7 @@ _ROWS = [
         "SKD's `ATOMIC10X.jsonl`",
         Reading(f"{_KG}.skd:read_skd", "skd2", looks_like=has_keys("head", "relation", "tail")),
         Writing(
-            f"{_KG}.skd:export_skd", "languages, URIs, runs, weights", ("edges", "path", "graph"), name="jsonl",
-            says_languages=False,
+            f"{_KG}.skd:export_skd", "URIs, runs, weights", ("edges", "path", "graph"), name="jsonl",
         ),
         (".jsonl",),
     ),

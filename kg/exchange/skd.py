@@ -4,7 +4,8 @@
     rec_0.5, rec_0.6, rec_0.7, rec_0.8, rec_0.9, p_valid_model, valid
 
 `rec_R` says whether the triple survives the threshold that keeps the share R of the good ones. Scores that were read
-from such a file keep its `rec_R` and `valid`. The format has no place for a language, runs or weights; Parquet has.
+from such a file keep its `rec_R` and `valid`. A field of ours, lang, comes behind where a text is not English. The
+format has no place for runs or weights; Parquet has.
 
 Source: the README of West et al. 2021, "Symbolic Knowledge Distillation".
 """
@@ -26,6 +27,7 @@ from kg.vocabulary import Vocabulary
 
 RECALLS = ("0.5", "0.6", "0.7", "0.8", "0.9")
 _VERDICTS = (*(f"rec_{recall}" for recall in RECALLS), "valid")
+_USUAL = "en"
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}
 
 Thresholds = Mapping[str, Mapping[str, float]] | Callable[[str, Edge], float | None]
@@ -43,7 +45,8 @@ def read_skd(lines: Iterable[Line | Rejected], vocabulary: Vocabulary, lang: str
         score = row.get("p_valid_model")
         if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
             raise InputError(f"p_valid_model {score!r} is not a number from 0 to 1")
-        triple = make_triple(text_of(row, "head"), text_of(row, "relation"), text_of(row, "tail"), vocabulary, lang)
+        own = text_of(row, "lang") if row.get("lang") is not None else lang
+        triple = make_triple(text_of(row, "head"), text_of(row, "relation"), text_of(row, "tail"), vocabulary, own)
         split = None if row.get("split") is None else read_split(text_of(row, "split"))
         verdicts = {name: row[name] for name in _VERDICTS if row.get(name) is not None}
         yield Assertion(
@@ -128,4 +131,6 @@ def _row(edge: Edge, thresholds: Thresholds, verdict: int | None) -> dict[str, o
         row[f"rec_{recall}"] = published if edge.score is None or threshold is None else edge.score >= threshold
     row["p_valid_model"] = edge.published if edge.score is None else edge.score
     row["valid"] = details.get("valid") if verdict is None else verdict
+    if triple.lang != _USUAL:
+        row["lang"] = triple.lang
     return row

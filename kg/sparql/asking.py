@@ -1,6 +1,5 @@
 """A query, asked of the kept store by a process of its own, within a time limit."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from kg import strict_json
 from kg.errors import InputError, NotReady, QueryError, QueryTooLong, Unacceptable
 from kg.exchange.rdf.names import BASE, NAMESPACES, Names
 from kg.sparql.kept import Kept, current
@@ -101,14 +101,14 @@ def _run(asked: dict[str, Any], file: IO[bytes], timeout_seconds: float) -> dict
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=file, stderr=pipe, env=environment) as process:  # noqa: S603 - our own
         try:
-            told = process.communicate(json.dumps(asked).encode(), timeout=timeout_seconds)[1]
+            told = process.communicate(strict_json.write(asked).encode(), timeout=timeout_seconds)[1]
         except subprocess.TimeoutExpired:
             return {"failed": "time", "why": ""}
         finally:
             process.kill()
     lines = told.decode(errors="replace").strip().splitlines()
     try:
-        found = json.loads(lines[-1])
+        found = strict_json.read(lines[-1])
     except (IndexError, ValueError):
         return {"failed": "memory", "why": ""}  # what else ends it without a word
     return found if isinstance(found, dict) else {"failed": "memory", "why": ""}

@@ -12,7 +12,6 @@ made of the same rows, in the same pass.
 
 import fcntl
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -26,7 +25,7 @@ from typing import IO
 import orjson
 from filelock import FileLock, Timeout
 
-from kg import __version__
+from kg import __version__, strict_json
 from kg.errors import NotReady
 from kg.exchange.selection import Selection
 from kg.graph.knowledge import KnowledgeGraph, Progress
@@ -102,7 +101,7 @@ def refresh(
             edges, content_hash = _fill(graph, draft / _DATA, progress)
         filled = Kept(name, stamp, content_hash, edges)
         with new_file(folder / _CURRENT) as file:
-            file.write_text(json.dumps(asdict(filled)), encoding="utf-8")
+            file.write_text(strict_json.write(asdict(filled)), encoding="utf-8")
         _clear(folder)
         return filled
     finally:

@@ -230,7 +230,8 @@ class Store:
 
         def run() -> None:
             try:
-                answer.set_result(once() if self.private else _repeated(_went_away, _AGAIN_SECONDS)(once))
+                again = 0.0 if self.private else min(_AGAIN_SECONDS, self._retry_seconds)
+                answer.set_result(_repeated(_went_away, again)(once))
             except BaseException as error:  # noqa: BLE001 - raised where the answer is waited for
                 if not answer.done():
                     answer.set_exception(error)

@@ -102,7 +102,7 @@ def test_a_draw_and_a_file_without_a_place_for_languages_have_one(both: Knowledg
 
 
 def test_the_formats_that_mix_languages_say_which_is_which() -> None:
-    assert ONE == ["atomic2019", "cn100k", "jsonl", "lama", "pairs", "tsv"]
+    assert ONE == ["atomic2019", "cn100k", "lama", "pairs", "tsv"]
 
 
 def test_duplicates_are_found_within_a_language(graph: KnowledgeGraph, begun: Run, workspace: Workspace) -> None:

@@ -124,7 +124,8 @@ def test_all_sessions_of_a_store_share_one_manager_of_bookmarks(store: Store, mo
     assert set(map(id, given)) == {id(store._bookmarks)}  # noqa: SLF001
 
 
-@pytest.mark.parametrize("every", [2, pytest.param(3, marks=only_thorough)])
+@only_thorough
+@pytest.mark.parametrize("every", [2, 3])
 def test_connections_that_break_in_the_middle_change_nothing(
     every: int, address: Address, proxy: Proxy, straight: Any
 ) -> None:

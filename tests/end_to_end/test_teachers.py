@@ -165,7 +165,7 @@ def test_the_students_of_a_folder_learn_from_all_that_was_accepted(
     run(graph, workspace, corpus=corpus)
     (student,) = graph.students()
     manifest = read_manifest(workspace.place("students", student["id"]))
-    assert manifest["parameters"] == {}
+    assert manifest["parameters"] == {"lang": "en"}
     accepted = [edge for edge in graph.edges(split="train") if edge.accepted and not edge.predicted]
     assert manifest["triples"] == len(accepted)
 

@@ -23,7 +23,7 @@ LASTING = (
     ["ingest", "load", "many.tsv", "--format", "atomic2020"],
     ["export", "rdf", "out.ttl"],  # of what the loads before have left
 )
-FRACTIONS = spread((0.2, 0.35, 0.5, 0.65, 0.8, 0.9), 2)
+FRACTIONS = spread((0.2, 0.35, 0.5, 0.65, 0.8, 0.9), 1)
 """Of the time that a command takes on this machine as it is now, or of the first seconds of one that takes longer."""
 LONGEST = 2.0
 

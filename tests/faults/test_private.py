@@ -10,6 +10,7 @@ import pytest
 from kg.server.server import Server
 from kg.workspace import Workspace, new_file
 from tests import command
+from tests.repeats import only_thorough
 from tests.teacher.provider import Provider
 
 SECRET = "sk-of-the-test-5f0c"  # noqa: S105
@@ -45,6 +46,7 @@ def carelessly(arguments: list[str], environment: dict[str, str], folder: str, s
     command.run_here(arguments, environment, folder, said)
 
 
+@only_thorough
 @pytest.mark.timeout(600)
 def test_nobody_else_reads_a_workspace_after_a_loop_of_commands(tmp_path: Path, encoder: Path) -> None:
     (tmp_path / "rows.tsv").write_text(rows(240)[0])

@@ -14,7 +14,7 @@ from tests.repeats import often
 from tests.teacher.provider import Provider
 
 pytestmark = pytest.mark.timeout(600)
-KILLS = often(6, 20)
+KILLS = often(4, 20)
 ARGUMENTS = ["ingest", "inferences", "--events", "events.txt", "--relations",
            "xWant,xNeed,xReact", "--model", "gpt-4o-mini", "--yes", "--in-flight", "8"]  # fmt: skip
 

@@ -14,6 +14,7 @@ from kg.language_model import packaged
 from kg.language_model.opening import LanguageModel, open_language_model
 from kg.language_model.weights import TERMS
 from tests.language_model.conftest import CONFIGS, FakePackage, MakeModel
+from tests.repeats import only_thorough
 
 
 @pytest.mark.parametrize("kind", list(CONFIGS))
@@ -131,6 +132,7 @@ def test_the_default_is_the_packaged_model(
         open_language_model(name)
 
 
+@only_thorough
 @pytest.mark.timeout(900)
 def test_the_real_model_knows_english(gemma: Path) -> None:
     opened = open_language_model()

@@ -8,6 +8,7 @@ import torch
 
 from kg.language_model import scoring
 from kg.language_model.scoring import Question, weigh
+from kg.languages import behind
 from tests.language_model import tiny
 
 EVENTS, PHRASES, TAILS = tiny.TEXTS[:3], tiny.TEXTS[3:6], tiny.TEXTS[6:]
@@ -39,7 +40,7 @@ def test_likelihoods_are_those_of_one_pass_a_triple(model: Any, tokenizer: Any, 
     ends = [] if end is None else [end]
     assert len(found) == len(QUESTIONS)
     for question, one in zip(QUESTIONS, found, strict=True):
-        tail = f" {question.tail}{ending}"
+        tail = f"{behind(question.tail)}{ending}"
         after = direct(model, tokenizer, question.event + question.phrase, tail, ends)
         alone = direct(model, tokenizer, question.phrase.lstrip(",. "), tail, ends)
         assert one.conditional == pytest.approx(after, abs=1e-4)

@@ -37,6 +37,9 @@ class FakeEncoder:
     description = {"name": None, "sha256": "none"}  # noqa: RUF012
     encode = staticmethod(fake_encode)
 
+    def speaking(self, _: str) -> "FakeEncoder":
+        return self
+
 
 def score(triples: Sequence[Triple]) -> np.ndarray:
     """Find good what says so, but nothing about every fifth event."""
