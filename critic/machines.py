@@ -8,6 +8,7 @@ language model's.
 import re
 from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 
 from kg import strict_json
 from kg.errors import InputError, NotFound
@@ -84,10 +85,11 @@ def _said_of_run(run: dict[str, object]) -> str | None:
     if run.get("model"):
         return f"Judged by the model {run['model']}"
     parameters = strict_json.read(str(run.get("parameters") or "{}"))
-    is_ours = isinstance(parameters, dict) and parameters.get("sha256") in _hashes_of_the_starter()
+    shipped = {_hash_of(teacher.judgements) for teacher in TEACHERS.values()}
+    is_ours = isinstance(parameters, dict) and parameters.get("sha256") in shipped
     return "Readers of the starter corpus" if is_ours else None
 
 
 @cache
-def _hashes_of_the_starter() -> frozenset[str]:
-    return frozenset(file_hash(teacher.judgements) for teacher in TEACHERS.values())
+def _hash_of(file: Path) -> str:
+    return file_hash(file)

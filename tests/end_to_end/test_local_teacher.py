@@ -132,6 +132,7 @@ def picture(graph: KnowledgeGraph) -> object:
     return edges, list(graph.phrases()), graph.judgements(), runs
 
 
+@only_thorough
 @pytest.mark.usefixtures("small_world")
 def test_the_loop_runs_to_its_end_on_what_the_local_teacher_writes(graph: KnowledgeGraph, workspace: Workspace) -> None:
     said: list[str] = []

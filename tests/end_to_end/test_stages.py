@@ -9,6 +9,7 @@ import pytest
 
 from kg.graph.knowledge import KnowledgeGraph
 from kg.readings import STARTER
+from tests.repeats import only_thorough
 
 pytestmark = [
     pytest.mark.usefixtures("graph"),
@@ -33,6 +34,7 @@ def part(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@only_thorough
 def test_a_graph_is_judged_learnt_predicted_and_judged_again(kg: Kg, part: Path, graph: KnowledgeGraph) -> None:
     kg("ingest", "load", "part.jsonl", "--format", "completions")
     assert "added as run judgements-" in kg("critic", "import-judgements", "part.tsv").stdout

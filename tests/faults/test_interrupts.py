@@ -14,7 +14,7 @@ from pydantic_core import SchemaError
 from kg import cli, interrupts
 from kg.server.server import Server
 from tests.conftest import Kg
-from tests.repeats import IS_THOROUGH, spread
+from tests.repeats import IS_THOROUGH, often, spread
 
 pytestmark = pytest.mark.timeout(900)
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]
@@ -25,7 +25,7 @@ LASTING = (
 )
 FRACTIONS = spread((0.2, 0.35, 0.5, 0.65, 0.8, 0.9), 1)
 """Of the time that a command takes on this machine as it is now, or of the first seconds of one that takes longer."""
-LONGEST = 2.0
+LONGEST = often(1, 2)
 
 
 class Interrupted:

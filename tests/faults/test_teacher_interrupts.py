@@ -18,7 +18,7 @@ from tests.repeats import spread
 from tests.teacher.provider import Provider
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("graph")]
-MOMENTS = spread((0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 1.8), 4)
+MOMENTS = spread((0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.2, 1.8), 2)
 """Seconds after the first sign of the work."""
 
 

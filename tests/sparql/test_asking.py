@@ -75,7 +75,7 @@ def test_the_first_rows_of_a_query_without_an_end_are_a_table(stored: Path) -> N
 
 @pytest.mark.parametrize(("bound", "smaller", "query", "says"), [
     ("256 << 20", "1 << 16", "SELECT * { ?a ?b ?c . ?d ?e ?f }", "larger"),
-    ("2 << 30", "800 << 20", "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a", "memory"),
+    ("2 << 30", "1200 << 20", "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a", "memory"),
 ])  # fmt: skip
 def test_what_takes_too_much_room_or_memory_is_ended_and_harms_nothing(
     bound: str, smaller: str, query: str, says: str, stored: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
