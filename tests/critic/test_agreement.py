@@ -15,7 +15,7 @@ from critic.agreement_report import as_json, format_agreement
 from critic.consensus import dawid_skene, majority
 from critic.reliability import IN_COMMON, Reliability, reliability, reliability_of_two
 from kg.model import JUDGEMENT_VALUES, Judgement, Triple
-from tests.repeats import often
+from tests.repeats import often, only_thorough
 
 Sheet = Sequence[Mapping[str, int]]
 
@@ -235,6 +235,7 @@ def two_groups() -> Agreement:
     return agreement(judgements(rows), {"gpt": "as told", "llama": "as told", "nobody": "as told"})
 
 
+@only_thorough
 def test_machines_are_never_among_people_and_stand_beside_their_majority() -> None:
     found = two_groups()
     assert found.people == agreement(judgements(drawn(11, annotators=3, triples=60)), {}).people

@@ -13,6 +13,7 @@ from kg.graph.connection import open_graph
 from kg.server.server import Server
 from kg.workspace import Workspace
 from tests import command
+from tests.repeats import only_thorough
 
 FIXTURES = sorted((Path(__file__).parents[1] / "data").glob("workspace-*"))
 ASSERTING = ("load", "inferences", "judgements", "predict")  # kinds of runs without which the graph is empty
@@ -57,6 +58,7 @@ def test_there_is_a_workspace_of_an_older_version() -> None:
     assert "workspace-0.1.0" in {path.name for path in FIXTURES}
 
 
+@only_thorough
 def test_an_older_workspace_still_works(kg: Ask, project: Path) -> None:
     then = json.loads((project / "stats.json").read_text(encoding="utf-8"))
     now = json.loads(kg("stats", "--hash", "--json"))

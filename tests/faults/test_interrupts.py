@@ -14,7 +14,7 @@ from pydantic_core import SchemaError
 from kg import cli, interrupts
 from kg.server.server import Server
 from tests.conftest import Kg
-from tests.repeats import IS_THOROUGH, often, spread
+from tests.repeats import IS_THOROUGH, often, only_thorough, spread
 
 pytestmark = pytest.mark.timeout(900)
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]
@@ -59,6 +59,7 @@ class Interrupted:
 
 
 @pytest.mark.usefixtures("graph")
+@only_thorough
 def test_an_interrupt_is_a_line_at_any_moment_of_any_command(
     kg: Kg, environment: dict[str, str], tmp_path: Path, encoder: Path
 ) -> None:

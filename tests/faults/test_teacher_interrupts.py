@@ -14,7 +14,7 @@ from kg import interrupts
 from kg.store.bolt import Store
 from tests import command as commands
 from tests.conftest import empty
-from tests.repeats import spread
+from tests.repeats import only_thorough, spread
 from tests.teacher.provider import Provider
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("graph")]
@@ -70,6 +70,7 @@ def test_an_interrupt_while_a_teacher_is_asked_is_a_line_with_the_command_that_g
         )
 
 
+@only_thorough
 def test_an_interrupt_while_a_batch_is_collected_is_a_line_with_the_command_that_goes_on(
     provider: Provider, environment: dict[str, str], tmp_path: Path, store: Store
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from kg.graph.knowledge import KnowledgeGraph
 from tests import command
-from tests.repeats import often
+from tests.repeats import often, only_thorough
 from tests.teacher.provider import Provider
 
 pytestmark = pytest.mark.timeout(600)
@@ -51,6 +51,7 @@ def lost(home: Path) -> int:
     return int(number)
 
 
+@only_thorough
 def test_many_kills_cost_nothing(
     provider: Provider, environment: dict[str, str], tmp_path: Path, graph: KnowledgeGraph
 ) -> None:

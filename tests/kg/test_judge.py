@@ -22,6 +22,7 @@ from kg.judge_prompt import render, verdict_in
 from kg.model import Assertion, Triple
 from kg.run import Run
 from tests import command
+from tests.repeats import only_thorough
 from tests.teacher.provider import Body, Provider, error, said
 
 Kg = Callable[..., subprocess.CompletedProcess[str]]
@@ -242,6 +243,7 @@ def test_options_of_a_model_want_a_model(drawn: KnowledgeGraph, kg: Kg) -> None:
     )
 
 
+@only_thorough
 def test_kills_ask_nothing_twice_but_what_was_on_its_way(
     graph: KnowledgeGraph, begun: Run, environment: dict[str, str], tmp_path: Path
 ) -> None:

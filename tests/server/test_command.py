@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from kg.commands.server import app
 from kg.server.server import Server
+from tests.repeats import only_thorough
 
 
 @pytest.fixture
@@ -53,6 +54,7 @@ def test_a_server_of_the_users_own_is_named_and_nothing_started(
     assert Server(tmp_path / "server").status().state == "stopped"
 
 
+@only_thorough
 def test_the_console_is_the_server_until_it_is_interrupted(server: Server, workspace: Path) -> None:
     server.stop()
     command = [sys.executable, "-c", "from kg.commands.server import app; app()", "console"]

@@ -83,6 +83,7 @@ def test_only_the_owner_reads_the_password_and_no_process_list_shows_it(server: 
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
+@only_thorough
 def test_a_stop_keeps_the_graph_the_password_and_the_port_and_is_no_surprise_to_the_next_start(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_killed_server_starts_again_with_all_that_was_committed(
     assert "had ended without kg server stop; it is started again" in capsys.readouterr().err
 
 
+@only_thorough
 def test_a_server_that_a_statement_killed_comes_back_and_says_so(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:

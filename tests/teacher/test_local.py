@@ -57,6 +57,7 @@ from kg.wide import Spread, here
 from kg.workspace import Workspace
 from tests.apart import apart
 from tests.language_model import tiny
+from tests.repeats import only_thorough
 
 PARTS = ("head", "relation", "tail")
 SETTINGS = {"temperature": 1.0, "top_p": 0.9, "max_tokens": 6, "stop": ["stop"], "presence_penalty": 0.5}
@@ -602,6 +603,7 @@ def test_prompts_of_a_local_teacher_begin_alike_and_those_of_others_do_not(folde
             assert (common >= before) == (interface == "local"), relation.name
 
 
+@only_thorough
 def test_the_model_that_comes_with_pip_writes_tails(gemma: Path, graph: KnowledgeGraph, tmp_path: Path) -> None:  # noqa: ARG001
     events = ("PersonX misses the last bus home", "PersonX burns PersonY's birthday cake")
     plan = Plan(
