@@ -14,6 +14,7 @@ import pytest
 from kg.server.server import Server
 from tests import command
 from tests.repeats import only_thorough
+from tests.server.test_server import pid_of
 
 pytestmark = pytest.mark.timeout(900)
 DISK_MB = 1150
@@ -61,7 +62,7 @@ def test_a_server_that_dies_in_the_middle_of_a_command_is_one_sentence_and_the_n
         assert load.is_alive()
         time.sleep(0.05)
     time.sleep(2)
-    os.kill(server.status().pid or 0, signal.SIGKILL)
+    os.kill(pid_of(server), signal.SIGKILL)
     load.join(300)
     err = (tmp_path / ".killed.err").read_text(encoding="utf-8")
     assert load.exitcode == 1

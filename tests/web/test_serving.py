@@ -18,6 +18,7 @@ from kg.server.server import Server
 from kg.web.running import hosts_of
 from tests.conftest import Kg
 from tests.repeats import only_thorough
+from tests.server.test_server import pid_of
 
 pytestmark = pytest.mark.timeout(900)
 KG = [sys.executable, "-c", "from kg.cli import main; main()"]
@@ -138,7 +139,7 @@ def test_neo4j_that_goes_away_is_a_sentence_on_the_page_and_comes_back(jars: Non
     try:
         with serving(environment, tmp_path) as one:
             assert one.client.get("/browse").status_code == 200
-            for end in (server.stop, lambda: os.kill(server.status().pid or 0, signal.SIGKILL)):
+            for end in (server.stop, lambda: os.kill(pid_of(server), signal.SIGKILL)):
                 end()
                 begun = time.monotonic()
                 answer = one.client.get("/browse")
