@@ -30,7 +30,7 @@ DOWNLOADS = {"jsonl": "edges.jsonl", "tsv": "edges.tsv", "rdf": "edges.ttl"}
 """Formats of a selection, with the name of the file."""
 
 _ROWS = 50  # of a page
-_EVENTS = 400  # events looked at at once
+_EVENTS = 200  # events looked at at once
 _SECONDS = 0.04  # after which a page with an edge on it looks no further
 _EMPTY_SECONDS = 3.0  # after which an empty page looks no further
 
