@@ -67,12 +67,16 @@ class CriticKind:
         loading: Callable[[Path, Mapping[str, Any], Encode], Critic] = resolve_name(self.loading)
         return loading(folder, about, encode)
 
-    def share(self) -> AbstractContextManager[None]:
-        """Return a context in which training several critics costs less."""
+    def share(self, folder: Path | None = None) -> AbstractContextManager[None]:
+        """Return a context in which several critics cost less.
+
+        Args:
+            folder: keeps what makes the next such context cost less; None keeps nothing.
+        """
         if not self.sharing:
             return nullcontext()
-        sharing: Callable[[], AbstractContextManager[None]] = resolve_name(self.sharing)
-        return sharing()
+        sharing: Callable[[Path | None], AbstractContextManager[None]] = resolve_name(self.sharing)
+        return sharing(folder)
 
 
 BLEND, KERNEL, LIKELIHOOD, FINETUNED = "blend", "kernel", "likelihood", "finetuned"

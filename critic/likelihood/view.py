@@ -8,10 +8,12 @@ tail's tokens count (`kg.language_model.scoring`).
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from critic.features import Floats
+from kg import strict_json
 from kg.errors import InputError
 from kg.identity import triple_id
 from kg.language_model.opening import DEFAULT, LanguageModel, open_language_model
@@ -19,7 +21,9 @@ from kg.language_model.precision import fast_dtype
 from kg.language_model.scoring import Question, weigh
 from kg.languages import begun, named
 from kg.model import Triple
+from kg.workspace import new_file
 
+_ANSWERS = "language-model.jsonl"  # name of the file of answers: digest, event, phrase, tail, three numbers
 NUMBERS = 7  # that are made of what the model says
 
 
@@ -76,7 +80,7 @@ class View:
         if not triples:
             return []
         if (told := _Told.shared) is not None:
-            asked = [self._question(triple) for triple in triples]
+            asked = [(self.digest, self._question(triple)) for triple in triples]
             new = [row for row, question in enumerate(asked) if question not in told]
             _Told.shared = None  # ask for once
             try:
@@ -97,19 +101,45 @@ class View:
 
 
 class _Told:
-    """What the model has said while `shared` holds: a question to its answer; None otherwise."""
+    """What models have said while `shared` holds, by their digests and the questions; None otherwise."""
 
-    shared: dict[Question, tuple[float, ...]] | None = None
+    shared: dict[tuple[str, Question], tuple[float, ...]] | None = None
 
 
 @contextmanager
-def shared() -> Iterator[None]:
-    """Ask each question once while the block runs, whichever critic asks; answers move by rounding alone."""
-    _Told.shared = {}
+def shared(folder: Path | None = None) -> Iterator[None]:
+    """Ask each question once while the block runs, whichever critic asks; answers move by rounding alone.
+
+    Args:
+        folder: has the answers of earlier blocks, and keeps those of one that ends well; None keeps none.
+    """
+    if _Told.shared is not None:
+        yield
+        return
+    file = folder / _ANSWERS if folder else None
+    _Told.shared = _kept(file) if file else {}
+    before = len(_Told.shared)
     try:
         yield
+        if file and len(_Told.shared) > before:
+            with new_file(file) as draft, draft.open("w", encoding="utf-8") as target:
+                for (digest, question), answer in _Told.shared.items():
+                    target.write(strict_json.write([digest, *question, *answer]) + "\n")
     finally:
         _Told.shared = None
+
+
+def _kept(file: Path) -> dict[tuple[str, Question], tuple[float, ...]]:
+    """Return the answers in a file; none of one that is damaged, for all of them can be asked for again."""
+    try:
+        with file.open(encoding="utf-8", newline="\n") as lines:
+            rows = [strict_json.read(line) for line in lines]
+        return {
+            (str(digest), Question(event, phrase, tail)): (float(given), float(alone), float(tokens))
+            for digest, event, phrase, tail, given, alone, tokens in rows
+        }
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
 
 
 @lru_cache(maxsize=1)
