@@ -142,7 +142,7 @@ def _duration(teachers: set[str]) -> str:
     if LOCAL in teachers:
         return "three quarters of an hour" if STRONG in teachers else "half an hour"
     if len(teachers) > 1:
-        return "twenty-five minutes"
+        return "half an hour"
     return "eight minutes" if STRONG in teachers else "fifteen minutes"
 
 

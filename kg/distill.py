@@ -150,7 +150,7 @@ def distill(
     def report() -> None:
         reports.append(evaluate(graph, workspace, encoder, students, seed=seed))
 
-    steps = [
+    take([
         *(
             Step(f"load {source.label}, and the judgements", 10, partial(bring, source)) if source.recorded else
             Step(f"write {events:,} events and {source.label}", _WRITE * events * tails, partial(bring, source))
@@ -165,9 +165,7 @@ def distill(
         ),
         Step("score what the students say", seconds.score_said, score),
         Step("evaluate", seconds.evaluate, report),
-    ]  # fmt: skip
-    with CRITICS[critic_kind].share(workspace.folder("embeddings")):  # filter and judge ask the same
-        take(steps, say)
+    ], say)  # fmt: skip
     text, folder = reports[-1]
     text += "\n\n## What the students learnt from\n\n" + "\n".join(learnt)
     return f"{text}\n\n## The critic that filtered\n\n{format_critic(critics[-1].report)}", folder
@@ -218,7 +216,7 @@ def _seconds(critic: str, sources: int, students: Sequence[str]) -> _Seconds:
     if not CRITICS[critic].on_language_model:
         return _Seconds(50, 10, 5, 20)
     is_judged_by_it = any(not KINDS[kind].takes_base for kind in students)
-    return _Seconds(250, 70 * sources, 25 * len(students), 20 + 200 * is_judged_by_it)
+    return _Seconds(250, 70 * sources, 25 * len(students), 20 + 450 * is_judged_by_it)
 
 
 def _students(teacher: Source, kinds: Collection[str]) -> list[tuple[str, str, float]]:

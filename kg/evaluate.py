@@ -13,7 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from critic.filtering import by_origin, by_recall, format_by_origin, format_by_recall
+from critic.interface import Critic
+from critic.kinds import KINDS
 from critic.machines import machines_among, people_first
 from critic.roles import JUDGE
 from critic.runs import train_critic
@@ -85,7 +90,10 @@ def evaluate(
     readings = load_readings()
     read = _read(graph, readings, verdicts)
     good = {judgement.triple for judgement in people_first(graph) if judgement.is_good}
-    asked = {name: evaluation.remembering(judge.critic.score) for name, judge in judges.items()}
+    asked = {
+        name: evaluation.remembering(partial(_score, judge.critic, judging_kind(name), workspace.folder("embeddings")))
+        for name, judge in judges.items()
+    }
     sets = _Sets(asked, read, readings, seed)
     details: dict[str, Any] = {}
     for group in groups:
@@ -265,6 +273,15 @@ def _paid(group: Group, sets: _Sets) -> dict[str, Any]:
         "filter": evaluation.judged_difference({t: raw[t] for t in raw if t in passes}, raw, sets.seed),
         "students": students,
     }
+
+
+def _score(judge: Critic, kind: str, folder: Path, triples: Sequence[Triple]) -> NDArray[np.float64]:
+    """Return a judge's scores; what it asks about is kept in a folder, for the next evaluation and after a kill.
+
+    Scores in the graph keep nothing so: numbers move by rounding with what is asked beside, and these must not.
+    """
+    with KINDS[kind].share(folder):
+        return judge.score(triples)
 
 
 def _read(graph: KnowledgeGraph, readings: Readings, fresh: Sequence[Judgement]) -> dict[Triple, bool]:

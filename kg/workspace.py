@@ -2,7 +2,7 @@
 
     .kg/                      or $KG_HOME; deleting it removes all trace
     ├── server/               the private Neo4j: data, log, password
-    ├── embeddings/           one file per sentence encoder; what the language model said of triples
+    ├── embeddings/           one file per sentence encoder; what a judge asked the language model
     ├── sparql/               the graph as RDF, for kg sparql
     ├── critics/<id>/         one folder per critic
     ├── students/<id>/        one folder per student

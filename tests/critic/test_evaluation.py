@@ -179,29 +179,35 @@ def test_a_right_critic_is_within_the_range_19_times_of_20_and_a_wrong_one_is_no
     assert calibration_error(scores, random.random(500) < scores / 2) > high
 
 
-class Opened:
-    """A language model that is never looked into."""
-
-    digest, model, tokenizer = "d", None, None
-
-
-def test_the_language_model_is_asked_once_by_critics_that_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Put a function in the language model's place; return what will be the numbers of triples that it is asked."""
     asked: list[int] = []
-    monkeypatch.setattr("critic.likelihood.view.opened", lambda _: Opened)
+
+    class Opened:
+        digest, model, tokenizer = "d", None, None
 
     def weigh(_model: object, _tokenizer: object, questions: object, ending: str) -> list[tuple[float, float, int]]:
         some = list(questions)  # type: ignore[call-overload]
         assert ending == "."
         asked.append(len(some))
-        return [(-float(len(one.tail)), -1.0, 2) for one in some]
+        return [(-len(one.tail) / 3, -1.0, 2) for one in some]
 
+    monkeypatch.setattr("critic.likelihood.view.opened", lambda _: Opened)
     monkeypatch.setattr("critic.likelihood.view.weigh", weigh)
+    return asked
+
+
+def numbers(triples: Sequence[Triple]) -> NDArray[np.float64]:
+    return View({"xWant": "wants", "xNeed": "needs"}).numbers(triples)
+
+
+def test_the_language_model_is_asked_once_by_critics_that_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = counting(monkeypatch)
     triples = judged(6).triples
-    alone = View({"xWant": "wants", "xNeed": "needs"}).numbers(triples)
+    alone = numbers(triples)
     with shared():
-        first = View({"xWant": "wants", "xNeed": "needs"}).numbers(triples[:8])
-        second = View({"xWant": "wants", "xNeed": "needs"}).numbers(triples)
-    again = View({"xWant": "wants", "xNeed": "needs"}).numbers(triples)
+        first, second = numbers(triples[:8]), numbers(triples)
+    again = numbers(triples)
     assert asked == [12, 8, 4, 12]
     np.testing.assert_array_equal(first, alone[:8])
     np.testing.assert_array_equal(second, alone)
@@ -211,30 +217,18 @@ def test_the_language_model_is_asked_once_by_critics_that_share(monkeypatch: pyt
 def test_what_the_language_model_said_is_kept_in_a_folder_and_asked_for_again_where_it_is_damaged(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[int] = []
-    monkeypatch.setattr("critic.likelihood.view.opened", lambda _: Opened)
-
-    def weigh(_model: object, _tokenizer: object, questions: object, ending: str) -> list[tuple[float, float, int]]:
-        some = list(questions)  # type: ignore[call-overload]
-        assert ending == "."
-        asked.append(len(some))
-        return [(-len(one.tail) / 3, -1.0, 2) for one in some]
-
-    monkeypatch.setattr("critic.likelihood.view.weigh", weigh)
+    asked = counting(monkeypatch)
     triples = judged(6).triples
-    found = []
-    for count in (8, 12, 12):
-        with shared(tmp_path), shared(tmp_path):
-            found.append(View({"xWant": "wants", "xNeed": "needs"}).numbers(triples[:count]))
-    assert asked == [8, 4]
+    alone = numbers(triples)
+    for count, total in ((8, [12, 8]), (12, [12, 8, 4]), (12, [12, 8, 4])):
+        with shared(tmp_path):
+            np.testing.assert_array_equal(numbers(triples[:count]), alone[:count])
+        assert asked == total
     (kept,) = tmp_path.iterdir()
     kept.write_text(kept.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     with shared(tmp_path):
-        found.append(View({"xWant": "wants", "xNeed": "needs"}).numbers(triples))
-    assert asked == [8, 4, 12]
-    np.testing.assert_array_equal(found[0], found[1][:8])
-    np.testing.assert_array_equal(found[2], found[1])
-    np.testing.assert_array_equal(found[3], found[1])
+        np.testing.assert_array_equal(numbers(triples), alone)
+    assert asked == [12, 8, 4, 12]
 
 
 # The command

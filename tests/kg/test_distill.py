@@ -6,7 +6,6 @@ import sys
 import time
 from itertools import combinations
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -58,7 +57,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch, kind: str, *teachers: str) -> dict[
     monkeypatch.setattr(kg.distill, "take", stop)
     monkeypatch.setattr(kg.distill, "noisy_kind", lambda: kind)
     with pytest.raises(InterruptedError):
-        distill(None, SimpleNamespace(folder=lambda _: None), None, teachers=teachers)  # type: ignore[arg-type]
+        distill(None, None, None, teachers=teachers)  # type: ignore[arg-type]
     assert len({step.label for step in told}) == len(told)
     return {step.label: step.seconds for step in told}
 
@@ -79,13 +78,7 @@ def test_a_critic_that_asks_the_language_model_has_the_seconds_that_it_takes(mon
     }  # fmt: skip
 
 
-IN_MINUTES = {
-    "eight minutes": 8,
-    "fifteen minutes": 15,
-    "twenty-five minutes": 25,
-    "half an hour": 30,
-    "three quarters of an hour": 45,
-}
+IN_MINUTES = {"eight minutes": 8, "fifteen minutes": 15, "half an hour": 30, "three quarters of an hour": 45}
 TEACHERS_ASKED = [some for count in (1, 2, 3) for some in combinations(NAMES, count)]
 
 
