@@ -28,7 +28,7 @@ with interrupts.at_once():
     from kg.errors import InputError, KGError
     from kg.model import Split
     from kg.probing import cli as probing_cli
-    from kg.recorded import LOCAL, NAMES, STRONG
+    from kg.recorded import LOCAL, NAMES, STRONG, TEACHERS
     from kg.terminal import guard, say, say_json
     from kg.workspace import Workspace
 
@@ -90,8 +90,8 @@ def distill_all(
         typer.Option(
             help="Whose texts: those of the starter corpus, recorded from a large model (strong) or from Gemma 3 270M "
             "(weak), of which readers accept a quarter; or what Gemma writes here and now (local: 250 events and 8 "
-            "tails for each relation, in a quarter of an hour). Without it, strong. Repeatable: each has students of "
-            "its own.",
+            "tails for each relation, in a quarter of an hour). Without it, strong and weak. Repeatable: each has "
+            "students of its own.",
             show_default=False,
         ),
     ] = None,
@@ -104,7 +104,7 @@ def distill_all(
         raise InputError(
             f"--teacher is for the starter corpus, and {folder} brings a teacher of its own; leave out one"
         )
-    teachers = {one.value for one in teacher or ()} or {STRONG}
+    teachers = {one.value for one in teacher or ()} or {*TEACHERS}
     if folder is None:
         say(
             f"The whole loop: about {_duration(teachers)} on two idle cores, more at the first start; "

@@ -22,7 +22,7 @@ from kg.encoder import Encoder
 from kg.evaluate import evaluate
 from kg.graph.knowledge import KnowledgeGraph
 from kg.progress import Bar
-from kg.recorded import LOCAL, NAMES, STRONG, TEACHERS, RecordedTeacher, teacher_in
+from kg.recorded import LOCAL, NAMES, TEACHERS, RecordedTeacher, teacher_in
 from kg.store import queries
 from kg.store.queries import Query
 from kg.vocabulary import Vocabulary
@@ -72,7 +72,7 @@ def distill(
     encoder: Encoder,
     *,
     corpus: Path | None = None,
-    teachers: Collection[str] = (STRONG,),
+    teachers: Collection[str] = tuple(TEACHERS),
     vocabulary: str | None = None,
     kinds: Collection[str] = tuple(KINDS),
     recall: float = 0.8,

@@ -31,7 +31,7 @@ class RecordedTeacher(NamedTuple):
 
 
 STRONG = "strong"
-"""The name of the teacher that is taken where none is chosen."""
+"""The name of the teacher that writes well."""
 
 TEACHERS: dict[str, RecordedTeacher] = {
     STRONG: RecordedTeacher(STARTER / "completions.jsonl", STARTER / "judgements.tsv", licence="CC0-1.0"),

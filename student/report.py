@@ -1,5 +1,6 @@
 """The report of an evaluation, as Markdown that a terminal can show: first the result in words, then the figures."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ _LEGEND = """\
 "Readers accept" is the share of acceptable rows by blind readers' verdicts, with its 95 % interval: of all rows, or
 of a random sample of just this set. Where only some rows have a verdict it is what the share must lie between, were all
 others bad, or good: kg query to_judge draws some to judge. "New" are relation-tail pairs that the training has not."""
+
+_ALONE = "Sets that name no teacher are of the strong teacher's loop alone, kg distill --teacher strong."
 
 _CHANCE = 0.5  # the AUC of a judge that knows nothing
 _FEW_JUDGED = 30  # rows below which the normal interval of a share is a rough one
@@ -303,6 +306,7 @@ def _reference(found: Mapping[str, Any]) -> list[str]:
             f" planted gold tails they accept {_percent(agreement['gold'])}, of those of another event"
             f" {_percent(agreement['other'])}."
         ),
+        *(["", _ALONE] if len({bool(re.search(r"\w teacher", name)) for name in found["sets"]}) > 1 else []),
     ]
 
 

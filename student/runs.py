@@ -263,7 +263,7 @@ def predict(
 ) -> tuple[Run, int]:
     """Write a student's inferences about the events of a split as predicted edges of one run.
 
-    What a round has inferred about just these events is not inferred again.
+    What the same run has inferred about just these events is not inferred again.
 
     Args:
         graph: where the events are.
@@ -286,18 +286,20 @@ def predict(
     events = [event for event in graph.events(split) if event.lang == lang]
     if not events:
         raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
+    asked = unordered_hash(event.id for event in events)
     parameters = {"split": split, "count": count, **derived_field(student.manifest.get(FIELD)), **_round_of(rounds)}
     if rounds is not None:
-        parameters["events"] = unordered_hash(event.id for event in events)
+        parameters["events"] = asked
     run = Run(STUDENT_KIND, model=student_id, parameters=parameters)
-    if rounds is not None and any(row["id"] == run.id and row["status"] == "finished" for row in graph.runs()):
+    done = [row.get("events") for row in graph.runs() if row["id"] == run.id and row["status"] == "finished"]
+    if asked in done:
         return run, 0
     answer = partial(student.predict, count=count)
     if workspace and spread is not here:
         answer = partial(_answer, _Opening(workspace.root, student_id), count)
     with graph.running(run):
         offered, added = graph.add(_assertions(student, events, lang, answer, progress, spread), run)
-        graph.finish(run, offered=offered)
+        graph.finish(run, offered=offered, events=asked)
     return run, added
 
 

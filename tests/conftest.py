@@ -13,6 +13,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.language_model.packaged import is_available
 from kg.language_model.weights import HOW_TO_GET
 from kg.run import Run
+from kg.server import home
 from kg.server.server import Address, Server
 from kg.store.bolt import Store
 from kg.vocabulary import Vocabulary
@@ -98,8 +99,11 @@ def gemma() -> Path:
 @pytest.fixture(scope="session")
 def address(jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:  # noqa: ARG001
     server = Server(tmp_path_factory.mktemp("server"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(home, "_JVM_FLAGS", home._JVM_FLAGS[:-1])  # noqa: SLF001 - it lives long: Java compiles well, too
+        started = server.start()
     try:
-        yield server.start()
+        yield started
     finally:
         server.stop()
 

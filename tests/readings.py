@@ -1,6 +1,7 @@
 """Blind readings of what a run of the loop wrote: sheets for readers, and what their answers come to.
 
     python -m tests.readings make FOLDER RUN     draws sheets from sets.tsv in the folder of an evaluation's run
+    python -m tests.readings again FOLDER        adds sheets of what void sheets were to say
     python -m tests.readings report FOLDER...    checks the answers, and prints a share for each set
     python -m tests.readings ship FOLDER...      writes kg/starter/readings.tsv and readings.json
 
@@ -20,8 +21,8 @@ import csv
 import json
 import random
 import re
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,26 +86,61 @@ def make(folder: Path, run: Path, seed: int, only: Collection[str] = ()) -> int:
     twice = order[: round(SECOND * len(order))]
     first = _dealt(order)
     second = _dealt(twice)
-    gold, other = _controls(set(order), random_)
-    words = {relation.name: relation.question for relation in Vocabulary.load("skd2")}
     folder.mkdir(parents=True)
-    with (folder / "key.tsv").open("w", encoding="utf-8", newline="") as file:
+    (folder / "key.tsv").write_text("sheet\trow\thead\trelation\ttail\tsets\n", encoding="utf-8")
+    _write_sheets(folder, [*first, *second], {row: "|".join(sorted(names)) for row, names in rows.items()}, 1, random_)
+    about = {"seed": seed, "sheets": len(first) + len(second), "second": len(second), "sets": about_sets}
+    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    return len(first) + len(second)
+
+
+def again(folder: Path, seed: int) -> int:
+    """Add sheets, with other planted controls, of what void sheets were to say; return how many.
+
+    Args:
+        folder: with all of its sheets answered.
+        seed: of the order.
+    """
+    random_ = random.Random(seed)
+    made = json.loads((folder / "about.json").read_text(encoding="utf-8"))["sheets"]
+    names: dict[Row, str] = {}
+    wanted: Counter[Row] = Counter()
+    for line in (key := _key(folder)):
+        row = (line["head"], line["relation"], line["tail"])
+        names[row] = line["sets"]
+        wanted[row] += int(line["sheet"]) <= made and line["sets"] not in (GOLD, OTHER)
+    lacking = wanted - Counter({row: len(values) for row, values in _read(folder).verdicts.items()})
+    order = sorted(lacking)
+    random_.shuffle(order)
+    sheets = [*_dealt(order), *_dealt([row for row in order if lacking[row] > 1])]
+    _write_sheets(folder, sheets, names, 1 + max(int(line["sheet"]) for line in key), random_)
+    return len(sheets)
+
+
+def _write_sheets(
+    folder: Path, sheets: Sequence[Sequence[Row]], names: Mapping[Row, str], first: int, random_: random.Random
+) -> None:
+    """Write sheets from a number on, each with controls among its rows, and append what is on them to the key."""
+    gold, other = _controls(set(names), random_)
+    words = {relation.name: relation.question for relation in Vocabulary.load("skd2")}
+    with (folder / "key.tsv").open("a", encoding="utf-8", newline="") as file:
         key = csv.writer(file, delimiter="\t", lineterminator="\n")
-        key.writerow(["sheet", "row", "head", "relation", "tail", "sets"])
-        for number, sheet in enumerate([*first, *second], 1):
+        for number, sheet in enumerate(sheets, first):
             planted = max(5, round(PLANTED / 2 * len(sheet)))
-            mixed = [(triple, "|".join(sorted(rows[triple]))) for triple in sheet]
+            mixed = [(triple, names[triple]) for triple in sheet]
             mixed += [(triple, GOLD) for triple in random_.sample(gold, planted)]
             mixed += [(triple, OTHER) for triple in random_.sample(other, planted)]
             random_.shuffle(mixed)
             with (folder / f"sheet-{number}.tsv").open("w", encoding="utf-8", newline="") as shown:
                 writer = csv.writer(shown, delimiter="\t", lineterminator="\n")
-                for place, ((head, relation, tail), names) in enumerate(mixed, 1):
+                for place, ((head, relation, tail), sets) in enumerate(mixed, 1):
                     writer.writerow([place, head, words[relation], tail])
-                    key.writerow([number, place, head, relation, tail, names])
-    about = {"seed": seed, "sheets": len(first) + len(second), "second": len(second), "sets": about_sets}
-    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    return len(first) + len(second)
+                    key.writerow([number, place, head, relation, tail, sets])
+
+
+def _key(folder: Path) -> list[dict[str, str]]:
+    with (folder / "key.tsv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
 
 
 def sets_of(run: Path) -> dict[str, list[Row]]:
@@ -150,8 +186,7 @@ def read(*folders: Path) -> Reading:
 def _read(folder: Path) -> Reading:
     sets: defaultdict[Row, set[str]] = defaultdict(set)
     said: dict[int, list[tuple[Row, str, int]]] = {}
-    with (folder / "key.tsv").open(encoding="utf-8", newline="") as file:
-        keys = list(csv.DictReader(file, delimiter="\t"))
+    keys = _key(folder)
     for number in sorted({int(row["sheet"]) for row in keys}):
         path = folder / f"answers-{number}.tsv"
         if not path.exists():
@@ -212,9 +247,10 @@ def agreement(reading: Reading) -> dict[str, float]:
 def ship(*folders: Path, target: Path = STARTER) -> None:
     """Write the verdicts of the sheets of some folders, oldest first, as `kg.readings` opens them."""
     reading = read(*folders)
-    about = {}
+    about: dict[str, object] = {}
     for folder in folders:
-        about |= json.loads((folder / "about.json").read_text(encoding="utf-8"))["sets"]
+        newer = json.loads((folder / "about.json").read_text(encoding="utf-8"))["sets"]
+        about = newer | {name: found for name, found in about.items() if name not in newer}
     lines = ["head\trelation\ttail\tsets\tverdicts"]
     for row in sorted(reading.verdicts):
         values = " ".join(map(str, reading.verdicts[row]))
@@ -257,11 +293,16 @@ def main() -> None:
     maker.add_argument("run", type=Path)
     maker.add_argument("--seed", type=int, default=0)
     maker.add_argument("--only", action="append", default=[], metavar="SET")
+    dealer = commands.add_parser("again")
+    dealer.add_argument("folder", type=Path)
+    dealer.add_argument("--seed", type=int, default=1)
     for name in ("report", "ship"):
         commands.add_parser(name).add_argument("folders", type=Path, nargs="+")
     options = parser.parse_args()
     if options.command == "make":
         print(make(options.folder, options.run, options.seed, options.only), "sheets")
+    elif options.command == "again":
+        print(again(options.folder, options.seed), "more sheets")
     elif options.command == "report":
         print(report(read(*options.folders)))
     else:

@@ -10,7 +10,7 @@ import pytest
 from kg.model import Triple
 from kg.readings import STARTER, load_readings
 from tests import readings
-from tests.readings import GOLD, OTHER, SAMPLE, agreement, make, read, report, sets_of, ship
+from tests.readings import GOLD, OTHER, SAMPLE, again, agreement, make, read, report, sets_of, ship
 
 SHEETS = sorted(path.parent for path in (Path(__file__).parent / "data" / "readings").glob("*/about.json"))
 EVENTS = [f"PersonX does thing {number}" for number in range(60)]
@@ -72,6 +72,27 @@ def test_a_sheet_that_fails_its_controls_counts_for_nothing(folder: Path) -> Non
     assert found.void == [1, 2]
     assert agreement(found)["gold"] == 1
     assert all(values[0] == (2 if row[2].startswith("good") else -1) for row, values in found.verdicts.items())
+
+
+def test_rows_of_void_sheets_are_read_on_others_with_other_controls(folder: Path) -> None:
+    answer(folder)
+    whole = read(folder)
+    answer(folder, fooled=(1,))
+    keys = (folder / "key.tsv").read_text(encoding="utf-8")
+    assert again(folder, seed=1) == 1
+    added = (folder / "key.tsv").read_text(encoding="utf-8").removeprefix(keys)
+    rows, old = ([line.split("\t") for line in text.splitlines()] for text in (added, keys))
+    lost = {tuple(row[2:5]) for row in old if row[0] == "1" and row[5] not in (GOLD, OTHER)}
+    assert {tuple(row[2:5]) for row in rows if row[5] not in (GOLD, OTHER)} == lost
+    assert not any("\t".join(row[2:]) in keys for row in rows if row[5] in (GOLD, OTHER))
+    answer(folder, fooled=(1,))
+    found = read(folder)
+    assert found.void == [1]
+    assert (found.sets, {row: len(said) for row, said in found.verdicts.items()}) == (
+        whole.sets,
+        {row: len(said) for row, said in whole.verdicts.items()},
+    )
+    assert again(folder, seed=2) == 0
 
 
 def test_a_sheet_with_a_row_left_out_is_refused(folder: Path) -> None:

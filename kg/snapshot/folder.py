@@ -211,7 +211,7 @@ def open_snapshot(folder: Path) -> Snapshot:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged: {error}") from error
     if unknown or absent:
-        raise InputError(f"{path} is damaged: it does not describe {min(unknown or absent)}")
+        raise InputError(f"{path} is damaged: it does not describe {min(map(str, unknown or absent))}")
     if missing := [name for name in expected if not (folder / name).is_file()]:
         raise InputError(f"{folder} is not whole: {', '.join(missing[:3])} is missing")
     for name, (schema, count) in expected.items():

@@ -154,6 +154,7 @@ def test_two_annotators_with_too_little_in_common_are_no_pair() -> None:
     assert [pair.annotators for pair in of(rows).pairs] == [("one", "other")]
 
 
+@only_thorough
 def test_an_interval_holds_what_many_more_triples_would_show() -> None:
     truth = (0.8**2 + 0.2**2 - 0.5) / 0.5  # who err on a fifth of the triples agree by that much
     hit = 0

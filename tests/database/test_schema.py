@@ -24,6 +24,7 @@ def names(store: Store) -> list[str]:
     return sorted(row["name"] for row in store.run("SHOW INDEXES YIELD name, state WHERE state = 'ONLINE' RETURN name"))
 
 
+@only_thorough
 def test_three_that_make_the_schema_at_once_all_succeed(store: Store, address: Address) -> None:
     expected = names(store)
     failed: list[BaseException] = []

@@ -19,6 +19,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 from tests import command
+from tests.repeats import only_thorough
 
 SHOP = DOMAINS / "shop"
 FILES = sorted(path.relative_to(SHOP) for path in SHOP.rglob("*") if path.is_file())
@@ -132,6 +133,7 @@ needs_encoder = pytest.mark.skipif(
 )
 
 
+@only_thorough
 @needs_encoder
 @pytest.mark.slow
 @pytest.mark.timeout(600)

@@ -168,6 +168,7 @@ def test_the_loop_runs_to_its_end_on_what_the_local_teacher_writes(graph: Knowle
     assert picture(graph) == before
 
 
+@only_thorough
 @pytest.mark.usefixtures("small_world")
 def test_strong_and_local_teachers_have_students_of_their_own(graph: KnowledgeGraph, workspace: Workspace) -> None:
     report = run(graph, workspace, teachers=("local", "strong"))
@@ -182,6 +183,7 @@ def test_strong_and_local_teachers_have_students_of_their_own(graph: KnowledgeGr
     assert "weak teacher" not in report
 
 
+@only_thorough
 @pytest.mark.usefixtures("small_world")
 def test_the_tails_are_about_the_events_that_were_written_and_no_others(
     graph: KnowledgeGraph, workspace: Workspace

@@ -24,6 +24,7 @@ from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 from student.files import read_manifest
 from tests.conftest import empty
+from tests.repeats import only_thorough
 from tests.student.conftest import fake_encode
 
 EVENTS = [f"PersonX does thing {number}" for number in range(140)]
@@ -147,6 +148,7 @@ def test_each_of_two_teachers_has_runs_and_students_of_its_own(graph: KnowledgeG
     assert list(graph.edges()) == before
 
 
+@only_thorough
 @pytest.mark.usefixtures("two")
 def test_a_teacher_alone_teaches_what_it_wrote_even_where_the_other_was_there_before(
     graph: KnowledgeGraph, workspace: Workspace

@@ -27,7 +27,7 @@ from kg.snapshot.verifying import verify
 from kg.store.bolt import Store
 from kg.workspace import Workspace, check_id
 from tests.conftest import Kg, empty
-from tests.repeats import often
+from tests.repeats import often, only_thorough
 
 FIXTURE = Path(__file__).parents[1] / "data" / "snapshot"
 BAD_IDS = ["../../../../../etc", "..", ".hidden", "a/b", "", "a\n", "x" * 129, "é", "a\0", "/etc", "a b", 3, None]
@@ -110,6 +110,7 @@ MANIFESTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "phrase": lambda manifest: manifest["relations"][0].update(phrase=3),
     "does not describe xxx": lambda manifest: manifest["files"].append(300 * "x"),  # too long for any file
     "does not describe": lambda manifest: manifest["files"].append("../../etc/passwd"),
+    "does not describe None": lambda manifest: manifest["files"].extend([None, "x"]),
     "damaged": lambda manifest: manifest["edges"].update({"../../xWant": 1}),
     "number of edges is ''": lambda manifest: manifest["counts"].update(edges=""),
     "number of judgements is 'many'": lambda manifest: manifest["counts"].update(judgements="many"),
@@ -361,6 +362,7 @@ def test_the_command_line_stays_in_the_workspace_and_in_one_line(kg: Kg, folder:
     assert json.loads(kg("stats", "--json").stdout)["phrases"] == 0
 
 
+@only_thorough
 def test_rdf_with_bad_ids_and_numbers_loses_only_these(graph: KnowledgeGraph, kg: Kg, tmp_path: Path) -> None:
     kg("ingest", "load", str(FIXTURE))
     kg("export", "rdf", "good.nt")

@@ -128,7 +128,7 @@ def brought(graph: KnowledgeGraph, row: Format, path: Path, workspace: Workspace
 
 
 @pytest.mark.parametrize("name", BOTH_WAYS)
-@settings(max_examples=often(6, 15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=often(3, 15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edges=edge_lists)
 def test_a_format_brings_back_what_it_can_hold(store: Store, tmp_path: Path, name: str, edges: list[Edge]) -> None:
     row, (fit, keep) = BOTH_WAYS[name], EXPECTED[name]

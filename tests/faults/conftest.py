@@ -66,7 +66,12 @@ class Loop:
         said = self.workspace.root / "said"
         for end in (".out", ".err"):
             said.with_suffix(end).write_text("")
-        environment = {"KG_HOME": str(self.workspace.root), "PATH": "/usr/bin:/bin", "HOME": str(Path.home())}
+        environment = {
+            "KG_HOME": str(self.workspace.root),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(Path.home()),
+            "OMP_NUM_THREADS": "1",  # a graph is compared with another, and another number of threads rounds otherwise
+        }
         environment |= self._given
         process = command.CONTEXT.Process(
             target=distill_once, args=(str(self.corpus), str(self.encoder), environment, str(said))

@@ -178,6 +178,7 @@ def test_a_reader_that_wants_no_more_ends_the_command_quietly(environment: dict[
     command.wait(60)
 
 
+@only_thorough
 @pytest.mark.usefixtures("graph")
 def test_a_text_that_is_no_unicode_is_one_line(kg: Kg) -> None:
     for arguments in (["query", "MATCH (n {text: '\udcff'}) RETURN n"], ["query", "why", "--param", "event=\udcff"]):

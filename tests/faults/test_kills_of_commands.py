@@ -16,7 +16,7 @@ from kg.model import Triple
 from kg.store.bolt import Transaction
 from tests import command
 from tests.conftest import Kg
-from tests.repeats import often
+from tests.repeats import often, only_thorough
 
 pytestmark = pytest.mark.timeout(600)
 EVENTS, TAILS = 60, 12
@@ -92,6 +92,7 @@ def shares() -> list[float]:
 LOAD = ("ingest", "load", "rows.tsv", "--format", "atomic2020")
 
 
+@only_thorough
 def test_a_load_that_is_killed_again_and_again_ends_with_every_row(
     begin: Begin, kg: Kg, rows: list[Triple], graph: KnowledgeGraph
 ) -> None:
@@ -119,6 +120,7 @@ def test_an_undo_that_is_killed_is_completed_by_the_next(
     assert graph.run(run)["status"] == "undone"
 
 
+@only_thorough
 def test_a_dedupe_that_is_killed_is_completed_by_the_next(
     begin: Begin, kg: Kg, rows: list[Triple], tmp_path: Path, graph: KnowledgeGraph
 ) -> None:

@@ -12,6 +12,7 @@ from kg.model import Acceptance, Triple
 from tests import command
 from tests.conftest import Kg
 from tests.faults.test_kills_of_commands import in_small_steps
+from tests.repeats import only_thorough
 
 pytestmark = pytest.mark.timeout(600)
 EVENTS, TAILS = 40, 10
@@ -72,6 +73,7 @@ def load(name: str) -> list[str]:
     return ["ingest", "load", name, "--format", "atomic2020"]
 
 
+@only_thorough
 def test_the_same_file_loaded_twice_at_once_is_loaded_once(start: Start, tmp_path: Path, graph: KnowledgeGraph) -> None:
     rows = write(tmp_path / "rows.tsv", range(EVENTS))
     end_together(graph, start(*load("rows.tsv")), start(*load("rows.tsv")))
@@ -80,6 +82,7 @@ def test_the_same_file_loaded_twice_at_once_is_loaded_once(start: Start, tmp_pat
     assert (run["status"], run["added"], run["offered"]) == ("finished", ALL, ALL)
 
 
+@only_thorough
 def test_two_files_that_overlap_keep_the_evidence_of_both(start: Start, tmp_path: Path, graph: KnowledgeGraph) -> None:
     one, two = write(tmp_path / "one.tsv", range(EVENTS)), write(tmp_path / "two.tsv", range(10, EVENTS + 10))
     end_together(graph, start(*load("one.tsv")), start(*load("two.tsv")))

@@ -13,6 +13,7 @@ from kg.language_model import drawing, generation
 from kg.language_model.generation import Tail, Writer
 from kg.language_model.tree import Tree, cut_head
 from tests.language_model import tiny
+from tests.repeats import only_thorough, spread
 
 PROMPTS = [event + phrase for event, phrase in product(tiny.TEXTS[:3], tiny.TEXTS[3:6])] + tiny.TEXTS[6:12]
 ENDS = [1, *range(262, 462, 11)]
@@ -84,7 +85,7 @@ def test_greedy_tails_are_those_of_generate(kind: Callable[..., Any], tokenizer:
     assert any(tail.ended for tail in found) or kind is tiny.mistral
 
 
-@pytest.mark.parametrize("kind", [tiny.gemma3, tiny.llama, tiny.mistral, tiny.qwen3, tiny.gpt2])
+@pytest.mark.parametrize("kind", spread((tiny.gemma3, tiny.llama, tiny.mistral, tiny.qwen3, tiny.gpt2), 3))
 @pytest.mark.parametrize(
     ("width", "penalty", "stopping"),
     [(1, 0.5, False), (4, 1.0, False), (4, 1.0, True), (3, 0.0, False), (5, 2.0, False)],
@@ -123,6 +124,7 @@ def test_beams_that_often_end_are_those_of_generate(tokenizer: Any, stopping: bo
             assert check(tokenizer, tails, expected, ends) == 0
 
 
+@only_thorough
 def test_beams_of_500_prompts_differ_from_those_of_generate_by_ties_only(model: Any, tokenizer: Any) -> None:
     rng = random.Random(0)
     words = [word for text in tiny.TEXTS[:-1] for word in text.split()]

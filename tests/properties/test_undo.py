@@ -458,11 +458,11 @@ class World:
 
 
 _EXAMPLES = {
-    "judgements": often(8, 20),
-    "tasks": often(4, 10),
-    "students": often(8, 20),
-    "critics": often(4, 10),
-    "duplicates": often(4, 10),
+    "judgements": often(4, 20),
+    "tasks": often(2, 10),
+    "students": often(4, 20),
+    "critics": often(2, 10),
+    "duplicates": often(2, 10),
 }
 _PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
 
@@ -470,7 +470,7 @@ _PHASES = (Phase.reuse, Phase.generate)  # shrinking on a database takes minutes
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_the_graph_is_what_the_runs_that_are_left_make_of_it(store: Store, bundle: str) -> None:
     @settings(
-        max_examples=_EXAMPLES.get(bundle, often(3, 6)),
+        max_examples=_EXAMPLES.get(bundle, often(2, 6)),
         deadline=None,
         suppress_health_check=list(HealthCheck),
         phases=_PHASES,

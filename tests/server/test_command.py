@@ -28,6 +28,7 @@ def kg_server(*arguments: str) -> str:
     return result.stdout
 
 
+@only_thorough
 @pytest.mark.usefixtures("workspace")
 def test_start_status_and_stop_tell_what_is_so(server: Server) -> None:
     server.stop()

@@ -198,6 +198,7 @@ def gone(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+@only_thorough
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may start a process of another user")
 def test_a_process_of_another_user_is_not_the_server_whatever_it_says(stopped: Server) -> None:
     server = stopped
@@ -217,6 +218,7 @@ def test_a_process_of_another_user_is_not_the_server_whatever_it_says(stopped: S
             gone(fake)
 
 
+@only_thorough
 def test_a_taken_port_makes_it_choose_another(stopped: Server) -> None:
     port = json.loads((stopped.folder / "server.json").read_bytes())["port"]
     with socket.create_server(("127.0.0.1", port)):
@@ -300,6 +302,7 @@ def test_a_server_that_dies_while_starting_says_why(server: Server, monkeypatch:
             server.start()
 
 
+@only_thorough
 def test_a_server_that_does_not_answer_in_time_is_waited_for_by_the_next_command(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ from student.generator import training as generator_training
 from student.generator.model import Generator
 from student.interface import Encode, Student
 from tests.language_model import tiny
-from tests.repeats import often
+from tests.repeats import often, only_thorough
 from tests.student.conftest import use_dtype
 
 Train = Callable[..., Student]
@@ -137,8 +137,9 @@ def test_any_number_is_a_seed(seed: int, base: Path, train: Train, tmp_path: Pat
         train("generator", tmp_path / "student", base=start, seed=seed, epochs=1)
 
 
+@only_thorough
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("kind", [tiny.gemma3, tiny.gpt2][: often(1, 2)])
+@pytest.mark.parametrize("kind", [tiny.gemma3, tiny.gpt2])
 def test_the_folder_needs_none_of_this_software_and_greedy_tails_are_those_of_the_writer(
     kind: Callable[..., Any], train: Train, tmp_path: Path, eight: list[Triple], vocabulary: Vocabulary, encode: Encode
 ) -> None:

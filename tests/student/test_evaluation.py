@@ -292,6 +292,16 @@ def test_a_report_begins_with_what_it_comes_to_in_words() -> None:
     assert bad.endswith("It does not beat most frequent tail.")
 
 
+@pytest.mark.parametrize("alone", [(), ("generator, raw", "teacher, raw")])
+def test_a_report_says_which_loop_the_sets_of_a_reference_run_are_of(alone: tuple[str, ...]) -> None:
+    row = {"rows": 9, "read": 9, "share": 0.5, "interval": (0.2, 0.8)}
+    both = ("generator (weak teacher, raw), raw", "another event, strong teacher", "weak teacher, raw")
+    agreement = {"twice": 2, "same": 1.0, "kappa": 1.0, "gold": 1.0, "other": 0.0}
+    text = report_of([0.7, 0.9], reference={"sets": dict.fromkeys(both + alone, row), "agreement": agreement})
+    assert all(f"| {name} | 9 | 9 | **50.0 %** (20.0 % to 80.0 %) |" in text for name in both + alone)
+    assert ("kg distill --teacher strong" in text) == bool(alone)
+
+
 def test_a_report_says_where_a_ranker_puts_held_out_tails() -> None:
     text = report_of([0.7, 0.9])
     assert "50.0 % of 40 held-out tails that it knows" in text

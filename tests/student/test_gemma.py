@@ -13,12 +13,14 @@ from student import checkpoint
 from student.files import read_manifest
 from student.generator.model import Generator
 from student.interface import Encode, Student
+from tests.repeats import only_thorough
 
 Train = Callable[..., Student]
 
 JAPANESE = "タクシーを呼ぶ"
 
 
+@only_thorough
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_student_of_the_language_model_learns_in_words_and_can_still_spell_japanese(

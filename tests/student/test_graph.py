@@ -145,16 +145,26 @@ def test_predictions_become_predicted_edges_until_a_teacher_says_the_same(
     assert left == {Triple(event, "xNeed", "to be late"), confirmed}
 
 
-def test_predicting_again_adds_nothing(
+def test_predicting_again_infers_about_other_events_only(
     graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple]
 ) -> None:
     student, _ = memorised["ranker"]
     put(graph, begun, eight, "test")
-    first, _ = predict(graph, student, "student-1", count=2)
-    again, added = predict(graph, student, "student-1", count=2)
+    asked: list[int] = []
+    first, _ = predict(graph, student, "student-1", count=2, progress=asked.append)
+    again, added = predict(graph, student, "student-1", count=2, progress=asked.append)
     assert (again.id, added) == (first.id, 0)
+    assert asked == [4]
     known = {edge.triple for edge in graph.edges() if not edge.predicted}
     assert known == set(eight)  # what the teacher said stays the teacher's
+
+    put(graph, begun, [Triple("PersonX is late", "xNeed", "to sleep")], "test")
+    later, added = predict(graph, student, "student-1", count=2, progress=asked.append)
+    assert (later.id, asked) == (first.id, [4, 5])
+    assert added > 0
+    graph.undo(first.id)
+    assert predict(graph, student, "student-1", count=2, progress=asked.append)[1] > added
+    assert asked == [4, 5, 5]
 
 
 def test_workers_open_the_student_by_its_name_and_infer_what_one_process_infers(

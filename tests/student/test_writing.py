@@ -19,6 +19,7 @@ from student.generator.model import DRAWS, OTHERS, Generator
 from student.generator.tokens import Codec
 from student.interface import Encode, Student
 from tests.language_model import tiny
+from tests.repeats import only_thorough
 from tests.student.conftest import use_dtype
 
 Memorised = dict[str, tuple[Student, Path]]
@@ -170,6 +171,7 @@ def test_a_student_of_one_event_holds_it_against_nothing(base: Path, train: Trai
     assert student.logprobs([Triple("PersonX naps", "xWant", "to rest")])[0][0] < 0
 
 
+@only_thorough
 def test_more_tails_than_the_tokens_allow_beams_for_are_no_error(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

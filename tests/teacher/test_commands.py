@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kg.graph.knowledge import KnowledgeGraph
+from tests.repeats import only_thorough
 from tests.teacher.provider import Provider, error, said
 
 pytestmark = pytest.mark.usefixtures("graph")
@@ -257,6 +258,7 @@ def test_an_interrupt_is_one_line_that_says_how_to_go_on(
     assert graph.run(last.split()[5])["status"] == "finished"
 
 
+@only_thorough
 def test_a_run_goes_as_a_batch(kg: Kg, provider: Provider, at: list[str], events: Path, graph: KnowledgeGraph) -> None:
     priced = kg("ingest", "inferences", "--events", str(events), *at[:-1], "--dry-run").stdout
     run = run_of(priced)

@@ -21,6 +21,7 @@ from ingest.teacher.plan import Plan
 from kg.errors import KGError, TeacherError
 from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
+from tests.repeats import only_thorough
 from tests.teacher.conftest import EVENTS, PRICE, Ask
 from tests.teacher.provider import Provider, error, said
 
@@ -296,6 +297,7 @@ def test_a_packed_reply_is_read(ask: Ask, provider: Provider) -> None:
     assert provider.headers[0]["Accept-Encoding"] == "gzip"
 
 
+@only_thorough
 def test_results_of_a_batch_go_to_disk_within_their_own_bound(
     batches: Callable[[], Batches], provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

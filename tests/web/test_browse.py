@@ -19,6 +19,7 @@ from kg.store.bolt import Store
 from kg.web import browse
 from kg.web.filters import Filters, literal
 from kg.web.reading import Reading
+from tests.repeats import spread
 from tests.web.conftest import HOSTILE
 
 pytestmark = pytest.mark.usefixtures("filled")
@@ -60,7 +61,7 @@ def all_of(reading: Reading, filters: Filters, count: int) -> list[tuple[str, st
     return [(row["head"], row["relation"], row["tail"]) for row in rows]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", spread(tuple(KINDS), 7))
 @pytest.mark.parametrize("events", [4, 400])
 def test_the_pages_have_every_edge_that_passes_once(
     kind: str, events: int, filled: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
@@ -100,7 +101,7 @@ def test_the_cypher_that_is_shown_gives_the_same_edges(kind: str, filled: Knowle
     assert sorted(tuple(row[:3]) for row in answer.rows) == sorted(all_of(Reading(filled), filters, 50))
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "judged"])
+@pytest.mark.parametrize("kind", spread((*KINDS, "judged"), 5))
 def test_a_download_has_the_same_edges(kind: str, owner: TestClient, filled: KnowledgeGraph) -> None:
     filters = KINDS[kind][0] if kind in KINDS else Filters(judged=True)
     expected = sorted(all_of(Reading(filled), filters, 50))
