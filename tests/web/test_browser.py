@@ -123,12 +123,29 @@ def test_no_page_errs_on_the_console_or_asks_another_host_and_axe_finds_nothing(
     assert [one for one in tab.wrong if "404" not in one] == []
 
 
+def too_wide(page: Any) -> str:
+    """Return what makes a page wider than its window: the elements without which it would fit, outermost first."""
+    return str(
+        page.evaluate("""() => {
+            const root = document.documentElement, fits = () => root.scrollWidth <= root.clientWidth
+            if (fits()) return ""
+            const found = [`${root.scrollWidth} for ${root.clientWidth}`]
+            for (let inside = document.body; inside; ) {
+                inside = [...inside.children].find(one => {
+                    one.hidden = true
+                    const cured = fits()
+                    one.hidden = false
+                    return cured
+                })
+                if (inside) found.push(inside.cloneNode(inside.children.length === 0).outerHTML)
+            }
+            return found.join("\\n")
+        }""")
+    )
+
+
 def test_no_page_is_wider_than_a_phone(phone: Tab) -> None:
-    wide = {}
-    for path in PATHS:
-        width = phone.open(path).evaluate("document.documentElement.scrollWidth")
-        if width > 360:
-            wide[path] = width
+    wide = {path: said for path in PATHS if (said := too_wide(phone.open(path)))}
     assert not wide
 
 

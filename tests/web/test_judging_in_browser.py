@@ -14,7 +14,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.tasks import give_verdict, progress, tasks_of
 from kg.model import JUDGEMENT_VALUES
 from kg.workspace import Workspace
-from tests.web.test_browser import CHROMIUM, axe, chromium, sync_api  # noqa: F401 - fixtures
+from tests.web.test_browser import CHROMIUM, axe, chromium, sync_api, too_wide  # noqa: F401 - fixtures
 from tests.web.test_judging import graph, said_by  # noqa: F401 - fixtures
 from tests.web.test_serving import Serving, serving
 
@@ -163,17 +163,17 @@ def test_judging_fits_a_phone(
     anna = Judge(chromium, running.address, add_annotator(home, "anna"), **phone)
     anna.begin()
     for _ in range(12):
-        assert anna.page.evaluate("document.documentElement.scrollWidth") <= 360, anna.sentence
+        assert not too_wide(anna.page), anna.sentence
         before = anna.page.url
         anna.page.tap("button[data-key='2']")
         anna.page.wait_for_url(lambda url, before=before: url != before)
         if "/judge/ask/" not in anna.page.url:
             break
     anna.page.goto(f"{running.address}/judge/mine")
-    assert anna.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not too_wide(anna.page)
     anna.page.tap("a.button:has-text('Change')")
     anna.page.wait_for_url("**/judge/ask/*")
-    assert anna.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not too_wide(anna.page)
     assert anna.wrong == []
 
 
@@ -192,6 +192,6 @@ def test_the_page_of_a_batch_fits_a_phone_and_is_accessible(
                 break
         owner.page.wait_for_timeout(500)
     assert "Krippendorff" in owner.page.inner_text("main")
-    assert owner.page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not too_wide(owner.page)
     assert_accessible(owner.page)
     assert owner.wrong == []
