@@ -271,6 +271,7 @@ def test_the_agreement_of_two_is_that_of_the_same_two_in_a_table() -> None:
     assert kappa.interval == pytest.approx(table.cohen.interval, abs=0.03)
 
 
+@only_thorough
 def test_the_json_names_every_triple_with_its_consensus() -> None:
     found = as_json(two_groups())
     assert len(found["people"]["consensus"]) == found["people"]["judged_by_two_or_more"] == 60

@@ -27,6 +27,7 @@ from kg.language_model.terms import GEMMA
 from kg.model import NOTHING, Judgement, Triple
 from kg.vocabulary import Vocabulary
 from tests.language_model import tiny
+from tests.repeats import only_thorough
 
 VOCABULARY = Vocabulary.load("skd")
 WORDS = ("rest", "call", "run", "sleep", "eat", "drive", "sing", "walk")
@@ -235,6 +236,7 @@ class Half:
         (folder / "critic.json").write_text('{"kind": "half"}', encoding="utf-8")
 
 
+@only_thorough
 def test_the_language_model_from_pip_stands_beside_the_likelihood_critic(
     causal_base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

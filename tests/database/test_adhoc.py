@@ -15,6 +15,7 @@ from kg.store import adhoc, queries
 from kg.store import bolt as store_module
 from kg.store.bolt import Store
 from student.data import select
+from tests.repeats import only_thorough
 
 NESTINGS = (
     "{}",
@@ -132,6 +133,7 @@ def test_an_own_server_that_hides_its_settings_is_not_complained_of(
     assert adhoc.check(store, "RETURN 1", {}) == []
 
 
+@only_thorough
 def test_too_much_memory_is_said_in_a_line(store: Store) -> None:
     with pytest.raises(QueryError, match="more memory than the server gives"):
         ask(store, "UNWIND range(1, 100000000) AS x RETURN size(collect(toString(x) + 'aaaaaaaaaaaaaaaaaa'))", 120)

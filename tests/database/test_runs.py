@@ -26,6 +26,7 @@ from kg.workspace import Workspace
 from student.runs import train_student
 from tests import command
 from tests.conftest import Kg, empty
+from tests.repeats import only_thorough
 
 NAP = Triple("PersonX naps", "xWant", "to rest")
 WAKE = Triple("PersonX naps", "xEffect", "wakes up")
@@ -310,6 +311,7 @@ def test_an_undo_that_was_cut_short_is_completed(graph: KnowledgeGraph, monkeypa
     assert not list(graph.phrases(every=True))
 
 
+@only_thorough
 def test_two_writers_at_once_lose_nothing(store: Store, graph: KnowledgeGraph) -> None:
     triples = [Triple(f"PersonX does {number % 7}", "xWant", f"thing {number}") for number in range(60)]
     runs = [begun_as(graph, "load", name) for name in ("a", "b")]
@@ -373,6 +375,7 @@ def test_a_run_that_no_code_ends_is_ended_by_the_command(
     assert (graph.run(run.id)["status"], graph.run(run.id)["reason"]) == ("failed", "the budget is spent")
 
 
+@only_thorough
 def test_a_run_whose_process_was_killed_is_interrupted(
     kg: Kg, environment: dict[str, str], graph: KnowledgeGraph, tmp_path: Path
 ) -> None:

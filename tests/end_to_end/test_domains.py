@@ -38,6 +38,7 @@ def letters(_: Encoder, texts: list[str]) -> NDArray[np.float32]:
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
+@only_thorough
 def test_a_corpus_in_japanese_goes_from_its_files_to_a_student_in_japanese(
     graph: KnowledgeGraph, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_a_teacher_alone_teaches_what_it_wrote_even_where_the_other_was_there_be
     assert graph.run(source)["model"] == "teacher"
 
 
+@only_thorough
 def test_the_students_of_a_folder_learn_from_all_that_was_accepted(
     graph: KnowledgeGraph, workspace: Workspace, corpus: Path
 ) -> None:

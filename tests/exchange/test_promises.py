@@ -21,6 +21,7 @@ from kg.graph.rows import EdgeRow, row_of
 from kg.identity import phrase_id
 from kg.model import Edge, Phrase, Triple
 from kg.vocabulary import Vocabulary
+from tests.repeats import only_thorough
 
 Write = Callable[[Iterable[Edge], Path], int]
 NO_RELATIONS = Vocabulary([])
@@ -95,6 +96,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, suffix: str) ->
         WRITERS[suffix](many(1), tmp_path / f"folder{suffix}")
 
 
+@only_thorough
 @every_format
 def test_memory_does_not_grow_with_the_edges(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kg.exchange.parquet._ROW_GROUP", 500)

@@ -138,6 +138,7 @@ def test_a_dedupe_that_is_killed_is_completed_by_the_next(
     assert len({edge.triple.tail.lower() for edge in left}) == ALL
 
 
+@only_thorough
 @pytest.mark.usefixtures("graph")
 @pytest.mark.parametrize(("name", "target"), [("jsonl", "out.jsonl"), ("snapshot", "out")])
 def test_an_export_that_is_killed_leaves_what_was_there(

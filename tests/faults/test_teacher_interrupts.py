@@ -52,6 +52,7 @@ def interrupted(
     return lines[0]
 
 
+@only_thorough
 @pytest.mark.parametrize("what", ["events", "inferences"])
 def test_an_interrupt_while_a_teacher_is_asked_is_a_line_with_the_command_that_goes_on(
     provider: Provider, environment: dict[str, str], tmp_path: Path, what: str

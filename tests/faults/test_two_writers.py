@@ -95,6 +95,7 @@ def test_two_files_that_overlap_keep_the_evidence_of_both(start: Start, tmp_path
     assert sum(run["added"] for run in graph.runs()) == len(one | two)
 
 
+@only_thorough
 def test_a_load_during_an_undo_keeps_all_of_its_own(
     start: Start, kg: Kg, tmp_path: Path, graph: KnowledgeGraph
 ) -> None:

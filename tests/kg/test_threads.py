@@ -12,6 +12,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from kg import threads
+from tests.repeats import only_thorough
 
 
 class Machine:
@@ -105,6 +106,7 @@ _RDF = (
 )
 
 
+@only_thorough
 @pytest.mark.parametrize("step", [_DUPLICATES, _RDF], ids=["duplicates", "rdf"])
 @pytest.mark.parametrize(("asked", "have"), [("3", 3), ("", 1)])
 def test_polars_gets_as_many_threads_as_the_others(asked: str, have: int, step: str, tmp_path: Path) -> None:

@@ -273,6 +273,7 @@ def test_an_odd_port_of_the_last_start_is_not_taken(server: Server, port: object
     assert 20_000 <= server._choose_port() < 30_000  # noqa: SLF001 - a start of each takes minutes
 
 
+@only_thorough
 def test_data_in_use_by_another_server_are_left_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "_RELEASE_SECONDS", 0)
     address = server.start()

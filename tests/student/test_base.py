@@ -233,6 +233,7 @@ def test_a_relation_without_a_phrase_is_asked_for_by_its_name(
     assert student.codec.prompt(eight[0].head, "xReact") == f"{eight[0].head}, xReact"
 
 
+@only_thorough
 @pytest.mark.usefixtures("quick")
 def test_a_student_is_a_base(base: Path, train: Train, tmp_path: Path, eight: list[Triple]) -> None:
     train("generator", tmp_path / "first", base=str(base), epochs=1)

@@ -276,6 +276,7 @@ def test_a_run_goes_as_a_batch(kg: Kg, provider: Provider, at: list[str], events
     assert graph.run(run)["cost_usd"] == record["cost_usd"]
 
 
+@only_thorough
 def test_events_go_as_batches_round_by_round(kg: Kg, provider: Provider, at: list[str], graph: KnowledgeGraph) -> None:
     number = itertools.count()
     provider.texts = lambda _prompt, count: [f"PersonX counts {next(number)} sheep", *["nothing"] * (count - 1)]

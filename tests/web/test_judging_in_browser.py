@@ -14,6 +14,7 @@ from kg.graph.knowledge import KnowledgeGraph
 from kg.graph.tasks import give_verdict, progress, tasks_of
 from kg.model import JUDGEMENT_VALUES
 from kg.workspace import Workspace
+from tests.repeats import only_thorough
 from tests.web.test_browser import CHROMIUM, axe, chromium, sync_api, too_wide  # noqa: F401 - fixtures
 from tests.web.test_judging import graph, said_by  # noqa: F401 - fixtures
 from tests.web.test_serving import Serving, serving
@@ -139,6 +140,7 @@ def test_a_server_that_is_killed_between_two_keys_loses_nothing_and_doubles_noth
     assert "Nothing is left for you" in anna.page.inner_text("h1")
 
 
+@only_thorough
 def test_two_annotators_at_once_share_a_batch(
     chromium: Any, running: Serving, home: Workspace, graph: KnowledgeGraph  # noqa: F811 - the fixtures
 ) -> None:  # fmt: skip
