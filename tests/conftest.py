@@ -1,5 +1,6 @@
 """One real Neo4j for each test process, emptied before each test that uses it."""
 
+import gc
 import os
 import socket
 import subprocess
@@ -20,6 +21,9 @@ from kg.vocabulary import Vocabulary
 from kg.workspace import Workspace
 from tests import command
 
+_KEPT_PLANS = "dbms.cypher.statistics_divergence_threshold=0.99\ndbms.cypher.min_replan_interval=1h\n"
+"""A graph that is emptied before each test is no reason to plan each statement again."""
+
 PUBLISHED = "KG_PUBLISHED_DATA"
 """Names a folder of published data, which the project does not ship; tests that need it skip without."""
 
@@ -30,6 +34,7 @@ for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each new process would compile all of our modules again
 os.environ["OMP_NUM_THREADS"] = "1"  # two test processes share the cores, and torch's threads would wait for each other
 
+gc.set_threshold(20_000, 20, 50)
 
 LONGEST_FIRST = (
     "tests/faults/test_kills.py", "tests/faults", "tests/server/test_end.py", "tests/server", "tests/end_to_end",
@@ -45,6 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next(found, len(LONGEST_FIRST))
 
     items.sort(key=place)
+    gc.freeze()  # libraries and tests are a million objects that stay: looking at them again took a fifth of the time
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,6 +107,7 @@ def address(jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ad
     server = Server(tmp_path_factory.mktemp("server"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(home, "_JVM_FLAGS", home._JVM_FLAGS[:-1])  # noqa: SLF001 - it lives long: Java compiles well, too
+        patch.setattr(home, "CONFIGURATION", home.CONFIGURATION + _KEPT_PLANS)
         started = server.start()
     try:
         yield started
