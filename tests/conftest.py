@@ -53,6 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     gc.freeze()  # libraries and tests are a million objects that stay: looking at them again took a fifth of the time
 
 
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()  # or modules in C complain at the end of what they think was lost
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:  # noqa: ARG001
     """With KG_TEST_REQUIRE_ALL set, fail where a test would skip, unless it cannot be root, or lacks big data or time.

@@ -10,9 +10,10 @@ from kg.graph.rows import read_ahead, write_behind
 
 @pytest.fixture(autouse=True)
 def thresholds() -> Iterator[tuple[int, int, int]]:
-    """Python's own, which hold before and after each test."""
+    """As Python's own are, which hold before and after each test."""
     before = gc.get_threshold()
-    yield before
+    gc.set_threshold(700, 10, 10)
+    yield gc.get_threshold()
     gc.set_threshold(*before)
 
 

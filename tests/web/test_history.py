@@ -71,7 +71,7 @@ def test_a_long_history_has_pages_without_a_gap(
     token = add_annotator(workspace, "anna")
     anna = Browser(app, token)
     for batch in ("one", "two"):
-        run = next(run["id"] for run in graph.runs() if run["dataset"] == batch and run["status"] == "finished")
+        run = next(run["id"] for run in graph.runs() if run.get("dataset") == batch and run["status"] == "finished")
         anna.page = anna.client.get("/judge")
         anna.post("/judge/next", batch=run)
         while "/judge/ask/" in str(anna.page.url):
