@@ -4,14 +4,12 @@ A published folder is the checkpoint, without what names this machine's folders,
 from Gemma goes nowhere without notice, restrictions and terms (`kg.language_model.terms`).
 """
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kg.errors import InputError, NotReady
+from kg.errors import InputError
+from kg.hub import send
 from kg.language_model.terms import FIELD, GEMMA, derived_field, origin_of_folder, refuse_to_publish_without
 from kg.workspace import new_folder
 from student.card import CARD, base_of, is_place, model_card
@@ -57,15 +55,13 @@ def upload(
 ) -> str:  # fmt: skip
     """Send a student to a model hub, and return its address there.
 
-    Where the hub is, and who sends, are `huggingface_hub`'s settings: `HF_ENDPOINT`, `HF_TOKEN` or its login.
-
     Args:
         folder: the student's checkpoint.
-        name: of the repository, OWNER/NAME; it is made if there is none, an older version stays in its history.
+        name: of the repository, OWNER/NAME, as `kg.hub.send` takes it.
         title: the student's name for its card; None takes the repository's.
         licence: as `student.card.model_card` takes it.
         report: Markdown with its evaluation, for its card.
-        public: whether anybody may see a repository that is made; one that is there stays as it is.
+        public: likewise.
 
     Raises:
         InputError: the name is none, the checkpoint is damaged, or the hub refused.
@@ -73,18 +69,10 @@ def upload(
         NotReady: the student is derived from Gemma, and notice, restrictions or terms are missing; or the hub cannot
             be reached.
     """
-    with _hub_errors(name):
-        from huggingface_hub import HfApi  # noqa: PLC0415 - takes a second
-
-        with TemporaryDirectory() as place:
-            draft = Path(place)
-            _fill(folder, draft, title or name.rpartition("/")[2], licence, report)
-            hub = HfApi(endpoint=os.environ.get("HF_ENDPOINT"))
-            made = hub.create_repo(name, repo_type="model", private=not public, exist_ok=True)
-            hub.upload_folder(
-                repo_id=made.repo_id, repo_type="model", folder_path=draft, commit_message="Publish the student"
-            )
-            return str(made)
+    with TemporaryDirectory() as place:
+        draft = Path(place)
+        _fill(folder, draft, title or name.rpartition("/")[2], licence, report)
+        return send(draft, name, "model", message="Publish the student", public=public)
 
 
 def _fill(folder: Path, draft: Path, name: str, licence: str | None, report: str | None) -> None:
@@ -117,28 +105,3 @@ def _fill(folder: Path, draft: Path, name: str, licence: str | None, report: str
 def _without_places(content: dict[str, object]) -> dict[str, object]:
     """Return the content of a file without the fields that name folders of this machine."""
     return {name: value for name, value in content.items() if not (name in _LOCAL and is_place(str(value)))}
-
-
-@contextmanager
-def _hub_errors(name: str) -> Iterator[None]:
-    """Say in one line what a hub, or the way to it, says."""
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415 - takes a second
-
-    root: type[Exception] = HfHubHTTPError.__bases__[0]  # of the errors of the HTTP library below, whichever that is
-
-    try:
-        yield
-    except HFValidationError as error:
-        raise InputError(f"{name[:80]!r} is no name of a repository: {_line(error)}") from error
-    except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", None)
-        hint = "; set HF_TOKEN to one that may write there" if status in (401, 403) else ""
-        raise InputError(f"the model hub refused {name}: {_line(error)}{hint}") from error
-    except (OSError, RuntimeError, root) as error:
-        raise NotReady(
-            f"cannot send {name} to the model hub: {_line(error.__cause__ or error)}; run the command again"
-        ) from error
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

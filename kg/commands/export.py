@@ -45,6 +45,14 @@ def export(
         Literal["reification", "reifier", "graphs"] | None,
         typer.Option(help="RDF: how scores and runs hang on a triple: RDF 1.1, RDF 1.2, or a graph for each run."),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/NAME",
+            help="dataset: send it to this repository on the hub that HF_ENDPOINT and HF_TOKEN say, too.",
+        ),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository that anybody may see.")] = False,
 ) -> None:
     """Write the graph, or a part of it, to a file. Something else that writes meanwhile is an error."""
     from kg.exchange.selection import Selection
@@ -55,6 +63,10 @@ def export(
     options = {"base": base, "form": form}
     if any(value and name not in write.takes for name, value in options.items()):
         raise InputError("--base and --form go with rdf only")
+    if to and format_name != "dataset":
+        raise InputError("--to goes with dataset only")
+    if public and not to:
+        raise InputError("--public goes with --to only")
     filtered = where is not None or min_score is not None or accepted or split is not None or lang is not None
     if filtered and not write.filters:
         raise InputError(f"{format_name} takes no part of the graph; leave out the filters, or export parquet")
@@ -79,3 +91,7 @@ def export(
             print_notes(part.notes)
             done = write(part, path=file, **options)
     say(done if isinstance(done, str) else f"{done:,} edges written to {file}", err=is_stream(file))
+    if to:
+        from kg.hub import send
+
+        say(f"It is at {send(file, to, 'dataset', message='Publish the data set', public=public)}")

@@ -6,13 +6,16 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import DatasetCard
+from typer.testing import CliRunner
 
+from kg.cli import app
 from kg.errors import InputError
 from kg.exchange.dataset import export_dataset
 from kg.exchange.selection import Selection
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Triple
 from kg.run import Run
+from tests.hub import reachable
 
 BY = Run("load", model="gpt-4o | mini", dataset="mine.jsonl", licence="CC BY 4.0")
 
@@ -68,3 +71,29 @@ def test_what_no_run_wrote_is_not_in_the_card(graph: KnowledgeGraph, tmp_path: P
     part = Selection(graph)
     export_dataset(part.pages, tmp_path / "mine", part.runs)
     assert "somebody else" not in (tmp_path / "mine" / "README.md").read_text()
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # how the hub's library sends
+def test_a_hub_gets_the_folder_in_a_private_repository_where_asked(
+    graph: KnowledgeGraph, environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(graph)
+    for name, value in environment.items():
+        if name.startswith(("NEO4J_", "KG_HOME")):
+            monkeypatch.setenv(name, value)
+    folder = tmp_path / "mine"
+    with reachable() as hub:
+        for _ in range(2):  # a second time adds a version
+            done = CliRunner().invoke(app, ["export", "dataset", str(folder), "--to", "me/mine"])
+            assert done.exit_code == 0, done.output
+            assert f"{hub.address}/datasets/me/mine" in done.output
+        assert hub.repositories == {"datasets/me/mine": True}
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        assert hub.files["datasets/me/mine"] == files
+        assert set(files) == {"README.md", "data/train.parquet", "data/test.parquet"}
+        hub.refuses = 400
+        done = CliRunner().invoke(app, ["export", "dataset", str(folder), "--to", "me/mine"])
+        assert isinstance(done.exception, InputError)
+        assert "hub refused me/mine" in str(done.exception)
+    for arguments in (["jsonl", "mine.jsonl", "--to", "me/mine"], ["dataset", "mine", "--public"]):
+        assert isinstance(CliRunner().invoke(app, ["export", *arguments]).exception, InputError)

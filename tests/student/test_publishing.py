@@ -21,8 +21,8 @@ from student import checkpoint
 from student.generator import start
 from student.generator.model import Generator
 from student.publishing import upload, write_published
+from tests.hub import Hub, reachable
 from tests.student.conftest import MANIFEST, fake_encode
-from tests.student.hub import TOKEN, Hub, running
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # how the hub's library sends
 
@@ -66,12 +66,9 @@ def gemma_student(students: dict[str, Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+def hub() -> Iterator[Hub]:
     """A hub that this process would send to."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    with running() as found:
-        monkeypatch.setenv("HF_ENDPOINT", found.address)
+    with reachable() as found:
         yield found
 
 

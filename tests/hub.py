@@ -1,4 +1,4 @@
-"""A model hub on loopback: repositories, and commits of small and large files, as `huggingface_hub` wants them."""
+"""A hub of models and data sets on loopback: repositories, and commits of small and large files."""
 
 import base64
 import json
@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 TOKEN = "hf_of_the_test"  # noqa: S105 - opens nothing
 LARGE = (".safetensors", ".json")  # some small files go the way of the large ones, too
 
@@ -16,7 +18,7 @@ class Hub:
     """What the hub has got.
 
     Attributes:
-        repositories: name to whether it is private.
+        repositories: name to whether it is private; of a data set with "datasets/" before it.
         files: name of a repository to path to content.
         address: of the hub.
         refuses: a status that commits are answered with.
@@ -60,7 +62,7 @@ def running() -> Iterator[Hub]:  # noqa: C901 - one answer for each address
                     for one in json.loads(body)["objects"]
                 ]})  # fmt: skip
             elif "/commit/" in self.path:
-                self._commit(self.path.split("/models/")[1].split("/commit/")[0], body)
+                self._commit(self.path.split("/commit/")[0].removeprefix("/api/").removeprefix("models/"), body)
             else:
                 self._say({"error": f"no such address: {self.path}"}, 404)
 
@@ -69,9 +71,10 @@ def running() -> Iterator[Hub]:  # noqa: C901 - one answer for each address
             self._say({})
 
         def _create(self, asked: dict[str, Any]) -> None:
-            name = f"{asked.get('organization') or 'me'}/{asked['name']}"
+            kind = "datasets/" if asked.get("type") == "dataset" else ""
+            name = f"{kind}{asked.get('organization') or 'me'}/{asked['name']}"
             if name in hub.repositories:
-                self._say({"error": "You already created this model repo", "url": f"{hub.address}/{name}"}, 409)
+                self._say({"error": "You already created this repo", "url": f"{hub.address}/{name}"}, 409)
                 return
             hub.repositories[name] = asked.get("private") or asked.get("visibility") == "private"
             self._say({"url": f"{hub.address}/{name}", "name": name})
@@ -108,3 +111,13 @@ def running() -> Iterator[Hub]:  # noqa: C901 - one answer for each address
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def reachable() -> Iterator[Hub]:
+    """Run a hub to which this process would send."""
+    with pytest.MonkeyPatch.context() as patch, running() as hub:
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        patch.setenv("HF_TOKEN", TOKEN)
+        patch.setenv("HF_ENDPOINT", hub.address)
+        yield hub
