@@ -1,8 +1,9 @@
 """The likelihood critic: the blend's scores and a language model's view, and a fast critic that does without the model.
 
 Both are logistic regressions on scores, their products, the relation and the embeddings of tail and head times tail.
-The full one reads the language model's numbers, too (`view`). The fast one learnt the full one's probabilities, and its
-own are put on the full one's scale, so that one threshold keeps the same share of the good triples of both.
+The full one reads the language model's numbers and states, too (`view`). The fast one learnt the full one's
+probabilities, and its own are put on the full one's scale, so that one threshold keeps the same share of the good
+triples of both.
 
 A triple is always scored by what was fitted without its event's fold, the regressions included. So a verdict never
 raises or lowers a full score of its own event, and thresholds may be read from events that the critic learnt from. Of
@@ -19,17 +20,19 @@ from numpy.typing import NDArray
 from critic.features import Floats, Indices, Part, Vectors
 from critic.interface import Encode
 from critic.kinds import LIKELIHOOD
-from critic.likelihood.view import View
+from critic.likelihood.view import View, answers_in
+from critic.likelihood.view import arrays_of as answers_as_arrays
 from critic.model import cross_scores, design, folds_of, vectors_of
 from critic.roles import ROLES
 from critic.saved import arrays_of, folds_in, opening, pages, read_arrays, write
 from kg.model import Triple
 
-_FORMAT = 1  # of the saved files
+_FORMAT = 2  # of the saved files
 _PAGE_TRIPLES = 10_000  # scored at a time: their inputs take 65 MB with 384 dimensions
 _DECIMALS = 6  # of a score
 _EMBEDDED = 0.1  # weight of an embedding's direction beside that of a score
-_ARRAYS = ("mean", "deviation", "full", "fast", "fast_scale", "full_scale")
+_SEEN = 0.25  # weight of a state's direction
+_ARRAYS = ("seen_mean", "seen_deviation", "mean", "deviation", "full", "fast", "fast_scale", "full_scale")
 
 
 class Likelihood:
@@ -55,7 +58,8 @@ class Likelihood:
             role: a name in `critic.roles`.
             relations: R names; a score knows them by their indices.
             folds: `FOLDS` times the blend's scores of the role, each fitted without the events of its fold.
-            arrays: `mean` and `deviation`, (S + 7,), of the scores and the view's numbers; `full` and `fast`,
+            arrays: `mean` and `deviation`, (S + 7,), of the scores and the view's numbers; `seen_mean` and
+                `seen_deviation`, (width,), of its states; `full` and `fast`,
                 (FOLDS, P) each, the weights of the regressions, the intercept last; `fast_scale` and `full_scale`, (K,)
                 each, probabilities of the fast critic and what the full one has in their place.
             view: the language model.
@@ -97,20 +101,26 @@ class Likelihood:
         return result
 
     def _inputs(self, page: Sequence[Triple], scores: Floats, rows: Vectors, fast: bool) -> Floats:
-        scored = scores if fast else np.concatenate([scores, self._view.numbers(page)], axis=1)
-        return inputs_of(scored, rows, self.role, len(self.relations), self._arrays["mean"], self._arrays["deviation"])
+        mean, deviation = self._arrays["mean"], self._arrays["deviation"]
+        if fast:
+            return inputs_of(scores, rows, self.role, len(self.relations), mean, deviation)
+        numbers, states = self._view.look(page)
+        inputs = inputs_of(
+            np.concatenate([scores, numbers], axis=1), rows, self.role, len(self.relations), mean, deviation
+        )
+        return with_states(inputs, states, self._arrays["seen_mean"], self._arrays["seen_deviation"])
 
     def _weights(self, fast: bool) -> Floats:
         return self._arrays["fast" if fast else "full"]
 
     def save(self, folder: Path) -> None:
         """Write the critic into an existing folder: two files, numbers and names only."""
-        known = np.array(list(self._view.known.values()), dtype=np.float64).reshape(-1, 3)
+        known = {f"known.{name}": array for name, array in answers_as_arrays(list(self._view.known.values())).items()}
         about = {
             "kind": LIKELIHOOD, "role": self.role, "format": _FORMAT, "relations": self.relations,
             "phrases": self._view.phrases, "model": self._view.digest, "known": list(self._view.known),
         }  # fmt: skip
-        write(folder, about, self._arrays | arrays_of(self._folds) | {"known": known})
+        write(folder, about, self._arrays | arrays_of(self._folds) | known)
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Likelihood":
@@ -122,7 +132,8 @@ class Likelihood:
         with opening(folder, about, _FORMAT):
             stored = read_arrays(folder)
             view = View(about["phrases"], str(about["model"]))
-            view.known = dict(zip(about["known"], map(tuple, stored["known"].tolist()), strict=True))
+            known = {name: stored[f"known.{name}"] for name in ("numbers", "states")}
+            view.known = dict(zip(about["known"], answers_in(known), strict=True))
             arrays = {name: stored[name] for name in _ARRAYS}
             return cls(about["role"], about["relations"], folds_in(stored, about["role"]), arrays, view, encode)
 
@@ -147,6 +158,12 @@ def inputs_of(scores: Floats, rows: Vectors, role: str, known: int, mean: Floats
     if "Match" in ROLES[role].parts:
         embedded.append(size * rows.heads * rows.tails)
     return np.concatenate([designed, *(_EMBEDDED * block for block in embedded)], axis=1)
+
+
+def with_states(inputs: Floats, states: Floats, mean: Floats, deviation: Floats) -> Floats:
+    """Return the inputs of the full regression, the states behind the others; one that is not known is average."""
+    known = states if states.shape[1] else np.full((len(states), len(mean)), np.nan)
+    return np.concatenate([inputs, _SEEN * np.nan_to_num((known - mean) / deviation)], axis=1)
 
 
 def logits(inputs: Floats, weights: Floats, folds: Indices) -> Floats:

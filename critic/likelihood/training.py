@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from critic.features import Floats
 from critic.interface import TrainingSet
-from critic.likelihood.model import Likelihood, inputs_of, logits, probabilities
+from critic.likelihood.model import Likelihood, inputs_of, logits, probabilities, with_states
 from critic.likelihood.view import View
 from critic.model import cross_scores, folds_of, vectors_of
 from critic.saved import FOLDS
@@ -46,15 +46,19 @@ def train_likelihood(given: TrainingSet) -> Likelihood:
 
     rows, dealt = vectors_of(triples, relations, given.encode), folds_of(triples)
     scores = cross_scores(folds, rows, dealt)
-    scored = np.concatenate([scores, view.numbers(triples)], axis=1)
+    numbers, states = view.look(triples)
+    scored = np.concatenate([scores, numbers], axis=1)
     is_known = rows.relations[:verdicts] >= 0
     if not is_known.any():
         raise no_relation_judged(relations)
     known = scored[:verdicts][is_known]
     mean, deviation = known.mean(axis=0), known.std(axis=0) + 1e-9
+    seen = states[:verdicts][is_known]
+    seen_mean, seen_deviation = seen.mean(axis=0), seen.std(axis=0) + 1e-9
     full_inputs, fast_inputs = (
         inputs_of(columns, rows, given.role, len(relations), mean, deviation) for columns in (scored, scores)
     )
+    full_inputs = with_states(full_inputs, states, seen_mean, seen_deviation)
     strictness = _annotators(given.verdicts)
     full, fast = [], []
     for fold in range(FOLDS):
@@ -70,7 +74,10 @@ def train_likelihood(given: TrainingSet) -> Likelihood:
     fast_scale, full_scale = (
         np.concatenate([[0], np.quantile(values, np.linspace(0, 1, _KNOTS)), [1]]) for values in ends
     )
-    arrays = {"mean": mean, "deviation": deviation, "fast_scale": fast_scale, "full_scale": full_scale, **weights}
+    arrays = {
+        "mean": mean, "deviation": deviation, "seen_mean": seen_mean, "seen_deviation": seen_deviation,
+        "fast_scale": fast_scale, "full_scale": full_scale, **weights,
+    }  # fmt: skip
     return Likelihood(given.role, relations, folds, arrays, view, given.encode)
 
 

@@ -174,8 +174,29 @@ def losses(model: Any, packed: Pack) -> Tensor:
     Raises:
         InputError: a model whose layers cannot be packed.
     """
-    logits = head_logits(model, packed).float()  # (N, V)
-    return logits.logsumexp(-1)[packed.sources] - logits[packed.sources, packed.targets]
+    return _losses(head_logits(model, packed), packed)
+
+
+def losses_and_states(model: Any, packed: Pack, layer: int) -> tuple[Tensor, Tensor]:
+    """Return the losses, and what a layer makes of each tail.
+
+    Args:
+        model: a causal language model.
+        packed: sequences, all with a tail.
+        layer: how many of the model's layers have been passed; 0 are the embeddings.
+
+    Returns:
+        What `losses` returns, and (S, width) the mean of the layer's states over the places from which the tokens of a
+        tail are foretold: those of what is given last, and of the tail but its last token.
+
+    Raises:
+        InputError: a model whose layers cannot be packed.
+    """
+    answer = _answer(model, packed, output_hidden_states=True)
+    states = answer.hidden_states[layer].flatten(0, 1)[packed.heads][packed.sources].float()  # (T, width)
+    summed = states.new_zeros(packed.sequences, states.shape[1]).index_add(0, packed.owners, states)
+    lengths = torch.bincount(packed.owners, minlength=packed.sequences)
+    return _losses(answer.logits[0], packed), summed / lengths[:, None]
 
 
 def tail_loss(model: Any, packed: Pack, *, by_triple: bool = False) -> Tensor:
@@ -202,12 +223,7 @@ def head_logits(model: Any, packed: Pack) -> Tensor:
     Raises:
         InputError: a model whose layers cannot be packed.
     """
-    masks = attention(model, packed.visible, packed.depths, packed.depths)
-    with head_at(model, packed.heads):
-        answer = model(
-            input_ids=packed.tokens, attention_mask=masks, position_ids=packed.depths, use_cache=False, return_dict=True
-        )
-    logits: Tensor = answer.logits[0]
+    logits: Tensor = _answer(model, packed).logits[0]
     return logits
 
 
@@ -246,6 +262,21 @@ def head_at(model: Any, places: Tensor) -> Iterator[None]:
         yield
     finally:
         hook.remove()
+
+
+def _answer(model: Any, packed: Pack, **more: bool) -> Any:
+    """Return what a model says of a pack; its logits are (1, N, V)."""
+    masks = attention(model, packed.visible, packed.depths, packed.depths)
+    with head_at(model, packed.heads):
+        return model(
+            input_ids=packed.tokens, attention_mask=masks, position_ids=packed.depths, use_cache=False,
+            return_dict=True, **more,
+        )  # fmt: skip
+
+
+def _losses(logits: Tensor, packed: Pack) -> Tensor:
+    logits = logits.float()  # (N, V)
+    return logits.logsumexp(-1)[packed.sources] - logits[packed.sources, packed.targets]
 
 
 def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:

@@ -22,6 +22,7 @@ from critic.verdicts import Verdicts, verdicts_on
 from kg.cli import app
 from kg.errors import InputError, NotReady
 from kg.identity import head_id, split_of
+from kg.language_model.scoring import Likelihood
 from kg.model import Judgement, Triple
 from kg.vocabulary import Vocabulary
 
@@ -186,19 +187,20 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     class Opened:
         digest, model, tokenizer = "d", None, None
 
-    def weigh(_model: object, _tokenizer: object, questions: object, ending: str) -> list[tuple[float, float, int]]:
+    def read(_model: object, _tokenizer: object, questions: object, ending: str) -> list[tuple[Likelihood, object]]:
         some = list(questions)  # type: ignore[call-overload]
         assert ending == "."
         asked.append(len(some))
-        return [(-len(one.tail) / 3, -1.0, 2) for one in some]
+        state = np.float32(1 / 3) * np.arange(4, dtype=np.float32)
+        return [(Likelihood(-len(one.tail) / 3, -1.0, 2), state + len(one.tail)) for one in some]
 
     monkeypatch.setattr("critic.likelihood.view.opened", lambda _: Opened)
-    monkeypatch.setattr("critic.likelihood.view.weigh", weigh)
+    monkeypatch.setattr("critic.likelihood.view.read", read)
     return asked
 
 
 def numbers(triples: Sequence[Triple]) -> NDArray[np.float64]:
-    return View({"xWant": "wants", "xNeed": "needs"}).numbers(triples)
+    return np.concatenate(View({"xWant": "wants", "xNeed": "needs"}).look(triples), axis=1)
 
 
 def test_the_language_model_is_asked_once_by_critics_that_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,7 +227,7 @@ def test_what_the_language_model_said_is_kept_in_a_folder_and_asked_for_again_wh
             np.testing.assert_array_equal(numbers(triples[:count]), alone[:count])
         assert asked == total
     (kept,) = tmp_path.iterdir()
-    kept.write_text(kept.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    kept.write_bytes(kept.read_bytes()[:-20])
     with shared(tmp_path):
         np.testing.assert_array_equal(numbers(triples), alone)
     assert asked == [12, 8, 4, 12]

@@ -104,6 +104,16 @@ def trained(world: World, _installed: None) -> Likelihood:
     return world.train()
 
 
+def state(opened: Any, vocabulary: Vocabulary, triple: Triple) -> Any:
+    """Return the mean state of the middle layer where a tail's tokens are foretold: one pass, one sequence."""
+    asked = f"{triple.head}, {vocabulary[triple.relation].phrase}".replace("PersonX", "Alex")
+    before = opened.tokenizer(asked)["input_ids"]
+    tail = opened.tokenizer(f" {triple.tail}.", add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        states = opened.model(torch.tensor([before + tail]), output_hidden_states=True).hidden_states
+    return states[opened.model.config.num_hidden_layers // 2][0, len(before) - 1 : -1].mean(0).numpy()
+
+
 def means(opened: Any, vocabulary: Vocabulary, triple: Triple) -> float:
     """Return the mean log-probability of a tail's tokens, asked plainly: one pass, one sequence."""
     asked = f"{triple.head}, {vocabulary[triple.relation].phrase}".replace("PersonX", "Alex")
@@ -116,14 +126,20 @@ def means(opened: Any, vocabulary: Vocabulary, triple: Triple) -> float:
 
 def test_the_view_is_the_likelihood_of_the_tail_in_words(world: World, model: Path) -> None:
     opened, triples = open_language_model(str(model)), world.corpus[:6]
-    numbers = View({name: world.vocabulary[name].phrase for name in RELATIONS}).numbers(triples)
+    numbers, states = View({name: world.vocabulary[name].phrase for name in RELATIONS}).look(triples)
     assert numbers.shape == (6, view.NUMBERS)
     np.testing.assert_allclose(numbers[:, 0], [means(opened, world.vocabulary, one) for one in triples], atol=1e-4)
     tokens = np.exp(numbers[:, 6])
     np.testing.assert_allclose(numbers[:, 1], numbers[:, 0] * tokens, rtol=1e-9)
     np.testing.assert_allclose(numbers[:, 5], numbers[:, 1] - numbers[:, 3], rtol=1e-9)
     assert np.ptp(numbers[:, 2] - numbers[:, 0]) > 0.01
-    assert np.isnan(View({"xWant": "so"}).numbers([Triple("a", "xNeed", "b")])).all()
+    np.testing.assert_allclose(states, [state(opened, world.vocabulary, one) for one in triples], atol=1e-4)
+    assert np.ptp(states, axis=0).max() > 0.01
+    numbers, states = View({"xWant": "so"}).look([Triple("a", "xNeed", "b"), Triple("a", "xWant", "b")])
+    assert np.isnan(numbers[0]).all()
+    assert np.isnan(states[0]).all()
+    assert np.isfinite(states[1]).all()
+    assert View({"xWant": "so"}).look([Triple("a", "xNeed", "b")])[1].shape == (1, 0)
 
 
 def test_it_hears_what_only_the_language_model_knows(world: World, trained: Likelihood) -> None:
@@ -170,7 +186,7 @@ def test_the_fast_critic_asks_no_language_model(
 ) -> None:
     critic = trained
     unseen = [Triple("PersonX walks", "xWant", "to dance"), Triple("PersonX walks", "HinderedBy", "to dance")]
-    monkeypatch.setattr(view, "weigh", None)
+    monkeypatch.setattr(view, "read", None)
     assert np.isfinite(critic.score_fast([*world.triples(), *unseen])).all()
     with pytest.raises(TypeError):
         critic.score(unseen)

@@ -3,11 +3,12 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from kg.language_model import scoring
-from kg.language_model.scoring import Question, weigh
+from kg.language_model.scoring import Question, read, weigh
 from kg.languages import behind
 from tests.language_model import tiny
 
@@ -50,6 +51,25 @@ def test_likelihoods_are_those_of_one_pass_a_triple(model: Any, tokenizer: Any, 
         assert one.conditional_mean == pytest.approx(after / one.tokens, abs=1e-4)
         assert one.unconditional_mean == pytest.approx(alone / one.tokens, abs=1e-4)
     assert max(one.gain for one in found) > 0.1 > -0.1 > min(one.gain for one in found)
+
+
+def test_what_is_read_beside_the_likelihoods_are_the_mean_states_of_the_middle_layer(
+    model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_STREAM", 7)
+    monkeypatch.setattr(scoring, "_PACK_TOKENS", 50)
+    plain = list(weigh(model, tokenizer, QUESTIONS, ending="."))
+    layer = model.config.num_hidden_layers // 2
+    for question, one, (likelihood, state) in zip(
+        QUESTIONS, plain, read(model, tokenizer, QUESTIONS, ending="."), strict=True
+    ):
+        assert likelihood.conditional == pytest.approx(one.conditional, abs=1e-4)
+        assert likelihood.unconditional == pytest.approx(one.unconditional, abs=1e-4)
+        before = tokenizer(question.event + question.phrase)["input_ids"]
+        tail = tokenizer(f"{behind(question.tail)}.", add_special_tokens=False)["input_ids"]
+        with torch.inference_mode():
+            states = model(torch.tensor([[*before, *tail]]), output_hidden_states=True).hidden_states[layer]
+        np.testing.assert_allclose(state, states[0, len(before) - 1 : -1].mean(0).numpy(), atol=1e-4)
 
 
 def test_small_rounds_and_passes_give_the_same(model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
