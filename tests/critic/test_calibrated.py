@@ -14,6 +14,7 @@ from critic.calibration import Calibration
 from critic.checkpoint import load_critic
 from critic.interface import ABOUT, FastCritic
 from critic.kinds import BLEND, KERNEL, KINDS, LIKELIHOOD, CriticKind
+from critic.likelihood.view import Answer
 from critic.runs import calibrate_critic, train_critic
 from critic.verdicts import Verdicts, split_in, training_verdicts, unseen_verdicts
 from kg.errors import InputError
@@ -138,7 +139,9 @@ def test_verdicts_on_test_events_move_no_weight_no_calibration_and_no_threshold(
     monkeypatch.setattr("critic.likelihood.view.View.digest", "a digest")
     monkeypatch.setattr(
         "critic.likelihood.view.View._ask",
-        lambda _, some: [(-len(one.tail), -len(one.tail) - 1.0, 2.0) for one in some],
+        lambda _, some: [
+            Answer(-len(one.tail), -len(one.tail) - 1.0, 2.0, np.full(3, len(one.head) % 7, np.float32)) for one in some
+        ],
     )
     monkeypatch.setattr("kg.encoder.Encoder.described", lambda *_: Encoder())
     some = TRIPLES[:300]

@@ -117,5 +117,9 @@ def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the number of a tail's letters be its likelihood."""
     monkeypatch.setattr(view.View, "digest", "a digest")
     monkeypatch.setattr(
-        view.View, "_ask", lambda _, triples: [(-len(one.tail), -len(one.tail) - 1.0, 2.0) for one in triples]
+        view.View,
+        "_ask",
+        lambda _, triples: [
+            view.Answer(-len(one.tail), -len(one.tail) - 1.0, 2.0, np.ones(3, np.float32)) for one in triples
+        ],
     )
