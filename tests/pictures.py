@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.padding import Padding
 
 from kg.workspace import Workspace
 
@@ -42,7 +43,7 @@ def main() -> None:
     newest = max(reports, key=lambda path: path.stat().st_mtime)
     begin = "\n".join(newest.read_text(encoding="utf-8").splitlines()[:LINES])
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
-    console.print(Markdown(begin))
+    console.print(Padding(Markdown(begin), (0, 3, 0, 0)))  # readers' fonts may be wider
     console.print()
     console.save_svg(str(ROOT / "report.svg"), title="", code_format=PAGE, unique_id="report")
     _pages()
