@@ -61,7 +61,7 @@ def upload(
         title: the student's name for its card; None takes the repository's.
         licence: as `student.card.model_card` takes it.
         report: Markdown with its evaluation, for its card.
-        public: likewise.
+        public: as `kg.hub.send` takes it.
 
     Raises:
         InputError: the name is none, the checkpoint is damaged, or the hub refused.
@@ -71,7 +71,10 @@ def upload(
     """
     with TemporaryDirectory() as place:
         draft = Path(place)
-        _fill(folder, draft, title or name.rpartition("/")[2], licence, report)
+        try:
+            _fill(folder, draft, title or name.rpartition("/")[2], licence, report)
+        except OSError as error:
+            raise InputError(f"cannot make a copy of {folder}: {error.strerror or error}") from error
         return send(draft, name, "model", message="Publish the student", public=public)
 
 
