@@ -106,6 +106,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("two")
+@only_thorough
 def test_each_of_two_teachers_has_runs_and_students_of_its_own(graph: KnowledgeGraph, workspace: Workspace) -> None:
     report = run(graph, workspace, teachers=("weak", "strong"))
     loads = {run["model"]: run["id"] for run in graph.runs() if run["kind"] == "load"}

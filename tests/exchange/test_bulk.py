@@ -107,6 +107,7 @@ def test_an_import_that_holds_something_else_in_the_end_leaves_an_empty_graph(pr
 
 
 @pytest.mark.usefixtures("graph")
+@only_thorough
 def test_for_a_users_server_the_command_is_printed_and_what_is_missing_added_after_it(kg: Kg) -> None:
     printed = kg("ingest", "bulk", str(FIXTURE))
     assert printed.stdout.startswith("neo4j-admin database import full neo4j --overwrite-destination=true")

@@ -200,6 +200,7 @@ def full_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("graph")
+@only_thorough
 def test_a_full_disk_below_runs_is_one_line_with_the_path(kg: Kg, tmp_path: Path, full_folder: Path) -> None:
     (tmp_path / "rows.tsv").write_text("PersonX naps\txWant\tto rest\n" + f"{'bad ' * 80}\n" * 400)
     done = kg("ingest", "load", "rows.tsv", "--format", "atomic2020", status=1)
@@ -209,6 +210,7 @@ def test_a_full_disk_below_runs_is_one_line_with_the_path(kg: Kg, tmp_path: Path
     assert "No space left on device; make room there" in said[0]
 
 
+@only_thorough
 def test_the_server_survives_the_interrupt_of_the_command_that_started_it(tmp_path: Path) -> None:
     server = Server(tmp_path / "server")
     try:

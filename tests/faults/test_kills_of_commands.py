@@ -106,6 +106,7 @@ def test_a_load_that_is_killed_again_and_again_ends_with_every_row(
     assert (run["status"], run["added"]) == ("finished", ALL)
 
 
+@only_thorough
 def test_an_undo_that_is_killed_is_completed_by_the_next(
     begin: Begin, kg: Kg, rows: list[Triple], graph: KnowledgeGraph
 ) -> None:

@@ -104,6 +104,7 @@ def test_a_stop_of_what_does_not_run_is_no_error(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+@only_thorough
 def test_two_commands_at_the_same_moment_start_one_server_even_in_the_c_locale(server: Server) -> None:
     server.stop()
     starters = [starting_process(server.folder, LC_ALL="C", LANG="C") for _ in range(2)]
@@ -114,6 +115,7 @@ def test_two_commands_at_the_same_moment_start_one_server_even_in_the_c_locale(s
     assert not server.start().started
 
 
+@only_thorough
 def test_a_killed_server_starts_again_with_all_that_was_committed(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -338,6 +340,7 @@ def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
         Server(tmp_path).start()
 
 
+@only_thorough
 def test_a_lost_password_is_said_and_the_graph_stays(server: Server) -> None:
     server.start()
     server.stop()
