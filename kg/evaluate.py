@@ -8,6 +8,7 @@ good the set is stays between two bounds.
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,22 +24,24 @@ from critic.machines import machines_among, people_first
 from critic.roles import JUDGE
 from critic.runs import train_critic
 from critic.verdicts import split_in, verdicts_on
-from kg import strict_json
+from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.entrants import Entrant, Group, find_entrant, groups_of, judging_kind, language_of, names_of_teachers
-from kg.errors import InputError
+from kg.errors import GraphChanged, InputError
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import head_id, judgement_id, unordered_hash
+from kg.identity import head_id, judgement_id, triple_id, unordered_hash
 from kg.lines import file_hash
 from kg.model import Judgement, Split, Triple
 from kg.readings import Readings, load_readings
 from kg.recorded import TEACHERS
 from kg.run import Run, write_record
+from kg.snapshot.hashing import hash_graph
 from kg.workspace import Workspace, new_file
 from student import evaluation
 from student.metrics.ranking import Ranks, link_prediction
 from student.report import format_report
 
+_KIND = "evaluate"  # of its runs, which are no evidence for the next
 _OF_LOSS = ("loss", "curve", "held_out_loss", "best")  # of a student's metrics
 
 
@@ -57,7 +60,7 @@ def evaluate(
     A judge is a second critic, trained on judgements of other events than the current one, which filtered. Each student
     is judged by one that is built on another model than the student: a ranker of the sentence encoder's vectors by the
     language model's judge, where there is such a kind of critic and the language model is installed; all others by the
-    sentence encoder's.
+    sentence encoder's. What the same evaluation has measured of the same evidence is not measured again.
 
     Args:
         graph: where their predictions are.
@@ -80,6 +83,16 @@ def evaluate(
         name: train_critic(graph, workspace, encoder, seed=seed, role=JUDGE, kind=judging_kind(name), lang=lang)
         for name in sorted({entrant.judge for entrant in entrants})
     }
+    used = _used(graph, entrants, verdicts, split)
+    run = Run(_KIND, model=", ".join(entrant.id for entrant in entrants), parameters={
+        "split": split, "seed": seed, "judge": ", ".join(judge.id for judge in judges.values()),
+        "verdicts": used["hash"],
+    })  # fmt: skip
+    folder, evidence = workspace.folder("runs", run.id), _evidence(graph, entrants)
+    rested_on = [row.get("evidence") for row in graph.runs() if row["id"] == run.id and row["status"] == "finished"]
+    if evidence and evidence in rested_on:
+        with suppress(OSError, ValueError):  # its files are gone, or damaged: it is measured again
+            return _text(strict_json.read((folder / "report.json").read_text(encoding="utf-8"))), folder
     taught = [
         edge
         for edge in graph.edges(split=split, where="NOT r.predicted")
@@ -99,7 +112,6 @@ def evaluate(
     for group in groups:
         details |= _measure(group, sets, good, verdicts, encoder, alone=len(groups) == 1)
     rows, everything = sets.rows, sets.everything
-    used = _used(graph, entrants, verdicts, split)
     if verdicts and not any(detail["corrected"] for detail in details.values()):
         raise InputError(
             f"fewer than two of the {len(verdicts)} verdicts are about predictions of these students; "
@@ -123,7 +135,8 @@ def evaluate(
         "by_recall": by_recall(graph, about, teachers),
         "by_origin": by_origin(graph, about, names, split=split, seed=seed),
     }
-    return _write(graph, workspace, content, everything, [judge.id for judge in judges.values()], seed)
+    _write(graph, run, folder, content, everything, evidence)
+    return _text(content), folder
 
 
 @dataclass(frozen=True)
@@ -366,31 +379,43 @@ def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
     }
 
 
+def _evidence(graph: KnowledgeGraph, entrants: Sequence[Entrant]) -> str | None:
+    """Return a hash of the graph, students and shipped readings that an evaluation measures; None while they change.
+
+    What else determines it, its judges among others, is in the run's id.
+    """
+    try:
+        content = hash_graph(graph)
+    except GraphChanged:
+        return None
+    runs = [f"{run['id']} {run['status']} {run['model']}" for run in graph.runs() if run["kind"] != _KIND]
+    students = [strict_json.write(entrant.student.manifest, sort_keys=True) for entrant in entrants]
+    readings = [f"{triple_id(triple)} {good}" for triple, good in load_readings().verdicts.items()]
+    return unordered_hash([__version__, content, *runs, *students, *readings])
+
+
 def _write(
     graph: KnowledgeGraph,
-    workspace: Workspace,
+    run: Run,
+    folder: Path,
     content: Mapping[str, Any],
     sets: Mapping[str, Sequence[Triple]],
-    judges: Sequence[str],
-    seed: int,
-) -> tuple[str, Path]:
-    """Write the report in its two forms, and what its sets hold, as a run; return the text and the run's folder."""
+    evidence: str | None,
+) -> None:
+    """Write the report in its two forms, and what its sets hold, into a run's folder."""
     lines = ["set\thead\trelation\ttail"]
     lines += [f"{name}\t{t.head}\t{t.relation}\t{t.tail}" for name, triples in sets.items() for t in triples]
-    students = list(content["students"])
-    verdicts = content["verdicts"]
-    run = Run("evaluate", model=", ".join(students), parameters={
-        "split": content["split"], "seed": seed, "judge": ", ".join(judges), "verdicts": verdicts["hash"],
-    })  # fmt: skip
-    tables = format_by_recall(content["by_recall"]), format_by_origin(content["by_origin"])
-    text = format_report(content, [table for table in tables if table])
-    folder = workspace.folder("runs", run.id)
     with graph.running(run):
         for name, body in (
-            ("report.md", text), ("report.json", strict_json.write(content, indent=1)), ("sets.tsv", "\n".join(lines)),
+            ("report.md", _text(content)), ("report.json", strict_json.write(content, indent=1)),
+            ("sets.tsv", "\n".join(lines)),
         ):  # fmt: skip
             with new_file(folder / name) as draft:
                 draft.write_text(body + "\n", encoding="utf-8")
-        graph.finish(run, offered=sum(row["rows"] for row in content["sets"]))
-    write_record(folder, run, {"students": students})
-    return text, folder
+        graph.finish(run, offered=sum(row["rows"] for row in content["sets"]), evidence=evidence)
+    write_record(folder, run, {"students": list(content["students"])})
+
+
+def _text(content: Mapping[str, Any]) -> str:
+    tables = format_by_recall(content["by_recall"]), format_by_origin(content["by_origin"])
+    return format_report(content, [table for table in tables if table])

@@ -16,9 +16,11 @@ from kg.errors import InputError, NotReady
 from kg.evaluate import evaluate
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Assertion, Judgement, Triple
+from kg.readings import Readings
 from kg.run import Run
 from kg.store import queries
 from kg.workspace import Workspace
+from student import evaluation
 from student.interface import Encode
 from student.runs import predict, train_student
 from tests.student.conftest import fake_encode
@@ -142,6 +144,36 @@ def test_what_readers_accept_is_said_by_people_where_they_judged(
     assert row["readers"]["share"] == 0
     (judge,) = content["judges"].values()
     assert f"People judged {len(said)} of the {len(said)} triples" in judge["sources"]["notes"][-1]
+
+
+def test_what_was_measured_of_the_same_evidence_is_not_measured_again(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student, measured = learn("true"), []
+    measure = evaluation.perplexity
+    monkeypatch.setattr(evaluation, "perplexity", lambda *given: measured.append(1) or measure(*given))
+
+    def report() -> tuple[str, int]:
+        text, _ = evaluate(world, workspace, FakeEncoder(), [student])  # type: ignore[arg-type]
+        return text, len(measured)
+
+    first, _ = report()
+    assert report() == (first, 1)
+    world.record_judgements([Judgement(Triple(EVENTS[0], "xWant", "good xWant"), "somebody", 2)], begun)
+    assert report()[1] == 2
+    world.store.run("MATCH ()-[r:xWant]->() WHERE r.predicted SET r.accepted = false")
+    changed, _ = report()
+    assert changed != first
+    assert len(measured) == 3
+    (folder,) = (workspace.root / "runs").glob("evaluate-*")
+    (folder / "report.json").write_text("{")
+    assert report() == (changed, 4)
+    monkeypatch.setattr(
+        kg.evaluate,
+        "load_readings",
+        lambda: Readings({Triple("PersonX asks 1", "xWant", "good answer"): True}, {}, {}, {}),
+    )
+    assert report()[1] == 5
 
 
 def test_languages_are_not_mixed(world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run) -> None:
