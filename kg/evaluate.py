@@ -388,7 +388,7 @@ def _evidence(graph: KnowledgeGraph, entrants: Sequence[Entrant]) -> str | None:
         content = hash_graph(graph)
     except GraphChanged:
         return None
-    runs = [f"{run['id']} {run['status']} {run['model']}" for run in graph.runs() if run["kind"] != _KIND]
+    runs = [f"{run['id']} {run['status']}" for run in graph.runs() if run["kind"] != _KIND]
     students = [strict_json.write(entrant.student.manifest, sort_keys=True) for entrant in entrants]
     readings = [f"{triple_id(triple)} {good}" for triple, good in load_readings().verdicts.items()]
     return unordered_hash([__version__, content, *runs, *students, *readings])
