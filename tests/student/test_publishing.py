@@ -1,5 +1,6 @@
 """A student as people take it home: its card, its folder, and the way to a hub."""
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -187,6 +188,18 @@ def test_what_a_hub_refuses_is_told_in_one_line(
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(NotReady, match="cannot send me/mine"):
         upload(students["ranker"], "me/mine")
+
+
+def test_a_copy_that_cannot_be_made_is_told_in_one_line_and_nothing_is_sent(
+    students: dict[str, Path], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(InputError, match=r"cannot make a copy of .*: No space left on device"):
+        upload(students["ranker"], "me/mine")
+    assert not hub.repositories
 
 
 def test_a_folder_of_something_else_is_left_alone(students: dict[str, Path], tmp_path: Path) -> None:
