@@ -141,7 +141,7 @@ def format_report(report: Mapping[str, Any]) -> str:
         return (
             f"{report['role']} critic, trained on {report['trained_rows']:,} judged triples; how good it is cannot be "
             f"said: of {report['split']} events there are {good} good and {bad} bad judged triples, and a report needs "
-            f"both. For more: kg query unjudged --param split={report['split']} --json, then kg critic "
+            f"both. For more: kg query unjudged --param split={report['split']} --tsv, then kg critic "
             "import-judgements FILE"
         )
     lines = [

@@ -110,6 +110,6 @@ def missing(judgements: Sequence[Judgement], splits: Splits | None, split: Split
     counts = ", ".join(f"{found[name]:,} of {name} events" for name in ("train", "validation", "test"))
     halves = "" if half is None else f" --param half={half}"
     return (
-        f"judged triples there are {counts}; for more: kg query unjudged --param split={split}{halves} --json, "
+        f"judged triples there are {counts}; for more: kg query unjudged --param split={split}{halves} --tsv, "
         "then kg critic import-judgements FILE"
     )

@@ -117,7 +117,7 @@ def dedupe(
     near: Annotated[
         float | None, typer.Option(min=0.3, max=1, help="Also near-duplicates across the graph, by this Jaccard index.")
     ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Delete them; without it they are only listed.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Set them aside; without it they are only listed.")] = False,
 ) -> None:
     """Find edges that say again what another one says."""
     from ingest.duplicates.dedupe import dedupe as find

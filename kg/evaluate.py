@@ -116,7 +116,7 @@ def evaluate(
         raise InputError(
             f"fewer than two of the {len(verdicts)} verdicts are about predictions of these students; "
             f"{_left_out(used['left_out'])}; "
-            f"draw some with kg query to_judge --param split={split} --param student={entrants[0].id} --json"
+            f"draw some with kg query to_judge --param split={split} --param student={entrants[0].id} --tsv"
         )
     about = _about(read, [edge.triple for edge in taught])
     names = {entrant.run: entrant.id for entrant in entrants} | teachers

@@ -21,7 +21,7 @@ _SURE, _LIKELY = 0.975, 0.9  # shares of resamples
 _FEW_EVENTS = 20  # below which resampled events say little
 
 _MORE = (
-    "For more verdicts: kg query unjudged --param split=validation --json, then kg critic import-judgements FILE; for "
+    "For more verdicts: kg query unjudged --param split=validation --tsv, then kg critic import-judgements FILE; for "
     "the scores of another critic: kg critic use ID, then kg critic score."
 )
 

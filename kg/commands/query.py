@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,6 +24,7 @@ _LEAST_SECONDS = 0.001
 _MOST_SECONDS = 1_000_000
 _MOST_DEPTH = 100
 _INTEGER_DIGITS = 20
+_SPACE = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")  # what would end a cell or a line
 _WIDEST = 120  # columns of Markdown on a terminal; longer lines are hard to read
 
 
@@ -35,7 +37,10 @@ def query(
     timeout: Annotated[float, typer.Option(help="Seconds after which the server ends it.")] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header.")] = False,
-    as_tsv: Annotated[bool, typer.Option("--tsv", help="Tab-separated values, with a header.")] = False,
+    as_tsv: Annotated[
+        bool,
+        typer.Option("--tsv", help="Tab-separated values, with a header; no quotes, blanks for tabs and line breaks."),
+    ] = False,
 ) -> None:
     """Ask the graph: a shipped query by its name, a file, or reading Cypher. Without any, list the shipped ones."""
     from kg.graph.connection import open_graph
@@ -58,9 +63,11 @@ def query(
         for row in answer.rows:
             say_json(_plain(dict(zip(answer.columns, row, strict=True))))
     elif as_csv or as_tsv:
-        writer = csv.writer(data(), delimiter="\t" if as_tsv else ",", lineterminator="\n")
-        writer.writerow(answer.columns)
-        writer.writerows([cell_text(value) for value in row] for row in answer.rows)
+        rows = [answer.columns, *([cell_text(value) for value in row] for row in answer.rows)]
+        if as_csv:
+            csv.writer(data(), lineterminator="\n").writerows(rows)
+        else:
+            data().writelines("\t".join(_SPACE.sub(" ", cell) for cell in row) + "\n" for row in rows)
     else:
         print_table(answer.columns, answer.rows)
     if cypher not in queries.named():  # a shipped query names what a young graph does not have yet

@@ -176,8 +176,8 @@ def test_rows_come_as_separated_values_and_as_valid_json(kg: Kg) -> None:
     (row,) = csv.DictReader(io.StringIO(kg("query", text, "--csv").stdout))
     expected = {"[/x]": 'a, "b"\t', "l": '[1, "é"]', "m": '{"k": null}', "nan": "nan", "n": "", "t": "true"}
     assert row == expected
-    (row,) = csv.DictReader(io.StringIO(kg("query", text, "--tsv").stdout), delimiter="\t")
-    assert row == expected
+    header, line = kg("query", text, "--tsv").stdout.splitlines()  # as every reader of the software reads it: no quotes
+    assert dict(zip(header.split("\t"), line.split("\t"), strict=True)) == expected | {"[/x]": 'a, "b" '}
     odd = "RETURN [1.0 / 0, {a: -1.0 / 0}] AS x, duration('P1DT2S') AS d, date('2026-11-27') AS e, 0.0 / 0 AS `n\"`"
     (line,) = kg("query", odd, "--json").stdout.splitlines()
     assert json.loads(line, parse_constant=pytest.fail) == {
