@@ -39,7 +39,7 @@ def query(
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated values, with a header.")] = False,
     as_tsv: Annotated[
         bool,
-        typer.Option("--tsv", help="Tab-separated values, with a header; no quotes, blanks for tabs and line breaks."),
+        typer.Option("--tsv", help="Tab-separated values, with a header; nothing is quoted."),
     ] = False,
 ) -> None:
     """Ask the graph: a shipped query by its name, a file, or reading Cypher. Without any, list the shipped ones."""
