@@ -36,6 +36,7 @@ class CriticKind:
         any_model: whether it goes by any language model that is named, and by the one from pip where none is.
         takes_base: whether it starts from a pre-trained model that the user may choose.
         embeds: whether it looks at the sentence encoder's vectors.
+        format: of its files; a critic of another one is another critic.
     """
 
     does: str
@@ -48,6 +49,7 @@ class CriticKind:
     sharing: str = ""
     takes_base: bool = False
     embeds: bool = True
+    format: int = 1
 
     def train(self, given: TrainingSet) -> Critic:
         """Train a critic of this kind.
@@ -101,6 +103,7 @@ KINDS: dict[str, CriticKind] = {
         on_language_model=True,
         in_folds=True,
         sharing="critic.likelihood.view:shared",
+        format=2,
     ),
     UNSUPERVISED: CriticKind(
         "no judgement: how much likelier head and tail make each other, by any language model",

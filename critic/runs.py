@@ -115,6 +115,7 @@ def train_critic(
         "version": __version__,
         "lang": lang,
         **({} if aspect == PLAUSIBLE else {"aspect": aspect}),
+        **({} if KINDS[kind].format == 1 else {"format": KINDS[kind].format}),
         **({"base": base, "base_digest": digest_of(base)} if KINDS[kind].takes_base and base else {}),
         "judgements": unordered_hash(f"{judgement_id(judgement)} {judgement.value}" for judgement in known),
         "corpus": unordered_hash(map(triple_id, corpus)),

@@ -27,7 +27,7 @@ from critic.verdicts import split_in, verdicts_on
 from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.entrants import Entrant, Group, find_entrant, groups_of, judging_kind, language_of, names_of_teachers
-from kg.errors import GraphChanged, InputError
+from kg.errors import GraphChanged, InputError, NotReady
 from kg.graph.knowledge import KnowledgeGraph
 from kg.identity import head_id, judgement_id, triple_id, unordered_hash
 from kg.lines import file_hash
@@ -42,6 +42,7 @@ from student.metrics.ranking import Ranks, link_prediction
 from student.report import format_report
 
 _KIND = "evaluate"  # of its runs, which are no evidence for the next
+_FILES = ("report.md", "sets.tsv", "report.json", "run.json")  # of a run, in the order in which they are written
 _OF_LOSS = ("loss", "curve", "held_out_loss", "best")  # of a student's metrics
 
 
@@ -76,6 +77,7 @@ def evaluate(
             cannot be trained.
         InputError: the students speak different languages, or not one of the verdicts is about a prediction.
     """
+    before = _content(graph)
     entrants = [find_entrant(graph, workspace, student_id, split) for student_id in dict.fromkeys(students)]
     lang = language_of(entrants)
     encoder = encoder.speaking(lang)
@@ -88,11 +90,10 @@ def evaluate(
         "split": split, "seed": seed, "judge": ", ".join(judge.id for judge in judges.values()),
         "verdicts": used["hash"],
     })  # fmt: skip
-    folder, evidence = workspace.folder("runs", run.id), _evidence(graph, entrants)
-    rested_on = [row.get("evidence") for row in graph.runs() if row["id"] == run.id and row["status"] == "finished"]
-    if evidence and evidence in rested_on:
-        with suppress(OSError, ValueError):  # its files are gone, or damaged: it is measured again
-            return _text(strict_json.read((folder / "report.json").read_text(encoding="utf-8"))), folder
+    folder, readings = workspace.folder("runs", run.id), load_readings()
+    evidence = _evidence(graph, before, entrants, [judge.folder for judge in judges.values()], readings)
+    if (text := _known(graph, run, folder, evidence)) is not None:
+        return text, folder
     taught = [
         edge
         for edge in graph.edges(split=split, where="NOT r.predicted")
@@ -100,7 +101,6 @@ def evaluate(
     ]
     teachers = names_of_teachers(graph.runs())
     groups = groups_of(entrants, taught, teachers)
-    readings = load_readings()
     read = _read(graph, readings, verdicts)
     good = {judgement.triple for judgement in people_first(graph) if judgement.is_good}
     asked = {
@@ -120,7 +120,7 @@ def evaluate(
         )
     about = _about(read, [edge.triple for edge in taught])
     names = {entrant.run: entrant.id for entrant in entrants} | teachers
-    content = {
+    content: dict[str, Any] = {
         "split": split,
         "paid": [_paid(group, sets) for group in groups],
         "judged": len(about),
@@ -135,8 +135,8 @@ def evaluate(
         "by_recall": by_recall(graph, about, teachers),
         "by_origin": by_origin(graph, about, names, split=split, seed=seed),
     }
-    _write(graph, run, folder, content, everything, evidence)
-    return _text(content), folder
+    content["evidence"] = evidence if _content(graph) == before else None
+    return _write(graph, run, folder, content, everything), folder
 
 
 @dataclass(frozen=True)
@@ -379,19 +379,53 @@ def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
     }
 
 
-def _evidence(graph: KnowledgeGraph, entrants: Sequence[Entrant]) -> str | None:
-    """Return a hash of the graph, students and shipped readings that an evaluation measures; None while they change.
-
-    What else determines it, its judges among others, is in the run's id.
-    """
+def _content(graph: KnowledgeGraph) -> str | None:
+    """Return the content hash of the graph; None while it changes."""
     try:
-        content = hash_graph(graph)
+        return hash_graph(graph)
     except GraphChanged:
         return None
-    runs = [f"{run['id']} {run['status']}" for run in graph.runs() if run["kind"] != _KIND]
-    students = [strict_json.write(entrant.student.manifest, sort_keys=True) for entrant in entrants]
-    readings = [f"{triple_id(triple)} {good}" for triple, good in load_readings().verdicts.items()]
-    return unordered_hash([__version__, content, *runs, *students, *readings])
+
+
+def _evidence(
+    graph: KnowledgeGraph, content: str | None, entrants: Sequence[Entrant], judges: Sequence[Path], readings: Readings
+) -> str | None:
+    """Return a hash of all that an evaluation measures; None of a graph that changes.
+
+    Args:
+        graph: its runs, its current critic and what that accepts are hashed, too.
+        content: its content hash.
+        entrants: the students.
+        judges: the folders of the judges.
+        readings: those that come with the software.
+    """
+    if content is None:
+        return None
+    chosen: list[str] = []
+    with suppress(NotReady):
+        chosen.append(str(graph.current_critic()["id"]))
+        chosen.append(graph.current_acceptance(chosen[0]).id)
+    about = [__version__, content, readings.about, readings.agreement, *chosen]
+    return unordered_hash([
+        strict_json.write(about, sort_keys=True),
+        *(f"{run['id']} {run['status']}" for run in graph.runs() if run["kind"] != _KIND),
+        *(strict_json.write(entrant.student.manifest, sort_keys=True) for entrant in entrants),
+        *(f"{path.name} {file_hash(path)}" for folder in judges for path in folder.iterdir() if path.is_file()),
+        *(f"{triple_id(triple)} {good}" for triple, good in readings.verdicts.items()),
+        *(f"{name} {triple_id(triple)}" for name, sample in readings.sets.items() for triple in sample),
+    ])  # fmt: skip
+
+
+def _known(graph: KnowledgeGraph, run: Run, folder: Path, evidence: str | None) -> str | None:
+    """Return the report in a run's folder where it is about just this evidence; else None."""
+    is_finished = any(row["id"] == run.id and row["status"] == "finished" for row in graph.runs())
+    if evidence is None or not is_finished or not all((folder / name).is_file() for name in _FILES):
+        return None
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # damaged: it is measured again
+        content = strict_json.read((folder / "report.json").read_text(encoding="utf-8"))
+        if content["evidence"] == evidence:
+            return _text(content)
+    return None
 
 
 def _write(
@@ -400,20 +434,18 @@ def _write(
     folder: Path,
     content: Mapping[str, Any],
     sets: Mapping[str, Sequence[Triple]],
-    evidence: str | None,
-) -> None:
-    """Write the report in its two forms, and what its sets hold, into a run's folder."""
+) -> str:
+    """Write the report in its two forms, and what its sets hold, into a run's folder; return the text."""
     lines = ["set\thead\trelation\ttail"]
     lines += [f"{name}\t{t.head}\t{t.relation}\t{t.tail}" for name, triples in sets.items() for t in triples]
+    text = _text(content)
     with graph.running(run):
-        for name, body in (
-            ("report.md", _text(content)), ("report.json", strict_json.write(content, indent=1)),
-            ("sets.tsv", "\n".join(lines)),
-        ):  # fmt: skip
+        for name, body in zip(_FILES, (text, "\n".join(lines), strict_json.write(content, indent=1)), strict=False):
             with new_file(folder / name) as draft:
                 draft.write_text(body + "\n", encoding="utf-8")
-        graph.finish(run, offered=sum(row["rows"] for row in content["sets"]), evidence=evidence)
+        graph.finish(run, offered=sum(row["rows"] for row in content["sets"]))
     write_record(folder, run, {"students": list(content["students"])})
+    return text
 
 
 def _text(content: Mapping[str, Any]) -> str:

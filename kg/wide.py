@@ -133,7 +133,7 @@ def _check_answers(host: str, port: int) -> None:
     """Refuse an address where nothing listens: Ray would try for minutes, and say so at length."""
     try:
         socket.create_connection((host, port), _ANSWER_SECONDS).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise NotReady(
             f"no cluster of Ray at {host}:{port}: {error}; without --ray this process does the same"
         ) from error

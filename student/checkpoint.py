@@ -4,7 +4,8 @@
     ├── student.json           kind, relations and what else the kind needs to be opened
     ├── metrics.json           figures of the training
     ├── manifest.json          what it was trained on: query, parameters, counts, content hash, seed, language;
-    │                          `derived_from` where terms come with the base or the data
+    │                          `saved`, a hash of the student's own files; `derived_from` where terms
+    │                          come with the base or the data
     ├── NOTICE, GEMMA_TERMS.html                               these terms, there and only there
     ├── model.safetensors      weights
     ├── config.json, tokenizer.json, tokenizer_config.json     generator: as transformers writes them
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from kg.errors import InputError
+from kg.identity import unordered_hash
 from kg.language_model.terms import FIELD, derived, derived_field, write_notice
+from kg.lines import file_hash
 from kg.model import Triple
 from kg.vocabulary import Vocabulary
 from kg.workspace import new_folder
@@ -92,9 +95,10 @@ def train_checkpoint(
         triples, relations, Recipe(encode, seed, epochs, base, phrases, progress, form, objective, weights or {}, known)
     )
     origin = derived(student.derived_from, manifest.get(FIELD))
-    student.manifest = dict(manifest) | derived_field(origin)
     with new_folder(folder) as draft:
         student.save(draft)
+        saved = unordered_hash(f"{path.name} {file_hash(path)}" for path in draft.iterdir())
+        student.manifest = dict(manifest) | derived_field(origin) | {"saved": saved}
         write_notice(draft, origin, beside=Path(base) if base else None)
         write_json(draft / "metrics.json", student.metrics)
         write_manifest(draft, student.manifest)

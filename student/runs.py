@@ -263,7 +263,7 @@ def predict(
 ) -> tuple[Run, int]:
     """Write a student's inferences about the events of a split as predicted edges of one run.
 
-    What the same run has inferred about just these events is not inferred again.
+    What the same student, to the bit, has inferred about just these events is not inferred again.
 
     Args:
         graph: where the events are.
@@ -288,6 +288,8 @@ def predict(
         raise NotReady(f"there is no event of split {split} in language {lang}; load some, or choose another --split")
     asked = unordered_hash(event.id for event in events)
     parameters = {"split": split, "count": count, **derived_field(student.manifest.get(FIELD)), **_round_of(rounds)}
+    if saved := student.manifest.get("saved"):
+        parameters["saved"] = saved  # trained again elsewhere, a student of the same id says other things
     if rounds is not None:
         parameters["events"] = asked
     run = Run(STUDENT_KIND, model=student_id, parameters=parameters)

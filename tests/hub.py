@@ -22,6 +22,7 @@ class Hub:
         files: name of a repository to path to content.
         address: of the hub.
         refuses: a status that commits are answered with.
+        objects_to: what it has against the card.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Hub:
         self.large: dict[str, bytes] = {}
         self.address = ""
         self.refuses: int | None = None
+        self.objects_to: str | None = None
 
 
 @contextmanager
@@ -50,7 +52,8 @@ def running() -> Iterator[Hub]:  # noqa: C901 - one answer for each address
             elif self.path == "/api/repos/create":
                 self._create(json.loads(body))
             elif self.path == "/api/validate-yaml":
-                self._say({"errors": [], "warnings": []})
+                errors = [{"message": hub.objects_to}] if hub.objects_to else []
+                self._say({"errors": errors, "warnings": []}, 400 if errors else 200)
             elif "/preupload/" in self.path:
                 names = [file["path"] for file in json.loads(body)["files"]]
                 modes = {name: "lfs" if name.endswith(LARGE) else "regular" for name in names}
@@ -65,6 +68,14 @@ def running() -> Iterator[Hub]:  # noqa: C901 - one answer for each address
                 self._commit(self.path.split("/commit/")[0].removeprefix("/api/").removeprefix("models/"), body)
             else:
                 self._say({"error": f"no such address: {self.path}"}, 404)
+
+        def do_GET(self) -> None:
+            name, is_tree, _ = self.path.removeprefix("/api/").removeprefix("models/").partition("/tree/")
+            if not is_tree:
+                self._say({"error": f"no such address: {self.path}"}, 404)
+                return
+            self._say([{"type": "file", "path": path, "size": len(content), "oid": "b" * 40}
+                       for path, content in hub.files.get(name, {}).items()])  # fmt: skip
 
         def do_PUT(self) -> None:
             hub.large[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers["Content-Length"]))
@@ -90,6 +101,8 @@ def running() -> Iterator[Hub]:  # noqa: C901 - one answer for each address
                     files[value["path"]] = base64.b64decode(value["content"])
                 elif part["key"] == "lfsFile":
                     files[value["path"]] = hub.large[value["oid"]]
+                elif part["key"] == "deletedFile":
+                    del files[value["path"]]
             self._say({"success": True, "commitOid": "a" * 40, "commitUrl": f"{hub.address}/{name}/commit/{'a' * 40}",
                        "pullRequestUrl": None})  # fmt: skip
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from critic.features import Floats, Indices, Part, Vectors
 from critic.interface import Encode
-from critic.kinds import LIKELIHOOD
+from critic.kinds import KINDS, LIKELIHOOD
 from critic.likelihood.view import View, answers_in
 from critic.likelihood.view import arrays_of as answers_as_arrays
 from critic.model import cross_scores, design, folds_of, vectors_of
@@ -27,7 +27,6 @@ from critic.roles import ROLES
 from critic.saved import arrays_of, folds_in, opening, pages, read_arrays, write
 from kg.model import Triple
 
-_FORMAT = 2  # of the saved files
 _PAGE_TRIPLES = 10_000  # scored at a time: their inputs take 65 MB with 384 dimensions
 _DECIMALS = 6  # of a score
 _EMBEDDED = 0.1  # weight of an embedding's direction beside that of a score
@@ -117,7 +116,7 @@ class Likelihood:
         """Write the critic into an existing folder: two files, numbers and names only."""
         known = {f"known.{name}": array for name, array in answers_as_arrays(list(self._view.known.values())).items()}
         about = {
-            "kind": LIKELIHOOD, "role": self.role, "format": _FORMAT, "relations": self.relations,
+            "kind": LIKELIHOOD, "role": self.role, "format": KINDS[LIKELIHOOD].format, "relations": self.relations,
             "phrases": self._view.phrases, "model": self._view.digest, "known": list(self._view.known),
         }  # fmt: skip
         write(folder, about, self._arrays | arrays_of(self._folds) | known)
@@ -129,7 +128,7 @@ class Likelihood:
         Raises:
             InputError: the critic is damaged or of another version.
         """
-        with opening(folder, about, _FORMAT):
+        with opening(folder, about, KINDS[LIKELIHOOD].format):
             stored = read_arrays(folder)
             view = View(about["phrases"], str(about["model"]))
             known = {name: stored[f"known.{name}"] for name in ("numbers", "states")}

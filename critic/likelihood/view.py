@@ -176,12 +176,17 @@ def _kept(file: Path) -> dict[tuple[str, Question], Answer]:
     """Return the answers in a file; none of one that is damaged, for all of them can be asked for again."""
     try:
         stored = load(file.read_bytes())
+        numbers, states = stored["numbers"], stored["states"]
+        if (numbers.shape[1:], states.ndim) != ((3,), 2) or not all(
+            np.isfinite(one).all() for one in (numbers, states)
+        ):
+            return {}
         asked = strict_json.read(stored["asked"].tobytes().decode())
         return {
             (str(digest), Question(event, phrase, tail)): answer
             for (digest, event, phrase, tail), answer in zip(asked, answers_in(stored), strict=True)
         }
-    except (FileNotFoundError, ValueError, TypeError, LookupError, SafetensorError):
+    except (OSError, ValueError, TypeError, LookupError, SafetensorError):
         return {}
 
 

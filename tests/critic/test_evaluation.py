@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 from typer.testing import CliRunner, Result
 
 from critic.calibration import Calibration, calibration_error, choose_calibration, perfect_range, reliability
@@ -231,6 +232,15 @@ def test_what_the_language_model_said_is_kept_in_a_folder_and_asked_for_again_wh
     with shared(tmp_path):
         np.testing.assert_array_equal(numbers(triples), alone)
     assert asked == [12, 8, 4, 12]
+    stored = load(kept.read_bytes())
+    for damage in (
+        {"states": stored["states"][:, 0]}, {"states": stored["states"] * np.float32(np.nan)},
+        {"numbers": stored["numbers"][:, :2]}, {"numbers": stored["numbers"] * np.inf},
+    ):  # fmt: skip
+        kept.write_bytes(save(stored | {name: np.ascontiguousarray(array) for name, array in damage.items()}))
+        with shared(tmp_path):
+            np.testing.assert_array_equal(numbers(triples), alone)
+        assert asked.pop() == 12
 
 
 # The command

@@ -1,6 +1,7 @@
 """One graph with two languages: no training, score, draw or export mixes them unless it is asked to."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from critic.batches import draw_batch
+from critic.kinds import BLEND, KINDS
 from critic.runs import calibrate_critic, score_edges, train_critic
 from ingest.duplicates.dedupe import dedupe
 from kg.encoder import Encoder
@@ -48,6 +50,17 @@ def both(graph: KnowledgeGraph, begun: Run) -> Iterator[KnowledgeGraph]:
     rows = [Judgement(triple, "me", (2, -1)[n % 2]) for some in (ENGLISH, JAPANESE) for n, triple in enumerate(some)]
     graph.record_judgements(rows, begun)
     return graph
+
+
+@pytest.mark.usefixtures("spoken")
+def test_a_critic_whose_files_have_another_format_is_another_critic(
+    both: KnowledgeGraph, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(None, workspace.folder("embeddings"))
+    first = train_critic(both, workspace, encoder, lang="en")
+    assert train_critic(both, workspace, encoder, lang="en").id == first.id
+    monkeypatch.setitem(KINDS, BLEND, replace(KINDS[BLEND], format=7))
+    assert train_critic(both, workspace, encoder, lang="en").id != first.id
 
 
 def test_critic_and_student_learn_one_language(both: KnowledgeGraph, workspace: Workspace, spoken: list[str]) -> None:

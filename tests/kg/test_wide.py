@@ -91,7 +91,7 @@ def test_an_address_where_nothing_listens_is_said_at_once(tmp_path: Path) -> Non
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for address in (f"127.0.0.1:{port}", "127.0.0.1:99999"):
+    for address in (f"127.0.0.1:{port}", "127.0.0.1:99999", "..:6379"):
         with (
             pytest.raises(NotReady, match=rf"^no cluster of Ray at {address}: "),
             workers(address, Workspace(tmp_path)),

@@ -1,6 +1,7 @@
 """The evaluation on a real Neo4j: each student by its own query, language and predictions."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -48,13 +49,14 @@ class Judge:
 
 
 @pytest.fixture(autouse=True)
-def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
+def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A judge and an encoder that need no training."""
     report = {
         "systems": {"critic": {"auc": 0.9, "auc_interval": [0.8, 0.95]}, "relation prior": {"auc": 0.5}},
         "trained_rows": 10, "rows": 10, "events": 5,
     }  # fmt: skip
-    trained = TrainedCritic("judge-1", Path(), Judge(), report)  # type: ignore[arg-type]
+    (folder := tmp_path / "judge").mkdir()
+    trained = TrainedCritic("judge-1", folder, Judge(), report)  # type: ignore[arg-type]
     monkeypatch.setattr(kg.evaluate, "train_critic", lambda *_, **__: trained)
     monkeypatch.setattr("student.runs.Encoder.described", lambda *_: FakeEncoder())
 
@@ -166,14 +168,52 @@ def test_what_was_measured_of_the_same_evidence_is_not_measured_again(
     assert changed != first
     assert len(measured) == 3
     (folder,) = (workspace.root / "runs").glob("evaluate-*")
-    (folder / "report.json").write_text("{")
-    assert report() == (changed, 4)
-    monkeypatch.setattr(
-        kg.evaluate,
-        "load_readings",
-        lambda: Readings({Triple("PersonX asks 1", "xWant", "good answer"): True}, {}, {}, {}),
-    )
-    assert report()[1] == 5
+    for number, damage in enumerate(("{", "{}", "null", '{"evidence": 1}'), start=4):
+        (folder / "report.json").write_text(damage)
+        assert report() == (changed, number)
+    (folder / "sets.tsv").unlink()
+    assert report() == (changed, 8)
+    others = Readings({Triple("PersonX asks 1", "xWant", "good answer"): True}, {}, {}, {})
+    monkeypatch.setattr(kg.evaluate, "load_readings", lambda: others)
+    assert report()[1] == 9
+    shutil.rmtree(workspace.root / "students" / student)
+    learn("true")
+    world.store.run("MATCH ()-[r:xWant]->() WHERE r.predicted SET r.accepted = false")
+    assert report()[1] == 9  # the same student, to the bit
+    manifest = workspace.root / "students" / student / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"saved": "other weights"}))
+    assert report()[1] == 10
+
+
+def test_a_report_is_of_the_evidence_that_its_own_folder_names(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run, tmp_path: Path
+) -> None:
+    student = learn("true")
+    other = Workspace(tmp_path / "other")  # of somebody who shares the graph
+    shutil.copytree(workspace.root / "students", other.root / "students")
+    first, _ = evaluate(world, workspace, FakeEncoder(), [student])  # type: ignore[arg-type]
+    asked = [Judgement(Triple(f"PersonX asks {n}", "xWant", "good answer"), "somebody", 2) for n in range(5)]
+    world.record_judgements(asked, begun)
+    there, _ = evaluate(world, other, FakeEncoder(), [student])  # type: ignore[arg-type]
+    here, _ = evaluate(world, workspace, FakeEncoder(), [student])  # type: ignore[arg-type]
+    assert here == there != first
+
+
+def test_a_report_on_a_graph_that_changes_meanwhile_is_not_kept(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student, written = learn("true"), []
+
+    def controls(*given: object) -> dict[str, list[Triple]]:
+        written.append(Judgement(Triple("PersonX asks 1", "xWant", "good answer"), f"reader {len(written)}", 2))
+        world.record_judgements(written, begun)
+        return found(*given)  # type: ignore[arg-type]
+
+    found = evaluation.controls
+    monkeypatch.setattr(evaluation, "controls", controls)
+    for _ in range(2):
+        assert evaluated(world, workspace, [student])["evidence"] is None
+    assert len(written) == 2
 
 
 def test_languages_are_not_mixed(world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run) -> None:

@@ -166,6 +166,12 @@ def test_predicting_again_infers_about_other_events_only(
     assert predict(graph, student, "student-1", count=2, progress=asked.append)[1] > added
     assert asked == [4, 5, 5]
 
+    student.manifest = student.manifest | {"saved": "trained again elsewhere"}
+    other, _ = predict(graph, student, "student-1", count=2, progress=asked.append)
+    student.manifest = {name: value for name, value in student.manifest.items() if name != "saved"}
+    assert other.id != first.id
+    assert asked == [4, 5, 5, 5]
+
 
 def test_workers_open_the_student_by_its_name_and_infer_what_one_process_infers(
     graph: KnowledgeGraph, begun: Run, memorised: Memorised, eight: list[Triple], workspace: Workspace,

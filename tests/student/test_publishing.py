@@ -169,6 +169,15 @@ def test_a_hub_gets_the_folder_in_a_private_repository(students: dict[str, Path]
     assert hub.files["me/mine"] == {path.name: path.read_bytes() for path in (tmp_path / "mine").iterdir()}
 
 
+def test_what_an_older_version_had_beside_is_gone(students: dict[str, Path], hub: Hub) -> None:
+    upload(students["of-base"], "me/mine")
+    before = set(hub.files["me/mine"])
+    upload(students["ranker"], "me/mine")
+    now = set(hub.files["me/mine"])
+    assert "config.json" in before - now
+    assert {"README.md", "tails.jsonl", "model.safetensors"} <= now
+
+
 def test_a_repository_is_public_only_when_asked(students: dict[str, Path], hub: Hub) -> None:
     upload(students["ranker"], "me/open", public=True)
     assert hub.repositories == {"me/open": False}
@@ -188,6 +197,22 @@ def test_what_a_hub_refuses_is_told_in_one_line(
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(NotReady, match="cannot send me/mine"):
         upload(students["ranker"], "me/mine")
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub:port")
+    with pytest.raises(InputError, match="cannot send me/mine to the model hub: Invalid port"):
+        upload(students["ranker"], "me/mine")
+
+
+def test_what_a_hub_has_against_the_card_is_told_and_no_password_is(
+    students: dict[str, Path], hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.objects_to = '"license" must be one of a list'
+    with pytest.raises(InputError, match=r'cannot send me/mine to the model hub: .*"license" must be one of a list'):
+        upload(students["ranker"], "me/mine")
+    monkeypatch.setenv("HF_TOKEN", "hf_another")
+    monkeypatch.setenv("HF_ENDPOINT", hub.address.replace("http://", "http://me:secret@"))
+    with pytest.raises(InputError, match="hub refused me/mine") as caught:
+        upload(students["ranker"], "me/mine")
+    assert "secret" not in str(caught.value)
 
 
 def test_a_copy_that_cannot_be_made_is_told_in_one_line_and_nothing_is_sent(
