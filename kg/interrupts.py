@@ -7,14 +7,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import FrameType, ModuleType
 
 STATUS = 130
+_NATIVE = frozenset({"torch", "onnxruntime"})
+"""Libraries whose native part ends the process with an abort, when an interrupt comes while it calls Python."""
 
 
 @contextmanager
@@ -67,10 +70,41 @@ def none_lost() -> Iterator[None]:
     Afterwards, at the very end of the process, such an interrupt ends it at once.
     """
     sys.unraisablehook = _again
+    finder = _ImportedWhole()
+    sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
+        sys.meta_path.remove(finder)
         sys.unraisablehook = _end
+
+
+class _ImportedWhole:
+    """Finds native libraries such that an interrupt waits until they are imported."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - as Python calls it
+        found = PathFinder.find_spec(name, path) if name in _NATIVE else None
+        if found is not None and found.loader is not None:
+            found.loader.exec_module = _uninterrupted(found.loader.exec_module)  # type: ignore[method-assign]
+        return found
+
+
+def _uninterrupted(execute: "Callable[[ModuleType], None]") -> "Callable[[ModuleType], None]":
+    def run(module: "ModuleType") -> None:
+        is_ours = threading.current_thread() is threading.main_thread()
+        if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            execute(module)
+            return
+        came: list[int] = []
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+        try:
+            execute(module)
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            if came:
+                raise KeyboardInterrupt
+
+    return run
 
 
 def _again(found: "sys.UnraisableHookArgs") -> None:

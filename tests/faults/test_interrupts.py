@@ -96,6 +96,23 @@ def test_an_error_that_a_library_made_of_an_interrupt_is_an_interrupt(
     assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
 
 
+def test_an_interrupt_waits_for_a_native_library_that_is_imported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(interrupts, "_NATIVE", {"native_library"})
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (
+        "import os, signal\nwhole = False\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(1000):\n    pass\n{}\n"
+    )
+    (tmp_path / "native_library.py").write_text(text.format("open(__file__ + '.whole', 'w').close()"))
+    with interrupts.none_lost(), pytest.raises(KeyboardInterrupt):
+        import native_library  # type: ignore[import-not-found] # noqa: F401, PLC0415
+    assert (tmp_path / "native_library.py.whole").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert sys.unraisablehook is interrupts._end
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+
+
 def test_an_interrupt_that_pydantic_made_a_text_of_is_one() -> None:
     def fails(words: str) -> Exception:
         error = RuntimeError("the answer cannot be read")

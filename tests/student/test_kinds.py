@@ -55,7 +55,11 @@ def test_a_row_is_all_that_a_new_kind_costs(
     )
     opened: Student = checkpoint.load(tmp_path / "p", encode)
     assert isinstance(opened, Parrot)
-    assert (opened.tail, opened.kind, opened.manifest) == (eight[0].tail, "parrot", {"lang": "en"})
+    assert (opened.tail, opened.kind, opened.manifest) == (
+        eight[0].tail,
+        "parrot",
+        {"lang": "en", "saved": opened.manifest["saved"]},
+    )
 
 
 def test_the_choices_of_the_command_are_the_rows() -> None:

@@ -10,8 +10,10 @@ import pytest
 import transformers
 
 from kg.errors import InputError, NotFound, UnknownRelation
+from kg.identity import unordered_hash
 from kg.language_model import terms
 from kg.language_model.terms import NOTICE, SENTENCE, refuse_to_publish_without
+from kg.lines import file_hash
 from kg.model import NOTHING, Triple
 from kg.vocabulary import Vocabulary
 from student import checkpoint
@@ -113,7 +115,9 @@ def test_manifest_and_metrics_stay_with_the_checkpoint(kind: str, memorised: Mem
     student, folder = memorised[kind]
     expected = {"cypher": "RETURN 1", "parameters": {"floor": 0.5}, "lang": "en", "triples": 8, "seed": 7}
     opened = checkpoint.load(folder, encode)
-    assert student.manifest == opened.manifest == read_manifest(folder) == expected
+    own = [path for path in folder.iterdir() if path.name not in ("manifest.json", "metrics.json")]
+    saved = unordered_hash(f"{path.name} {file_hash(path)}" for path in own)
+    assert student.manifest == opened.manifest == read_manifest(folder) == expected | {"saved": saved}
     assert opened.metrics == student.metrics
     assert opened.metrics["triples"] == 8
     assert opened.metrics["seed"] == 7
@@ -158,7 +162,8 @@ def test_training_again_replaces_an_older_checkpoint(kind: str, train: Train, tm
     train(kind, folder)
     (folder / "stray").touch()
     train(kind, folder, manifest={"lang": "en", "second": True})
-    assert read_manifest(folder) == {"lang": "en", "second": True}
+    manifest = read_manifest(folder)
+    assert manifest == {"lang": "en", "second": True, "saved": manifest["saved"]}
     assert not (folder / "stray").exists()
 
 
@@ -333,6 +338,7 @@ def test_a_student_of_a_gemma_is_derived_from_it_and_so_is_a_student_of_that(tra
         patch.setattr(terms, "find_package", lambda: None)
         for name, start in (("first", base), ("second", tmp_path / "first")):
             student = train("generator", tmp_path / name, base=str(start), epochs=1)
-            assert student.manifest == {"lang": "en", "derived_from": "gemma"}
+            saved = student.manifest["saved"]
+            assert student.manifest == {"lang": "en", "derived_from": "gemma", "saved": saved}
             assert read_manifest(tmp_path / name) == student.manifest
             refuse_to_publish_without(tmp_path / name)
