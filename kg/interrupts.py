@@ -85,7 +85,7 @@ class _ImportedWhole:
     def find_spec(self, name: str, path: Sequence[str] | None, target: object = None) -> ModuleSpec | None:  # noqa: ARG002 - as Python calls it
         found = PathFinder.find_spec(name, path) if name in _NATIVE else None
         if found is not None and found.loader is not None:
-            found.loader.exec_module = _uninterrupted(found.loader.exec_module)  # type: ignore[method-assign]
+            found.loader.exec_module = _uninterrupted(found.loader.exec_module)  # type: ignore[assignment, method-assign]
         return found
 
 
