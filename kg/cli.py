@@ -90,7 +90,7 @@ def distill_all(
         typer.Option(
             help="Whose texts: those of the starter corpus, recorded from a large model (strong) or from Gemma 3 270M "
             "(weak), of which readers accept a quarter; or what Gemma writes here and now (local: 250 events and 8 "
-            "tails for each relation, in a quarter of an hour). Without it, strong and weak. Repeatable: each has "
+            "tails for each relation; half an hour or more in all). Without it, strong and weak. Repeatable: each has "
             "students of its own.",
             show_default=False,
         ),

@@ -8,7 +8,6 @@ good the set is stays between two bounds.
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,32 +16,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.filtering import by_origin, by_recall, format_by_origin, format_by_recall
+from critic.filtering import by_origin, by_recall
 from critic.interface import Critic
 from critic.kinds import KINDS
 from critic.machines import machines_among, people_first
 from critic.roles import JUDGE
 from critic.runs import train_critic
 from critic.verdicts import split_in, verdicts_on
-from kg import __version__, strict_json
 from kg.encoder import Encoder
 from kg.entrants import Entrant, Group, find_entrant, groups_of, judging_kind, language_of, names_of_teachers
-from kg.errors import GraphChanged, InputError, NotReady
+from kg.errors import InputError
 from kg.graph.knowledge import KnowledgeGraph
-from kg.identity import head_id, judgement_id, triple_id, unordered_hash
+from kg.identity import head_id, judgement_id, unordered_hash
 from kg.lines import file_hash
 from kg.model import Judgement, Split, Triple
 from kg.readings import Readings, load_readings
 from kg.recorded import TEACHERS
-from kg.run import Run, write_record
-from kg.snapshot.hashing import hash_graph
-from kg.workspace import Workspace, new_file
+from kg.reports import KIND, content_of, evidence_of, known_report, write_report
+from kg.run import Run
+from kg.workspace import Workspace
 from student import evaluation
 from student.metrics.ranking import Ranks, link_prediction
-from student.report import format_report
 
-_KIND = "evaluate"  # of its runs, which are no evidence for the next
-_FILES = ("report.md", "sets.tsv", "report.json", "run.json")  # of a run, in the order in which they are written
 _OF_LOSS = ("loss", "curve", "held_out_loss", "best")  # of a student's metrics
 
 
@@ -77,7 +72,7 @@ def evaluate(
             cannot be trained.
         InputError: the students speak different languages, or not one of the verdicts is about a prediction.
     """
-    before = _content(graph)
+    before = content_of(graph)
     entrants = [find_entrant(graph, workspace, student_id, split) for student_id in dict.fromkeys(students)]
     lang = language_of(entrants)
     encoder = encoder.speaking(lang)
@@ -86,13 +81,13 @@ def evaluate(
         for name in sorted({entrant.judge for entrant in entrants})
     }
     used = _used(graph, entrants, verdicts, split)
-    run = Run(_KIND, model=", ".join(entrant.id for entrant in entrants), parameters={
+    run = Run(KIND, model=", ".join(entrant.id for entrant in entrants), parameters={
         "split": split, "seed": seed, "judge": ", ".join(judge.id for judge in judges.values()),
         "verdicts": used["hash"],
     })  # fmt: skip
     folder, readings = workspace.folder("runs", run.id), load_readings()
-    evidence = _evidence(graph, before, entrants, [judge.folder for judge in judges.values()], readings)
-    if (text := _known(graph, run, folder, evidence)) is not None:
+    evidence = evidence_of(graph, before, entrants, [judge.folder for judge in judges.values()], readings)
+    if (text := known_report(graph, run, folder, evidence)) is not None:
         return text, folder
     taught = [
         edge
@@ -135,8 +130,8 @@ def evaluate(
         "by_recall": by_recall(graph, about, teachers),
         "by_origin": by_origin(graph, about, names, split=split, seed=seed),
     }
-    content["evidence"] = evidence if _content(graph) == before else None
-    return _write(graph, run, folder, content, everything), folder
+    content["evidence"] = evidence if content_of(graph) == before else None
+    return write_report(graph, run, folder, content, everything), folder
 
 
 @dataclass(frozen=True)
@@ -377,77 +372,3 @@ def _sources(graph: KnowledgeGraph) -> dict[str, list[str]]:
         "datasets": sorted({run["dataset"] for run in runs if run.get("dataset")}),
         "notes": notes,
     }
-
-
-def _content(graph: KnowledgeGraph) -> str | None:
-    """Return the content hash of the graph; None while it changes."""
-    try:
-        return hash_graph(graph)
-    except GraphChanged:
-        return None
-
-
-def _evidence(
-    graph: KnowledgeGraph, content: str | None, entrants: Sequence[Entrant], judges: Sequence[Path], readings: Readings
-) -> str | None:
-    """Return a hash of all that an evaluation measures; None of a graph that changes.
-
-    Args:
-        graph: its runs, its current critic and what that accepts are hashed, too.
-        content: its content hash.
-        entrants: the students.
-        judges: the folders of the judges.
-        readings: those that come with the software.
-    """
-    if content is None:
-        return None
-    chosen: list[str] = []
-    with suppress(NotReady):
-        chosen.append(str(graph.current_critic()["id"]))
-        chosen.append(graph.current_acceptance(chosen[0]).id)
-    about = [__version__, content, readings.about, readings.agreement, *chosen]
-    return unordered_hash([
-        strict_json.write(about, sort_keys=True),
-        *(f"{run['id']} {run['status']}" for run in graph.runs() if run["kind"] != _KIND),
-        *(strict_json.write(entrant.student.manifest, sort_keys=True) for entrant in entrants),
-        *(f"{path.name} {file_hash(path)}" for folder in judges for path in folder.iterdir() if path.is_file()),
-        *(f"{triple_id(triple)} {good}" for triple, good in readings.verdicts.items()),
-        *(f"{name} {triple_id(triple)}" for name, sample in readings.sets.items() for triple in sample),
-    ])  # fmt: skip
-
-
-def _known(graph: KnowledgeGraph, run: Run, folder: Path, evidence: str | None) -> str | None:
-    """Return the report in a run's folder where it is about just this evidence; else None."""
-    is_finished = any(row["id"] == run.id and row["status"] == "finished" for row in graph.runs())
-    if evidence is None or not is_finished or not all((folder / name).is_file() for name in _FILES):
-        return None
-    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):  # damaged: it is measured again
-        content = strict_json.read((folder / "report.json").read_text(encoding="utf-8"))
-        if content["evidence"] == evidence:
-            return _text(content)
-    return None
-
-
-def _write(
-    graph: KnowledgeGraph,
-    run: Run,
-    folder: Path,
-    content: Mapping[str, Any],
-    sets: Mapping[str, Sequence[Triple]],
-) -> str:
-    """Write the report in its two forms, and what its sets hold, into a run's folder; return the text."""
-    lines = ["set\thead\trelation\ttail"]
-    lines += [f"{name}\t{t.head}\t{t.relation}\t{t.tail}" for name, triples in sets.items() for t in triples]
-    text = _text(content)
-    with graph.running(run):
-        for name, body in zip(_FILES, (text, "\n".join(lines), strict_json.write(content, indent=1)), strict=False):
-            with new_file(folder / name) as draft:
-                draft.write_text(body + "\n", encoding="utf-8")
-        graph.finish(run, offered=sum(row["rows"] for row in content["sets"]))
-    write_record(folder, run, {"students": list(content["students"])})
-    return text
-
-
-def _text(content: Mapping[str, Any]) -> str:
-    tables = format_by_recall(content["by_recall"]), format_by_origin(content["by_origin"])
-    return format_report(content, [table for table in tables if table])
