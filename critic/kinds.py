@@ -82,6 +82,7 @@ class CriticKind:
 
 
 BLEND, KERNEL, LIKELIHOOD, FINETUNED = "blend", "kernel", "likelihood", "finetuned"
+ENSEMBLE = "ensemble"
 UNSUPERVISED, NLL, MEAN_NLL = "unsupervised", "nll", "mean-nll"
 
 KINDS: dict[str, CriticKind] = {
@@ -104,6 +105,14 @@ KINDS: dict[str, CriticKind] = {
         in_folds=True,
         sharing="critic.likelihood.view:shared",
         format=2,
+    ),
+    ENSEMBLE: CriticKind(
+        "the same, a fine-tuned encoder, and verdicts on triples read alike, for thousands of verdicts",
+        "critic.ensemble.training:train_ensemble",
+        "critic.ensemble.model:Ensemble.load",
+        on_language_model=True,
+        in_folds=True,
+        sharing="critic.likelihood.view:shared",
     ),
     UNSUPERVISED: CriticKind(
         "no judgement: how much likelier head and tail make each other, by any language model",

@@ -51,9 +51,13 @@ class Judged:
 
     def nearness(self, others: "Judged") -> Singles:
         """Return how near these are to others: (n, m), above 0."""
-        distances = _HEADS * (1 - self.heads @ others.heads.T) + _TAILS * (1 - self.tails @ others.tails.T)
         same = (self.own[:, None] == others.own).astype(np.float32)
-        return np.asarray(np.exp(-distances) * (_OTHER_RELATION + same) + same, dtype=np.float32)
+        return np.asarray(self.closeness(others) * (_OTHER_RELATION + same) + same)
+
+    def closeness(self, others: "Judged") -> Singles:
+        """Return how near heads and tails are to those of others, whatever the relation: (n, m), in (0, 1]."""
+        distances = _HEADS * (1 - self.heads @ others.heads.T) + _TAILS * (1 - self.tails @ others.tails.T)
+        return np.asarray(np.exp(-distances), dtype=np.float32)
 
 
 class Kernel:

@@ -21,7 +21,7 @@ from kg.threads import adapt
 _RIDGE = 1.0  # on the diagonal of nearness, whose entries there are 2.3
 _INVERSE_RIDGE = 0.1  # scikit-learn's C, of the regression
 _DEVIATION = 0.5  # of a kernel score, which is between -1 and 1 by and large
-_MOST_ROWS = 8_000  # verdicts that are learnt from, drawn at random: their nearness takes 256 MB
+MOST_ROWS = 8_000  # verdicts that are learnt from, drawn at random: their nearness takes 256 MB
 
 
 def train_kernel(given: TrainingSet) -> Kernel:
@@ -32,7 +32,7 @@ def train_kernel(given: TrainingSet) -> Kernel:
     """
     random = np.random.default_rng(given.seed)
     _, relations, parts = learn_parts(given, random)
-    chosen = np.sort(random.permutation(len(given.verdicts))[:_MOST_ROWS])
+    chosen = np.sort(random.permutation(len(given.verdicts))[:MOST_ROWS])
     triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
     rows, dealt = vectors_of(triples, relations, given.encode), folds_of(triples)
     if not (rows.relations >= 0).any():
@@ -40,9 +40,10 @@ def train_kernel(given: TrainingSet) -> Kernel:
     adapt()
     judged = Judged.of(rows)
     nearness = judged.nearness(judged)
-    pulls = np.stack([_pulls(nearness, good, dealt != fold) for fold in range(FOLDS)])
+    targets = np.where(good, 1, -1).astype(np.float32)
+    pulls = np.stack([pulls_of(nearness, targets, dealt != fold) for fold in range(FOLDS)])
     scores = cross_scores(parts, rows, dealt)
-    nested = _nested(nearness, good, dealt)
+    nested = _nested(nearness, targets, dealt)
     known = scores[rows.relations >= 0]
     mean = np.append(known.mean(axis=0), 0.0)  # of the kernel's a constant, or each fold would see the others' verdicts
     deviation = np.append(known.std(axis=0) + 1e-9, _DEVIATION)
@@ -63,23 +64,30 @@ def train_kernel(given: TrainingSet) -> Kernel:
     return Kernel(given.role, relations, parts, arrays, given.encode)
 
 
-def _pulls(nearness: Singles, good: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Singles:
-    """Return the dual weights of verdicts, (n,), 0 for those that are not learnt from."""
+def pulls_of(nearness: Singles, targets: Singles, rows: NDArray[np.bool_], ridge: float = _RIDGE) -> Singles:
+    """Return the dual weights of verdicts, (n,), 0 for those that are not learnt from.
+
+    Args:
+        nearness: (n, n).
+        targets: (n,), 1 for a good triple and -1 for a bad one, or between.
+        rows: (n,) which to learn from.
+        ridge: added to the diagonal of nearness.
+    """
     from scipy.linalg import solve  # noqa: PLC0415 - takes a second
 
-    result = np.zeros(len(good), dtype=np.float32)
+    result = np.zeros(len(targets), dtype=np.float32)
     if rows.any():
         system = nearness[np.ix_(rows, rows)]
-        system[np.diag_indices_from(system)] += _RIDGE
-        result[rows] = solve(system, np.where(good[rows], 1, -1).astype(np.float32), assume_a="pos", overwrite_a=True)
+        system[np.diag_indices_from(system)] += ridge
+        result[rows] = solve(system, targets[rows], assume_a="pos", overwrite_a=True)
     return result
 
 
-def _nested(nearness: Singles, good: NDArray[np.bool_], dealt: Indices) -> Floats:
+def _nested(nearness: Singles, targets: Singles, dealt: Indices) -> Floats:
     """Return kernel scores (FOLDS, n): of each triple by a fit without its own fold and without the first index's."""
     found = np.zeros((FOLDS, len(dealt)))
     for one, other in combinations(range(FOLDS), 2):
-        pulls = _pulls(nearness, good, (dealt != one) & (dealt != other))
+        pulls = pulls_of(nearness, targets, (dealt != one) & (dealt != other))
         for fold, mine in ((one, dealt == other), (other, dealt == one)):
             found[fold, mine] = nearness[mine] @ pulls
     return found

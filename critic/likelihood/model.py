@@ -40,6 +40,7 @@ class Likelihood:
     Attributes:
         role: a name in `critic.roles`.
         relations: the relations that it knows; a triple of any other gets about the base rate of the judgements.
+        view: the language model that it asks.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Likelihood:
         self.relations = tuple(relations)
         self._folds = folds
         self._arrays = arrays
-        self._view = view
+        self.view = view
         self._encode = encode
 
     def score(self, triples: Sequence[Triple]) -> NDArray[np.float64]:
@@ -103,7 +104,7 @@ class Likelihood:
         mean, deviation = self._arrays["mean"], self._arrays["deviation"]
         if fast:
             return inputs_of(scores, rows, self.role, len(self.relations), mean, deviation)
-        numbers, states = self._view.look(page)
+        numbers, states = self.view.look(page)
         inputs = inputs_of(
             np.concatenate([scores, numbers], axis=1), rows, self.role, len(self.relations), mean, deviation
         )
@@ -114,10 +115,10 @@ class Likelihood:
 
     def save(self, folder: Path) -> None:
         """Write the critic into an existing folder: two files, numbers and names only."""
-        known = {f"known.{name}": array for name, array in answers_as_arrays(list(self._view.known.values())).items()}
+        known = {f"known.{name}": array for name, array in answers_as_arrays(list(self.view.known.values())).items()}
         about = {
             "kind": LIKELIHOOD, "role": self.role, "format": KINDS[LIKELIHOOD].format, "relations": self.relations,
-            "phrases": self._view.phrases, "model": self._view.digest, "known": list(self._view.known),
+            "phrases": self.view.phrases, "model": self.view.digest, "known": list(self.view.known),
         }  # fmt: skip
         write(folder, about, self._arrays | arrays_of(self._folds) | known)
 

@@ -158,6 +158,9 @@ def shared(folder: Path | None = None) -> Iterator[None]:
     Args:
         folder: has the answers of earlier blocks, and keeps those of one that ends well; None keeps none.
     """
+    if _Told.shared is not None and not folder:  # within another such block
+        yield
+        return
     file = folder / _ANSWERS if folder else None
     _Told.shared = _kept(file) if file else {}
     before = len(_Told.shared)
