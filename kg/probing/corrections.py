@@ -12,7 +12,7 @@ tail knows. Weights are 1; nothing is tuned.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -35,7 +35,13 @@ class Probe(Protocol):
         """Yield the scores of all candidates at each blank; of those surely below a tail's, if given, maybe less."""
 
 
-def corrected(probe: Probe, rows: Sequence[Cloze], blanks: Sequence[Blank], correction: Correction) -> Iterator[Array]:
+def corrected(
+    probe: Probe,
+    rows: Sequence[Cloze],
+    blanks: Sequence[Blank],
+    correction: Correction,
+    progress: Callable[[int], object] = lambda _: None,
+) -> Iterator[Array]:
     """Yield the scores of all candidates at each blank.
 
     Args:
@@ -43,20 +49,27 @@ def corrected(probe: Probe, rows: Sequence[Cloze], blanks: Sequence[Blank], corr
         rows: the clozes.
         blanks: the sentences that are put to the model, one for each cloze.
         correction: see above.
+        progress: called with 1 when the model has answered at a blank, which may be long before its scores are known.
     """
     if correction == "none":
-        yield from probe.scores(blanks, [row.triple.tail for row in rows])
+        yield from _told(probe.scores(blanks, [row.triple.tail for row in rows]), progress)
     elif correction == "headless":
         distinct = list(dict.fromkeys(row.headless for row in rows))
         anyway = dict(zip(distinct, probe.scores(distinct), strict=True))
-        for row, found in zip(rows, probe.scores(blanks), strict=True):
+        for row, found in zip(rows, _told(probe.scores(blanks), progress), strict=True):
             yield found - anyway[row.headless]
     else:
-        yield from _over_heads(probe, rows, blanks, posterior=correction == "posterior")
+        yield from _over_heads(probe, rows, _told(probe.scores(blanks), progress), posterior=correction == "posterior")
 
 
-def _over_heads(probe: Probe, rows: Sequence[Cloze], blanks: Sequence[Blank], *, posterior: bool) -> Iterator[Array]:
-    everything = [found.astype(np.float32) for found in probe.scores(blanks)]
+def _told(answers: Iterator[Array], progress: Callable[[int], object]) -> Iterator[Array]:
+    for answer in answers:
+        progress(1)
+        yield answer
+
+
+def _over_heads(probe: Probe, rows: Sequence[Cloze], answers: Iterator[Array], *, posterior: bool) -> Iterator[Array]:
+    everything = [found.astype(np.float32) for found in answers]
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, row in enumerate(rows):
         places[row.triple.relation].append(place)

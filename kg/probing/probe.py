@@ -37,16 +37,15 @@ def ask(
         probe: the model.
         rows: clozes whose tails are candidates.
         right: all right tails of each sentence.
-        progress: called with 1 after each cloze.
+        progress: called with 1 whenever the model has answered at a blank.
         correction: what is taken off (`kg.probing.corrections`).
         instead: other sentences that are put to the model, one for each cloze.
     """
     blanks = [row.blank for row in rows] if instead is None else list(instead)
-    found = []
-    for row, own in zip(rows, corrected(probe, rows, blanks, correction), strict=True):
-        found.append(rank(own, probe.candidates, row.triple.relation, row.triple.tail, right[row.blank]))
-        progress(1)
-    return found
+    return [
+        rank(own, probe.candidates, row.triple.relation, row.triple.tail, right[row.blank])
+        for row, own in zip(rows, corrected(probe, rows, blanks, correction, progress), strict=True)
+    ]
 
 
 def baselines(rows: Sequence[Cloze], right: Mapping[Blank, Collection[str]], candidates: int, seed: int) -> Any:

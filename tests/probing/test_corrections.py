@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -37,3 +38,18 @@ class Table:
 def test_what_is_likely_anyway_is_taken_off(correction: Correction, expected: list[list[float]]) -> None:
     found = corrected(Table(), ROWS, [row.blank for row in ROWS], correction)
     assert [list(one) for one in found] == [pytest.approx(one) for one in expected]
+
+
+@pytest.mark.parametrize("correction", get_args(Correction))
+def test_progress_is_told_when_the_model_answers(correction: Correction) -> None:
+    happened: list[str] = []
+
+    class Slow(Table):
+        def scores(self, blanks: Sequence[Blank], tails: Sequence[str] | None = None) -> Iterator[Array]:
+            for answer in super().scores(blanks, tails):
+                happened.append("answer")
+                yield answer
+
+    blanks = [row.blank for row in ROWS]
+    list(corrected(Slow(), ROWS, blanks, correction, lambda _: happened.append("told")))
+    assert happened[-2 * len(ROWS) :] == ["answer", "told"] * len(ROWS)
