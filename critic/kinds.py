@@ -107,7 +107,7 @@ KINDS: dict[str, CriticKind] = {
         format=2,
     ),
     ENSEMBLE: CriticKind(
-        "the same, a fine-tuned encoder, and verdicts on triples read alike, for thousands of verdicts",
+        "the same, and verdicts on triples that the language model reads alike, for thousands of verdicts",
         "critic.ensemble.training:train_ensemble",
         "critic.ensemble.model:Ensemble.load",
         on_language_model=True,

@@ -1,12 +1,12 @@
-"""The ensemble: the likelihood critic, a fine-tuned sentence encoder, and verdicts on what is read alike.
+"""The ensemble: the likelihood critic, and what the verdicts say on triples that a language model reads alike.
 
 Nearness is the kernel critic's, that of heads and of tails, beside that of the states of the language model and that of
 its numbers (`critic.likelihood.view`). Heads and tails apart do not know the sentence that they make; states do. Kernel
-ridge regression on verdicts gives a score, and a logistic regression puts it together with the logits of the other
-two critics.
+ridge regression on verdicts gives a score, and a logistic regression puts it together with the likelihood critic's
+logit.
 
 A triple is always scored by what was fitted without its event's fold, or its smaller part of the events: the
-regression, too, though what it learns from of other events has heard of these. It has four weights.
+regression, too, though what it learns from of other events has heard of these. It has three weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from critic.features import Floats, Indices
-from critic.finetuned.model import Finetuned, logit_of
+from critic.finetuned.model import logit_of
 from critic.interface import ABOUT, Encode
 from critic.kernel.model import Judged, Singles
-from critic.kinds import ENSEMBLE, FINETUNED, KINDS, LIKELIHOOD
+from critic.kinds import ENSEMBLE, KINDS, LIKELIHOOD
 from critic.likelihood.model import Likelihood, probabilities
 from critic.likelihood.view import NUMBERS, shared
 from critic.model import vectors_of
@@ -86,20 +86,19 @@ class Ensemble:
         role: a name in `critic.roles`.
     """
 
-    def __init__(self, likelihood: Likelihood, finetuned: Finetuned, arrays: dict[str, Any], encode: Encode) -> None:
+    def __init__(self, likelihood: Likelihood, arrays: dict[str, Any], encode: Encode) -> None:
         """Put a critic together; `critic.ensemble.training.train_ensemble` and `load` do.
 
         Args:
             likelihood: the likelihood critic, which has the view of the language model.
-            finetuned: the fine-tuned critic.
             arrays: `heads`, `tails` and `own`, as `Judged` has them; `states` and `numbers`, as `Reading` has them;
                 mean and deviation of the states, (width,), and of the numbers, (`NUMBERS`,); `pulls` and `fast_pulls`,
-                (PARTS, n), the dual weights of the judged triples; `scale`, (PARTS, 4), the weights of likelihood's
-                logit, score and the other logit, and the intercept; `fast_scale`, (PARTS, 3), without the other.
+                (PARTS, n), the dual weights of the judged triples; `scale` and `fast_scale`, (PARTS, 3), the weights
+                of logit and score, and the intercept.
             encode: the sentence encoder that the scores were fitted with.
         """
         self.role = likelihood.role
-        self._likelihood, self._finetuned = likelihood, finetuned
+        self._likelihood = likelihood
         self._arrays = arrays
         self._judged = Judged(arrays["heads"], arrays["tails"], arrays["own"])
         self._reading = Reading(arrays["states"], arrays["numbers"])
@@ -135,23 +134,19 @@ class Ensemble:
                 near = nearness(rows, reading, self._judged, self._reading)
             pulls, scale = (self._arrays[f"fast_{name}" if fast else name] for name in ("pulls", "scale"))
             parts = parts_of(page)
-            columns = [logits, (near @ pulls.T)[np.arange(len(page)), parts]]
-            if not fast:
-                columns.append(logit_of(self._finetuned.score(page)))
-            weighed = (np.stack(columns, axis=1) * scale[parts, :-1]).sum(axis=1) + scale[parts, -1]
-            result[place] = probabilities(weighed).round(_DECIMALS)
+            both = np.stack([logits, (near @ pulls.T)[np.arange(len(page)), parts]], axis=1)
+            result[place] = probabilities((both * scale[parts, :-1]).sum(axis=1) + scale[parts, -1]).round(_DECIMALS)
         return result
 
     def save(self, folder: Path) -> None:
-        """Write the critic into an existing folder, numbers and names only; the other critics in folders."""
+        """Write the critic into an existing folder, numbers and names only, the likelihood critic in a folder there."""
         write(
             folder,
             {"kind": ENSEMBLE, "role": self.role, "format": KINDS[ENSEMBLE].format},
             {name: self._arrays[name] for name in _ARRAYS},
         )
-        for name, critic in ((LIKELIHOOD, self._likelihood), (FINETUNED, self._finetuned)):
-            (folder / name).mkdir()
-            critic.save(folder / name)
+        (folder / LIKELIHOOD).mkdir()
+        self._likelihood.save(folder / LIKELIHOOD)
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any], encode: Encode) -> "Ensemble":
@@ -163,9 +158,8 @@ class Ensemble:
         with opening(folder, about, KINDS[ENSEMBLE].format):
             stored = read_arrays(folder)
             arrays = {name: stored[name] for name in _ARRAYS}
-            others = {name: strict_json.read((folder / name / ABOUT).read_bytes()) for name in (LIKELIHOOD, FINETUNED)}
-            likelihood = Likelihood.load(folder / LIKELIHOOD, others[LIKELIHOOD], encode)
-            finetuned = Finetuned.load(folder / FINETUNED, others[FINETUNED], encode)
-        if not likelihood.role == finetuned.role == about["role"] or len(arrays["pulls"]) != PARTS:
+            other = strict_json.read((folder / LIKELIHOOD / ABOUT).read_bytes())
+            likelihood = Likelihood.load(folder / LIKELIHOOD, other, encode)
+        if likelihood.role != about["role"] or len(arrays["pulls"]) != PARTS:
             raise InputError(f"the critic in {folder} is damaged (its parts do not fit together); train it again")
-        return cls(likelihood, finetuned, arrays, encode)
+        return cls(likelihood, arrays, encode)

@@ -1,7 +1,6 @@
-"""Training of the ensemble: two critics, a linear system for each part of the events, and a regression on all three."""
+"""Training of the ensemble: the likelihood critic, a linear system for each part of the events, and regressions."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,7 @@ from numpy.typing import NDArray
 
 from critic.ensemble.model import PARTS, Ensemble, Reading, nearness, parts_of
 from critic.features import Floats
-from critic.finetuned.base import MINILM
 from critic.finetuned.model import logit_of
-from critic.finetuned.training import train_finetuned
 from critic.interface import TrainingSet
 from critic.kernel.model import Judged
 from critic.kernel.training import MOST_ROWS, pulls_of
@@ -25,8 +22,6 @@ _RIDGE = 2.0  # on the diagonal of nearness, whose entries there are 7
 def train_ensemble(given: TrainingSet) -> Ensemble:
     """Fit an ensemble to the verdicts; very many are compared with by a sample.
 
-    Progress is kept of the fine-tuning, which takes longest.
-
     The fast critic's verdicts are what the full one's kernel says of them, by the weights of the part (distillation on
     real values): less noisy than the verdicts themselves.
 
@@ -34,7 +29,6 @@ def train_ensemble(given: TrainingSet) -> Ensemble:
         NotReady: too few triples, or the language model is not installed.
     """
     likelihood = train_likelihood(given)
-    finetuned = train_finetuned(replace(given, base=MINILM))
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(given.verdicts))[:MOST_ROWS])
     triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
     dealt = parts_of(triples)
@@ -51,19 +45,17 @@ def train_ensemble(given: TrainingSet) -> Ensemble:
     fast_pulls = np.stack([pulls_of(fast_near, near @ pulls[part], rows, _RIDGE) for part, rows in enumerate(others)])
     every = np.arange(len(triples))
     scales = {
-        name: _regressions(
-            np.stack([logit_of(scores), (one @ weights.T)[every, dealt], *map(logit_of, more)], axis=1), good, others
-        )
-        for name, scores, one, weights, more in (
-            ("scale", likelihood.score(triples), near, pulls, [finetuned.score(triples)]),
-            ("fast_scale", likelihood.score_fast(triples), fast_near, fast_pulls, []),
+        name: _regressions(np.stack([logit_of(scores), (one @ weights.T)[every, dealt]], axis=1), good, others)
+        for name, scores, one, weights in (
+            ("scale", likelihood.score(triples), near, pulls),
+            ("fast_scale", likelihood.score_fast(triples), fast_near, fast_pulls),
         )
     }
     arrays |= {
         "heads": judged.heads, "tails": judged.tails, "own": judged.own, "states": reading.states,
         "numbers": reading.numbers, "pulls": pulls, "fast_pulls": fast_pulls, **scales,
     }  # fmt: skip
-    return Ensemble(likelihood, finetuned, arrays, given.encode)
+    return Ensemble(likelihood, arrays, given.encode)
 
 
 def _measures(values: Floats) -> tuple[Floats, Floats]:

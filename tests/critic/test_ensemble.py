@@ -7,14 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from transformers import BertConfig, BertModel
 
 from critic.checkpoint import load_critic, train_role
-from critic.ensemble import training
 from critic.ensemble.model import PARTS, Ensemble, Reading, parts_of
-from critic.finetuned import training as tuning
 from critic.interface import FastCritic
-from critic.kinds import ENSEMBLE, FINETUNED, LIKELIHOOD
+from critic.kinds import ENSEMBLE, LIKELIHOOD
 from critic.likelihood import view
 from critic.metrics import report
 from critic.model import folds_of
@@ -25,7 +22,6 @@ from kg.identity import head_id
 from kg.language_model.scoring import Question
 from kg.model import Judgement, Triple
 from kg.vocabulary import Vocabulary
-from tests.critic.test_finetuned import word_tokenizer
 from tests.critic.test_likelihood import encode
 
 RELATIONS = ("xWant", "xNeed")
@@ -33,8 +29,8 @@ ASKED: list[str] = []
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Have a tiny encoder to fine-tune, and a language model whose states lie on a circle.
+def _told() -> Iterator[None]:
+    """Have a language model whose states lie on a circle.
 
     Tails are good in two of its quarters, which no straight line parts.
     """
@@ -47,14 +43,7 @@ def _told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             said = SimpleNamespace(conditional=-3.0 - len(question.event), unconditional=-4.0, tokens=2)
             yield said, np.array([np.cos(angle), np.sin(angle), 0.1], np.float32)
 
-    folder = tmp_path_factory.mktemp("encoder")
-    tokenizer = word_tokenizer()
-    tokenizer.save_pretrained(folder)
-    shape = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2, "max_position_embeddings": 64}
-    BertModel(BertConfig(vocab_size=len(tokenizer), num_hidden_layers=1, **shape)).save_pretrained(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "MINILM", str(folder))
-        patch.setattr(tuning, "EPOCHS", 1)
         patch.setattr(view, "opened", lambda _: SimpleNamespace(digest="a digest", model=None, tokenizer=None))
         patch.setattr(view, "read", read)
         yield
@@ -168,9 +157,6 @@ def test_a_saved_one_is_the_same_critic(judgements: list[Judgement], tmp_path: P
     some = triples_of(judgements)
     np.testing.assert_allclose(loaded.score(some), critic.score(some), atol=1e-5)
     np.testing.assert_allclose(loaded.score_fast(some), critic.score_fast(some), atol=1e-5)
-    for part in (LIKELIHOOD, FINETUNED):
-        about = (tmp_path / part / "critic.json").read_text()
-        (tmp_path / part / "critic.json").write_text("{}")
-        with pytest.raises(InputError, match="train it again"):
-            load_critic(tmp_path, encode)
-        (tmp_path / part / "critic.json").write_text(about)
+    (tmp_path / LIKELIHOOD / "critic.json").write_text("{}")
+    with pytest.raises(InputError, match="train it again"):
+        load_critic(tmp_path, encode)
