@@ -50,7 +50,7 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
             N-Quads only the line is left out), or no relation.
     """
     kind = rdf_format(path)
-    with tempfile.TemporaryDirectory(prefix="kg-rdf-") as folder:
+    with tempfile.TemporaryDirectory(prefix="kg-rdf-", ignore_cleanup_errors=True) as folder:
         store = ox.Store(folder)
         broken: list[Rejected] = []
         try:
