@@ -47,7 +47,7 @@ class Calibration(NamedTuple):
             return scores
         if self.method == "isotonic":
             return np.interp(scores, self.scores, self.probabilities)
-        return _sigmoid(self.slope * _logit(scores) + self.shift)
+        return _sigmoid(self.slope * logit_of(scores) + self.shift)
 
 
 def calibration_error(scores: Floats, good: NDArray[np.bool_]) -> float:
@@ -114,11 +114,11 @@ def choose_calibration(scores: Floats, good: NDArray[np.bool_], events: Sequence
 
 
 def _temperature(scores: Floats, good: NDArray[np.bool_]) -> Calibration:
-    return Calibration("temperature", slope=max(_EDGE, float(_regression(_logit(scores), good, intercept=False)[0])))
+    return Calibration("temperature", slope=max(_EDGE, float(_regression(logit_of(scores), good, intercept=False)[0])))
 
 
 def _platt(scores: Floats, good: NDArray[np.bool_]) -> Calibration:
-    slope, shift = _regression(_logit(scores), good, intercept=True)
+    slope, shift = _regression(logit_of(scores), good, intercept=True)
     return Calibration("platt", slope=max(_EDGE, float(slope)), shift=float(shift))
 
 
@@ -154,7 +154,8 @@ def _losses(scores: Floats, good: NDArray[np.bool_]) -> Floats:
     return -np.where(good, np.log(kept), np.log1p(-kept))
 
 
-def _logit(scores: Floats) -> Floats:
+def logit_of(scores: Floats) -> Floats:
+    """Return the logits of probabilities, of 0 and 1 those of what is next to them."""
     kept = np.clip(scores, _EDGE, 1 - _EDGE)
     return np.asarray(np.log(kept) - np.log1p(-kept))
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from critic.calibration import logit_of
 from critic.features import Floats, Indices
-from critic.finetuned.model import logit_of
 from critic.interface import ABOUT, Encode
 from critic.kernel.model import Judged, Singles
 from critic.kinds import ENSEMBLE, KINDS, LIKELIHOOD
@@ -30,7 +30,7 @@ from kg.errors import InputError
 from kg.identity import head_id
 from kg.model import Triple
 
-_PAGE_TRIPLES = 2_000  # scored at a time: nearness to 8,000 judged triples takes 64 MB
+_PAGE_TRIPLES = 2_000  # scored at a time: nearness to 8,000 judged triples takes 64 MB, some five times at once
 _DECIMALS = 6  # of a score
 PARTS = 16  # of the events; a verdict more or less is much to what is near, and a fit takes seconds
 _ARRAYS = (

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from critic.calibration import logit_of
 from critic.ensemble.model import PARTS, Ensemble, Reading, nearness, parts_of
 from critic.features import Floats
-from critic.finetuned.model import logit_of
 from critic.interface import TrainingSet
 from critic.kernel.model import Judged
 from critic.kernel.training import MOST_ROWS, pulls_of

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from critic.calibration import logit_of
 from critic.features import Floats
 from critic.interface import ABOUT, Encode, FastCritic
 from critic.kinds import FINETUNED, KINDS
@@ -24,7 +25,6 @@ PASSES = 5  # over a triple, each with names of its own
 _FORMAT = 1  # of the saved files
 _PAGE_TRIPLES = 2_000  # read at a time
 _DECIMALS = 6  # of a score
-_LEAST = 1e-6  # distance of a probability from 0 and 1 before its logit is taken
 _BESIDE = "beside"
 
 
@@ -181,9 +181,3 @@ class Finetuned:
         if len(learnt) != FOLDS or len(scale) != 2 + bool(beside):
             raise InputError(f"the critic in {folder} is damaged (its parts do not fit together); train it again")
         return cls(about["role"], str(about["base"]), str(about["digest"]), phrases, learnt, scale, beside)
-
-
-def logit_of(probabilities: Floats) -> Floats:
-    """Return the logits of probabilities."""
-    kept = np.clip(probabilities, _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(kept) - np.log1p(-kept))

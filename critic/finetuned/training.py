@@ -20,9 +20,10 @@ from more_itertools import chunked
 from numpy.typing import NDArray
 from torch import Tensor
 
+from critic.calibration import logit_of
 from critic.features import Floats, Indices
 from critic.finetuned.base import Base, base_named, digest_of, open_base, tokens_of
-from critic.finetuned.model import Finetuned, logit_of
+from critic.finetuned.model import Finetuned
 from critic.finetuned.reading import Inputs, Lower
 from critic.finetuned.wording import worded
 from critic.interface import Critic, TrainingSet

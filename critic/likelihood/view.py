@@ -156,7 +156,8 @@ def shared(folder: Path | None = None) -> Iterator[None]:
     """Ask each question once while the block runs, whichever critic asks; answers move by rounding alone.
 
     Args:
-        folder: has the answers of earlier blocks, and keeps those of one that ends well; None keeps none.
+        folder: has the answers of earlier blocks, and keeps those of one that ends well; None keeps none, and within
+            another block is that block.
     """
     if _Told.shared is not None and not folder:  # within another such block
         yield

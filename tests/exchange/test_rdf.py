@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import pyoxigraph
 import pyshacl
 import pytest
@@ -284,6 +285,11 @@ def test_what_is_not_understood_is_reported_and_the_rest_kept(
     assert [edge.triple for edge in graph.edges()] == [NAP.triple]
 
 
+def stores_open() -> list[str]:
+    """Return the open files of temporary stores."""
+    return [file.path for file in psutil.Process().open_files() if "kg-rdf-" in file.path]
+
+
 def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "graph.nt"
     write([NAP], path)
@@ -292,6 +298,8 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path) -> None:
     with open_rdf(path) as rdf:
         assert [line.line for line in rdf.broken] == [5]
         assert [edge.triple for edge in rdf.edges() if isinstance(edge, Edge)] == [NAP.triple]
+        assert stores_open()
+    assert not stores_open(), "what is open is still written to, and cannot be removed"
     (tmp_path / "graph.ttl").write_text("@prefix a: <http://a/> .\na:b a:c .\n")
     with pytest.raises(InputError, match=r"graph\.ttl, line 2"), open_rdf(tmp_path / "graph.ttl"):
         pass

@@ -166,9 +166,9 @@ def test_predicting_again_infers_about_other_events_only(
     assert predict(graph, student, "student-1", count=2, progress=asked.append)[1] > added
     assert asked == [4, 5, 5]
 
-    student.manifest = student.manifest | {"saved": "trained again elsewhere"}
-    other, _ = predict(graph, student, "student-1", count=2, progress=asked.append)
-    student.manifest = {name: value for name, value in student.manifest.items() if name != "saved"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(student, "manifest", student.manifest | {"saved": "trained again elsewhere"})
+        other, _ = predict(graph, student, "student-1", count=2, progress=asked.append)
     assert other.id != first.id
     assert asked == [4, 5, 5, 5]
 

@@ -52,20 +52,31 @@ def open_rdf(path: Path) -> Iterator["RdfGraph"]:
     kind = rdf_format(path)
     with tempfile.TemporaryDirectory(prefix="kg-rdf-", ignore_cleanup_errors=True) as folder:
         store = ox.Store(folder)
-        broken: list[Rejected] = []
+        graph: RdfGraph | None = None
         try:
-            with path.open("rb") as file:
-                packed = file.peek(2)[:2] == _GZIP
-                with cast("IO[bytes]", gzip.open(file) if packed else file) as source:
-                    store.bulk_load(source, format=kind)
-        except (SyntaxError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            if kind not in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS):
-                where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-                raise InputError(f"{path}{where}: {error}; not a statement was taken from it") from error
-            broken += _load_lines(store, path, kind)
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error}") from error
-        yield RdfGraph(store, path, broken)
+            graph = RdfGraph(store, path, _filled(store, path, kind))
+            yield graph
+        finally:
+            if graph:
+                graph.close()
+            del store  # a store writes to its folder until nobody has it
+
+
+def _filled(store: ox.Store, path: Path, kind: ox.RdfFormat) -> list[Rejected]:
+    """Load a file into a store, and return its lines that are no statement."""
+    try:
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == _GZIP
+            with cast("IO[bytes]", gzip.open(file) if packed else file) as source:
+                store.bulk_load(source, format=kind)
+    except (SyntaxError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if kind not in (ox.RdfFormat.N_TRIPLES, ox.RdfFormat.N_QUADS):
+            where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            raise InputError(f"{path}{where}: {error}; not a statement was taken from it") from error
+        return list(_load_lines(store, path, kind))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    return []
 
 
 def _load_lines(store: ox.Store, path: Path, kind: ox.RdfFormat) -> Iterator[Rejected]:
@@ -97,6 +108,10 @@ class RdfGraph:
         self._phrase = lru_cache(maxsize=100_000)(self._read_phrase)
         self._refused: dict[str, str] = {}
         self._good_runs = list(self._read_runs())
+
+    def close(self) -> None:
+        """Let go of the store; nothing can be asked any more."""
+        self._store = None
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the runs as maps, also those that are named only."""
