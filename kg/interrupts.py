@@ -23,18 +23,48 @@ _NATIVE = frozenset({"torch", "onnxruntime"})
 @contextmanager
 def at_once() -> Iterator[None]:
     """Let an interrupt end this process at once, while nothing has begun that would have to be put in order."""
+    with _handled(_leave_on):
+        yield
+
+
+@contextmanager
+def put_off(act: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Raise an interrupt at the end of the block, not within it.
+
+    Args:
+        act: called as soon as one comes, so that the block may end earlier.
+
+    Raises:
+        KeyboardInterrupt: one came.
+    """
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+        act()
+
+    try:
+        with _handled(note):
+            yield
+    finally:
+        if came:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _handled(handler: "Callable[[int, FrameType | None], None]") -> Iterator[None]:
+    """Handle interrupts so, where Python's own handler would; other threads and handlers are left alone."""
     is_ours = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    if not is_ours:
-        yield
-        return
-    signal.signal(signal.SIGINT, _leave_on)
+    if is_ours:
+        signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def leave() -> NoReturn:
@@ -91,18 +121,8 @@ class _ImportedWhole:
 
 def _uninterrupted(execute: "Callable[[ModuleType], None]") -> "Callable[[ModuleType], None]":
     def run(module: "ModuleType") -> None:
-        is_ours = threading.current_thread() is threading.main_thread()
-        if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        with put_off():
             execute(module)
-            return
-        came: list[int] = []
-        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-        try:
-            execute(module)
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            if came:
-                raise KeyboardInterrupt
 
     return run
 

@@ -9,10 +9,11 @@ with the queue. A provider that is busy halves the number in flight; replies rai
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -23,7 +24,9 @@ from ingest.teacher.dialect import trials
 from ingest.teacher.messages import NotUnderstoodError, Reply, Request, Teacher, Usage
 from ingest.teacher.money import Budget
 from kg.errors import KGError, MalformedReply, RefusedReply, TeacherError, TeacherUnavailable
+from kg.interrupts import put_off
 
+_T = TypeVar("_T")
 _ATTEMPTS_UNAVAILABLE = 8
 _ATTEMPTS_MALFORMED = 3
 _LONGEST_WAIT_SECONDS = 60.0
@@ -111,15 +114,37 @@ def ask_all(
     Raises:
         TeacherError: key, model or account are at fault, or nothing but failures came back.
     """
-    with asyncio.Runner() as runner:
+    with _loop() as loop:
         asker = _Asker(teacher, iter(requests), cache, run, budget, tally, in_flight, cached_only)
-        runner.run(asker.open())
+        _run(loop, asker.open())
         try:
-            while outcome := runner.run(asker.next()):
+            while outcome := _run(loop, asker.next()):
                 progress(tally)
                 yield outcome
         finally:
-            runner.run(asker.close())
+            with put_off():
+                loop.run_until_complete(asker.close())
+
+
+@contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Open an event loop, which is closed whole even where an interrupt comes."""
+    runner = asyncio.Runner()
+    try:
+        yield runner.get_loop()
+    finally:
+        with put_off():
+            runner.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T]) -> _T:
+    """Run some work; an interrupt cancels it, and is raised here, where no task has half made a step.
+
+    `asyncio.run` would raise it within any task that makes a step after the work is done, and the loop is lost then.
+    """
+    task = loop.create_task(work)
+    with put_off(partial(loop.call_soon_threadsafe, task.cancel)):
+        return loop.run_until_complete(task)
 
 
 class _Pace:

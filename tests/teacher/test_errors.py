@@ -1,7 +1,9 @@
 """Every way in which a provider or a model misbehaves has an outcome: retried, salvaged, or one prompt's failure."""
 
 import asyncio
+import gc
 import json
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from ingest.teacher.asking import Outcome, _Asker
 from kg.errors import TeacherError
 from tests.teacher.conftest import EVENTS, Ask
 from tests.teacher.provider import Provider, error, said
@@ -365,3 +368,32 @@ def test_a_message_about_the_length_teaches_no_dialect(ask: Ask, provider: Provi
     asked = ask(in_flight=1)
     assert asked.outcomes[FIRST].failure
     assert "max_tokens" in provider.bodies[-1]
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 10, 12, 13, 16, 18])
+def test_an_interrupt_between_any_two_steps_leaves_the_loop_in_order(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, step: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Steps are counted that the event loop makes after an outcome is there, where the tasks belong to nobody."""
+    waiting: list[asyncio.Task[Any] | None] = []
+    left = step
+    plain_next, plain_run = _Asker.next, asyncio.Handle._run  # noqa: SLF001 - what the loop calls
+
+    async def noted(asker: _Asker) -> Outcome | None:
+        waiting.append(asyncio.current_task())
+        return await plain_next(asker)
+
+    def counted(handle: asyncio.Handle) -> None:
+        nonlocal left
+        plain_run(handle)
+        if waiting and waiting[-1] and waiting[-1].done():
+            left -= 1
+            if not left:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(_Asker, "next", noted)
+    monkeypatch.setattr(asyncio.Handle, "_run", counted)
+    with pytest.raises(KeyboardInterrupt):
+        ask(in_flight=2)
+    gc.collect()  # what was left open would be told here, and nobody else is told of it
+    assert capfd.readouterr().err == ""
