@@ -293,7 +293,8 @@ def _run() -> None:
 
 def _interrupted(error: BaseException | None) -> str:
     hint = str(error or "") if isinstance(error, KeyboardInterrupt) else ""
-    return f"kg: interrupted; {hint or 'the same command'} goes on where it stopped"
+    done = f"{hint} goes on where it stopped" if hint else "the same command does what is left, or all of it again"
+    return f"kg: interrupted; {done}"
 
 
 def _told(error: BaseException) -> str:

@@ -93,7 +93,7 @@ def test_an_error_that_a_library_made_of_an_interrupt_is_an_interrupt(
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == interrupts.STATUS
-    assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
+    assert capsys.readouterr().err == "kg: interrupted; the same command does what is left, or all of it again\n"
 
 
 def test_an_interrupt_waits_for_a_native_library_that_is_imported(
@@ -148,7 +148,7 @@ def test_an_interrupt_in_a_destructor_is_not_lost(
     finally:
         signal.signal(signal.SIGINT, before)
     assert stop.value.code == interrupts.STATUS
-    assert capsys.readouterr().err == "kg: interrupted; the same command goes on where it stopped\n"
+    assert capsys.readouterr().err == "kg: interrupted; the same command does what is left, or all of it again\n"
     assert time.monotonic() - begun < 10
 
 
