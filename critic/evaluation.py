@@ -139,25 +139,32 @@ def _scores(
 def _calibration(
     kind: str, critic: Critic, leg: Leg, learning: Learning, seed: int, progress: Callable[[int], object]
 ) -> Calibration:
-    """Return the calibration that the training set asks for, by scores that owe nothing to the verdicts beside them."""
+    """Return the calibration that the training set asks for, by scores that owe nothing to the verdicts beside them.
+
+    It is chosen on rows that are judged as the tested ones are, since the share of good ones differs from set to set.
+    """
     trained = leg.trained
     if not trained.triples:
         return Calibration()
+    own = chosen(trained.triples, leg.own)
     if _is_honest(kind):
-        scores = critic.score(trained.triples)
+        scores = critic.score(own)
     else:
-        scores = np.empty(len(trained))
+        scores = np.empty(len(own))
         heads = [head_key(triple) for triple in trained.triples]
         dealt = np.array([_bucket(head) for head in heads], dtype=np.intp)
         for fold in range(_INNER_FOLDS):
             mine = dealt == fold
-            others, held = rows_of(trained, ~mine), chosen(trained.triples, mine)
+            others, held = rows_of(trained, ~mine), chosen(trained.triples, mine & leg.own)
             if not _is_enough(others):
                 return Calibration()
+            if not held:
+                progress(1)
+                continue
             hidden = [*held, *leg.tested.triples]
-            scores[mine] = _train(kind, others, hidden, learning, seed).score(held)
+            scores[mine[leg.own]] = _train(kind, others, hidden, learning, seed).score(held)
             progress(1)
-    return choose_calibration(scores, trained.good, [head_key(triple) for triple in trained.triples], seed)
+    return choose_calibration(scores, trained.good[leg.own], [head_key(triple) for triple in own], seed)
 
 
 def _train(kind: str, trained: Verdicts, hidden: Sequence[Triple], learning: Learning, seed: int) -> Critic:

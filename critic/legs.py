@@ -6,7 +6,7 @@ Heads are the same whatever their case, their blanks and the blank in "Person X"
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,11 +27,13 @@ class Leg:
 
     Attributes:
         trained: what is learnt from, maybe nothing.
+        own: (len(trained),) booleans, what of it is judged as the tested rows are; all where nothing is.
         tested: what is measured on.
         left_out: how many rows were not learnt from since their head is tested.
     """
 
     trained: Verdicts
+    own: NDArray[np.bool_]
     tested: Verdicts
     left_out: int = 0
 
@@ -52,7 +54,8 @@ def legs_of(
 
     Args:
         tested: the judgements to measure on.
-        trained: others to learn from; rows of tested heads are left out of each leg.
+        trained: others to learn from; rows of tested heads are left out of each leg. Where tested rows teach, too,
+            these together count no more than they do: they may be judged by others, and of another kind.
         folds: deal the tested ones by head into so many folds, each of which the others teach.
         train_rows: learn from the tested ones too, head by head in the order of a hash until there are so many rows;
             the rest is measured on.
@@ -86,7 +89,11 @@ def legs_of(
         hidden = {head for head, is_mine in zip(heads, mine, strict=True) if is_mine}
         known = np.array([head_key(triple) not in hidden for triple in trained.triples], dtype=np.bool_)
         own, others = rows_of(tested, ~mine), rows_of(trained, known)
-        legs.append(Leg(joined(own, others), rows_of(tested, mine), int((~known).sum())))
+        if len(own):
+            others = replace(others, weights=others.counts * min(1.0, len(own) / max(1, len(others))))
+        taught, known_own = joined(own, others), set(own.triples)
+        is_own = np.array([triple in known_own for triple in taught.triples], dtype=np.bool_)
+        legs.append(Leg(taught, is_own if len(own) else ~is_own, rows_of(tested, mine), int((~known).sum())))
     return legs
 
 
@@ -94,8 +101,9 @@ def rows_of(verdicts: Verdicts, mask: NDArray[np.bool_]) -> Verdicts:
     """Return the rows of a mask, (len(verdicts),) booleans."""
     names = verdicts.annotators
     return Verdicts(
-        tuple(chosen(verdicts.triples, mask)), verdicts.good[mask], tuple(chosen(names, mask)) if names else ()
-    )
+        tuple(chosen(verdicts.triples, mask)), verdicts.good[mask], tuple(chosen(names, mask)) if names else (),
+        verdicts.counts[mask],
+    )  # fmt: skip
 
 
 def joined(first: Verdicts, second: Verdicts) -> Verdicts:
@@ -105,7 +113,7 @@ def joined(first: Verdicts, second: Verdicts) -> Verdicts:
     both = concatenated([first, rest])
     order = sorted(range(len(both)), key=both.triples.__getitem__)
     names = tuple(both.annotators[row] for row in order) if both.annotators else ()
-    return Verdicts(tuple(both.triples[row] for row in order), both.good[order], names)
+    return Verdicts(tuple(both.triples[row] for row in order), both.good[order], names, both.counts[order])
 
 
 def chosen(values: Sequence[T], mask: NDArray[np.bool_]) -> list[T]:
@@ -120,4 +128,5 @@ def concatenated(parts: Sequence[Verdicts]) -> Verdicts:
         tuple(triple for part in parts for triple in part.triples),
         np.concatenate([part.good for part in parts]),
         tuple(one for some in names for one in some),
+        np.concatenate([part.counts for part in parts]),
     )

@@ -191,9 +191,9 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def relation_prior(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
     """Return each relation's share of good triples, as if one good and one bad triple more had been judged."""
-    names = np.array(trained.relations)
+    names, counts = np.array(trained.relations), trained.counts
     prior = {
-        relation: (trained.good[names == relation].sum() + 1) / ((names == relation).sum() + 2)
+        relation: (counts[(names == relation) & trained.good].sum() + 1) / (counts[names == relation].sum() + 2)
         for relation in set(tested.relations)
     }
     return np.array([prior[relation] for relation in tested.relations])
@@ -206,7 +206,7 @@ def tfidf(trained: Verdicts, tested: Verdicts) -> NDArray[np.float64]:
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
 
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=1_000))
-    model.fit(_sentences(trained), trained.good)
+    model.fit(_sentences(trained), trained.good, logisticregression__sample_weight=trained.counts)
     return np.asarray(model.predict_proba(_sentences(tested))[:, 1], dtype=np.float64)
 
 

@@ -38,7 +38,7 @@ def train_blend(given: TrainingSet) -> Blend:
 
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second
 
-    regression = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, verdicts.good)
+    regression = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, verdicts.good, verdicts.counts)
     weights = np.concatenate([regression.coef_[0], regression.intercept_])
     return Blend(given.role, relations, folds, {"mean": mean, "deviation": deviation, "weights": weights}, encode)
 

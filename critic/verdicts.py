@@ -5,7 +5,7 @@ Which share is whose: see `critic.roles`.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,14 +26,21 @@ class Verdicts:
         triples: the triples.
         good: (len(triples),) booleans.
         annotators: of each triple, by name; empty where nobody says who they were.
+        weights: (len(triples),) in (0, 1], how much each counts in a training; empty where all count 1.
     """
 
     triples: tuple[Triple, ...]
     good: NDArray[np.bool_]
     annotators: tuple[tuple[str, ...], ...] = ()
+    weights: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.triples)
+
+    @property
+    def counts(self) -> NDArray[np.float64]:
+        """How much each triple counts in a training: (len(triples),) in (0, 1]."""
+        return self.weights if len(self.weights) else np.ones(len(self.triples))
 
     @property
     def relations(self) -> tuple[str, ...]:

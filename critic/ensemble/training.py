@@ -31,6 +31,8 @@ def train_ensemble(given: TrainingSet) -> Ensemble:
     likelihood = train_likelihood(given)
     chosen = np.sort(np.random.default_rng(given.seed).permutation(len(given.verdicts))[:MOST_ROWS])
     triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
+    counts = given.verdicts.counts[chosen]
+    ridge = _RIDGE / counts
     dealt = parts_of(triples)
     judged = Judged.of(vectors_of(triples, likelihood.relations, given.encode))
     numbers, states = likelihood.view.look(triples)  # asked in the likelihood critic's training
@@ -41,11 +43,11 @@ def train_ensemble(given: TrainingSet) -> Ensemble:
     near, fast_near = nearness(judged, reading, judged, reading), judged.nearness(judged)
     targets = np.where(good, 1, -1).astype(np.float32)
     others = [dealt != part for part in range(PARTS)]
-    pulls = np.stack([pulls_of(near, targets, rows, _RIDGE) for rows in others])
-    fast_pulls = np.stack([pulls_of(fast_near, near @ pulls[part], rows, _RIDGE) for part, rows in enumerate(others)])
+    pulls = np.stack([pulls_of(near, targets, rows, ridge) for rows in others])
+    fast_pulls = np.stack([pulls_of(fast_near, near @ pulls[part], rows, ridge) for part, rows in enumerate(others)])
     every = np.arange(len(triples))
     scales = {
-        name: _regressions(np.stack([logit_of(scores), (one @ weights.T)[every, dealt]], axis=1), good, others)
+        name: _regressions(np.stack([logit_of(scores), (one @ weights.T)[every, dealt]], axis=1), good, counts, others)
         for name, scores, one, weights in (
             ("scale", likelihood.score(triples), near, pulls),
             ("fast_scale", likelihood.score_fast(triples), fast_near, fast_pulls),
@@ -64,9 +66,11 @@ def _measures(values: Floats) -> tuple[Floats, Floats]:
     return known.mean(axis=0), known.std(axis=0) + 1e-9
 
 
-def _regressions(inputs: Floats, good: NDArray[np.bool_], others: Sequence[NDArray[np.bool_]]) -> Floats:
+def _regressions(
+    inputs: Floats, good: NDArray[np.bool_], counts: Floats, others: Sequence[NDArray[np.bool_]]
+) -> Floats:
     """Return the weights of a logistic regression on each choice of rows, (len(others), P), the intercept last."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second
 
-    fitted = [LogisticRegression(max_iter=1_000).fit(inputs[rows], good[rows]) for rows in others]
+    fitted = [LogisticRegression(max_iter=1_000).fit(inputs[rows], good[rows], counts[rows]) for rows in others]
     return np.stack([np.append(one.coef_[0], one.intercept_) for one in fitted])

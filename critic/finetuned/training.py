@@ -47,6 +47,7 @@ _CLIP = 1.0
 _PATIENCE = 2  # epochs without a better one
 _HELD_OUT = 8  # of so many events one is for stopping
 _RECALL = 0.8
+_DECIMALS = 4  # of a precision, below which the loss decides
 _SAVES = 4  # an epoch
 _SEEDS = 2**63  # torch takes no larger one
 
@@ -60,19 +61,21 @@ class _Lesson(NamedTuple):
     Attributes:
         texts: of each draw of names, the inputs of all judged triples.
         good: (n,) whether each is good.
+        counts: (n,) how much each counts.
         taught: rows to learn from.
         held: rows that say when to stop.
     """
 
     texts: Sequence[Sequence[Inputs]]
     good: NDArray[np.bool_]
+    counts: Floats
     taught: Indices
     held: Indices
 
     @property
     def prior(self) -> float:
         """The logit of the share of the good."""
-        share = self.good[self.taught].mean()
+        share = np.average(self.good[self.taught], weights=self.counts[self.taught])
         return float(np.log(share / (1 - share)))
 
 
@@ -87,7 +90,8 @@ def train_finetuned(given: TrainingSet) -> Finetuned:
             the teacher's triples for the likelihood critic.
         InputError: the base cannot be used.
     """
-    name, triples, good = base_named(given.base), given.verdicts.triples, given.verdicts.good
+    name, triples = base_named(given.base), given.verdicts.triples
+    good, counts = given.verdicts.good, given.verdicts.counts
     dealt = folds_of(triples)
     held = np.array([int(event[24:32], 16) % _HELD_OUT == 0 for event in map(head_id, triples)])
     lessons = [_parted(good, dealt != fold, held) for fold in range(FOLDS)]
@@ -102,13 +106,15 @@ def train_finetuned(given: TrainingSet) -> Finetuned:
         lower.learn(some)
     start = {key: weight.detach().clone() for key, weight in base.learning().items()}
     about = repr((given.seed, given.role, name, digest_of(name), __version__))
-    verdicts = unordered_hash(f"{triple_id(triple)} {one}" for triple, one in zip(triples, good, strict=True))
+    verdicts = unordered_hash(
+        f"{triple_id(triple)} {one} {count}" for triple, one, count in zip(triples, good, counts, strict=True)
+    )
     progress = Progress(given.progress, f"{about} {verdicts}")
     learnt: list[tuple[Weights, float]] = []
     found = np.zeros(len(triples))
     with torch.random.fork_rng(), lower.instead() as ask:
         for fold, (taught, stopping) in enumerate(lessons):
-            lesson = _Lesson(texts, good, taught, stopping)
+            lesson = _Lesson(texts, good, counts, taught, stopping)
             weights = progress.done.get(fold) or _fit(base, ask, start, lesson, given.seed, fold, progress)
             base.put(weights)
             mine = np.flatnonzero(dealt == fold)
@@ -133,7 +139,9 @@ def _scale(found: Floats, beside: Critic | None, given: TrainingSet) -> Floats:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second
 
     columns = [found] if beside is None else [found, logit_of(beside.score(given.verdicts.triples))]
-    fitted = LogisticRegression(max_iter=1_000).fit(np.stack(columns, axis=1), given.verdicts.good)
+    fitted = LogisticRegression(max_iter=1_000).fit(
+        np.stack(columns, axis=1), given.verdicts.good, given.verdicts.counts
+    )
     return np.append(fitted.coef_[0], fitted.intercept_)
 
 
@@ -194,10 +202,15 @@ def hash_of(*numbers: int) -> int:
 
 
 def _dealt(lesson: _Lesson, draw: int, seed: int) -> list[list[int]]:
-    """Return the steps of an epoch: rows of equal length in each, in an order of chance."""
+    """Return the steps of an epoch: rows of equal length in each, in an order of chance.
+
+    Each row takes part with a probability of what it counts: Adam makes steps of a size that no weight changes.
+    """
     random = np.random.default_rng(seed)
     by_length: dict[int, list[int]] = defaultdict(list)
-    for row in random.permutation(lesson.taught).tolist():
+    order = random.permutation(lesson.taught)
+    drawn = np.random.default_rng(hash_of(seed)).random(len(order)) < lesson.counts[order]
+    for row in order[drawn].tolist():
         by_length[len(lesson.texts[draw][row]["input_ids"])].append(row)
     steps = [batch for _, rows in sorted(by_length.items()) for batch in chunked(rows, _BATCH)]
     return [steps[place] for place in random.permutation(len(steps))]
@@ -222,10 +235,10 @@ def _goodness(ask: Ask, lesson: _Lesson) -> tuple[float, float]:
     from sklearn.metrics import precision_recall_curve  # noqa: PLC0415 - takes a second
 
     found = np.mean([_asked(ask, some, lesson.held) for some in lesson.texts], axis=0) + lesson.prior
-    good = lesson.good[lesson.held]
-    loss = np.logaddexp(0, np.where(good, -found, found)).mean()
-    precision, recall, _ = precision_recall_curve(good, found)  # recall falls
-    return float(precision[np.flatnonzero(recall >= _RECALL)[-1]]), -float(loss)
+    good, counts = lesson.good[lesson.held], lesson.counts[lesson.held]
+    loss = np.average(np.logaddexp(0, np.where(good, -found, found)), weights=counts)
+    precision, recall, _ = precision_recall_curve(good, found, sample_weight=counts)  # recall falls
+    return round(float(precision[np.flatnonzero(recall >= _RECALL)[-1]]), _DECIMALS), -float(loss)
 
 
 class Progress:

@@ -34,6 +34,8 @@ def train_kernel(given: TrainingSet) -> Kernel:
     _, relations, parts = learn_parts(given, random)
     chosen = np.sort(random.permutation(len(given.verdicts))[:MOST_ROWS])
     triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
+    counts = given.verdicts.counts[chosen]
+    ridge = _RIDGE / counts
     rows, dealt = vectors_of(triples, relations, given.encode), folds_of(triples)
     if not (rows.relations >= 0).any():
         raise no_relation_judged(relations)
@@ -41,9 +43,9 @@ def train_kernel(given: TrainingSet) -> Kernel:
     judged = Judged.of(rows)
     nearness = judged.nearness(judged)
     targets = np.where(good, 1, -1).astype(np.float32)
-    pulls = np.stack([pulls_of(nearness, targets, dealt != fold) for fold in range(FOLDS)])
+    pulls = np.stack([pulls_of(nearness, targets, dealt != fold, ridge) for fold in range(FOLDS)])
     scores = cross_scores(parts, rows, dealt)
-    nested = _nested(nearness, targets, dealt)
+    nested = _nested(nearness, targets, dealt, ridge)
     known = scores[rows.relations >= 0]
     mean = np.append(known.mean(axis=0), 0.0)  # of the kernel's a constant, or each fold would see the others' verdicts
     deviation = np.append(known.std(axis=0) + 1e-9, _DEVIATION)
@@ -53,7 +55,7 @@ def train_kernel(given: TrainingSet) -> Kernel:
                 np.concatenate([scores, nested[fold][:, None]], axis=1)[dealt != fold], rows.relations[dealt != fold],
                 len(relations), mean, deviation,
             ),
-            good[dealt != fold],
+            good[dealt != fold], counts[dealt != fold],
         )
         for fold in range(FOLDS)
     ]  # fmt: skip
@@ -64,40 +66,40 @@ def train_kernel(given: TrainingSet) -> Kernel:
     return Kernel(given.role, relations, parts, arrays, given.encode)
 
 
-def pulls_of(nearness: Singles, targets: Singles, rows: NDArray[np.bool_], ridge: float = _RIDGE) -> Singles:
+def pulls_of(nearness: Singles, targets: Singles, rows: NDArray[np.bool_], ridge: Floats) -> Singles:
     """Return the dual weights of verdicts, (n,), 0 for those that are not learnt from.
 
     Args:
         nearness: (n, n).
         targets: (n,), 1 for a good triple and -1 for a bad one, or between.
         rows: (n,) which to learn from.
-        ridge: added to the diagonal of nearness.
+        ridge: (n,), added to the diagonal of nearness: the less, the more a verdict counts.
     """
     from scipy.linalg import solve  # noqa: PLC0415 - takes a second
 
     result = np.zeros(len(targets), dtype=np.float32)
     if rows.any():
         system = nearness[np.ix_(rows, rows)]
-        system[np.diag_indices_from(system)] += ridge
+        system[np.diag_indices_from(system)] += ridge[rows]
         result[rows] = solve(system, targets[rows], assume_a="pos", overwrite_a=True)
     return result
 
 
-def _nested(nearness: Singles, targets: Singles, dealt: Indices) -> Floats:
+def _nested(nearness: Singles, targets: Singles, dealt: Indices, ridge: Floats) -> Floats:
     """Return kernel scores (FOLDS, n): of each triple by a fit without its own fold and without the first index's."""
     found = np.zeros((FOLDS, len(dealt)))
     for one, other in combinations(range(FOLDS), 2):
-        pulls = pulls_of(nearness, targets, (dealt != one) & (dealt != other))
+        pulls = pulls_of(nearness, targets, (dealt != one) & (dealt != other), ridge)
         for fold, mine in ((one, dealt == other), (other, dealt == one)):
             found[fold, mine] = nearness[mine] @ pulls
     return found
 
 
-def _regression(inputs: Floats, good: NDArray[np.bool_]) -> Floats:
+def _regression(inputs: Floats, good: NDArray[np.bool_], counts: Floats) -> Floats:
     """Return the weights of a logistic regression, the intercept last."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second
 
     if good.all() or not good.any():
         raise NotReady("nearly all good judged triples, or nearly all bad ones, are of one event; judge others, too")
-    fitted = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, good)
+    fitted = LogisticRegression(C=_INVERSE_RIDGE, max_iter=1_000).fit(inputs, good, counts)
     return np.concatenate([fitted.coef_[0], fitted.intercept_])

@@ -63,7 +63,7 @@ def train_likelihood(given: TrainingSet) -> Likelihood:
     full, fast = [], []
     for fold in range(FOLDS):
         others_of = dealt != fold
-        full.append(_regression(full_inputs[:verdicts], strictness, good, others_of[:verdicts]))
+        full.append(_regression(full_inputs[:verdicts], strictness, given.verdicts, others_of[:verdicts]))
         taught = full_inputs[others_of] @ full[-1][:-1] + full[-1][-1]
         fast.append(_distilled(fast_inputs[others_of], taught))
     weights = {"full": np.stack(full), "fast": np.stack(fast)}
@@ -90,16 +90,17 @@ def _annotators(verdicts: Verdicts) -> Floats:
     return result
 
 
-def _regression(inputs: Floats, strictness: Floats, good: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Floats:
+def _regression(inputs: Floats, strictness: Floats, verdicts: Verdicts, rows: NDArray[np.bool_]) -> Floats:
     """Return the weights of a logistic regression on some rows, the intercept of the average annotator last."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - takes a second
 
-    if good[rows].all() or not good[rows].any():
+    good, counts = verdicts.good[rows], verdicts.counts[rows]
+    if good.all() or not good.any():
         raise NotReady("nearly all good judged triples, or nearly all bad ones, are of one event; judge others, too")
     both = np.concatenate([inputs, strictness], axis=1)[rows]
-    fitted = LogisticRegression(C=_INVERSE_RIDGE, max_iter=3_000).fit(both, good[rows])
+    fitted = LogisticRegression(C=_INVERSE_RIDGE, max_iter=3_000).fit(both, good, counts)
     weights, own = np.split(fitted.coef_[0], [inputs.shape[1]])
-    return np.append(weights, fitted.intercept_ + strictness[rows].mean(axis=0) @ own)
+    return np.append(weights, fitted.intercept_ + np.average(strictness[rows], axis=0, weights=counts) @ own)
 
 
 def _distilled(inputs: Floats, taught: Floats) -> Floats:

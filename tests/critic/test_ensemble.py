@@ -10,19 +10,20 @@ import pytest
 
 from critic.checkpoint import load_critic, train_role
 from critic.ensemble.model import PARTS, Ensemble, Reading, parts_of
-from critic.interface import FastCritic
-from critic.kinds import ENSEMBLE, LIKELIHOOD
+from critic.interface import FastCritic, TrainingSet
+from critic.kinds import ENSEMBLE, KINDS, LIKELIHOOD
 from critic.likelihood import view
 from critic.metrics import report
 from critic.model import folds_of
 from critic.saved import FOLDS, read_arrays
-from critic.verdicts import training_verdicts
+from critic.verdicts import training_verdicts, verdicts_on
 from kg.errors import InputError
 from kg.identity import head_id
 from kg.language_model.scoring import Question
 from kg.model import Judgement, Triple
 from kg.vocabulary import Vocabulary
 from tests.critic.test_likelihood import encode
+from tests.critic.weighing import moved_by_turned_verdicts
 
 RELATIONS = ("xWant", "xNeed")
 ASKED: list[str] = []
@@ -160,3 +161,12 @@ def test_a_saved_one_is_the_same_critic(judgements: list[Judgement], tmp_path: P
     (tmp_path / LIKELIHOOD / "critic.json").write_text("{}")
     with pytest.raises(InputError, match="train it again"):
         load_critic(tmp_path, encode)
+
+
+@pytest.mark.parametrize("kind", [ENSEMBLE, LIKELIHOOD])
+def test_verdicts_that_count_little_teach_little(judgements: list[Judgement], kind: str) -> None:
+    verdicts = verdicts_on(judgements)
+    given = TrainingSet(verdicts, list(verdicts.triples), Vocabulary.load("skd"), encode, "filter", 0)
+    little, as_all = moved_by_turned_verdicts(KINDS[kind].train, given)
+    assert little < 0.01
+    assert as_all > 0.05

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -16,9 +17,9 @@ from critic.calibration import Calibration, calibration_error, choose_calibratio
 from critic.evaluation import Learning, evaluate, trainings
 from critic.interface import TrainingSet
 from critic.kinds import BLEND, KINDS, LIKELIHOOD, MEAN_NLL, NLL, UNSUPERVISED, CriticKind
-from critic.legs import head_key, joined, legs_of
+from critic.legs import concatenated, head_key, joined, legs_of
 from critic.likelihood.view import View, shared
-from critic.metrics import PRIOR, TFIDF
+from critic.metrics import PRIOR, TFIDF, relation_prior, tfidf
 from critic.verdicts import Verdicts, verdicts_on
 from kg.cli import app
 from kg.errors import InputError, NotReady
@@ -98,6 +99,40 @@ def test_no_head_is_both_learnt_from_and_tested_however_it_is_written() -> None:
     folds = legs_of(tested, trained, folds=7)
     assert sorted(triple for leg in folds for triple in leg.tested.triples) == list(tested.triples)
     assert {len(leg.tested) for leg in folds} <= {10, 12}
+
+
+def test_others_count_no_more_than_the_rows_that_are_judged_as_the_tested_ones_are() -> None:
+    (leg, *_) = legs_of(judged(40), judged(200, "other"), folds=4)
+    counts = leg.trained.counts
+    assert leg.own.sum() == 60
+    assert set(counts[leg.own]) == {1.0}
+    assert counts[~leg.own].sum() == pytest.approx(60)
+    (leg, *_) = legs_of(judged(40), judged(9, "other"), folds=4)
+    assert set(leg.trained.counts) == {1.0}, "fewer count each as much as an own one"
+    (leg,) = legs_of(judged(40), judged(200, "other"))
+    assert leg.own.all(), "nothing else teaches, so these are what there is"
+    assert set(leg.trained.counts) == {1.0}
+
+
+def test_probabilities_are_those_of_rows_that_are_judged_as_the_tested_ones_are() -> None:
+    """The critic says .6 of what reads well, of which all are good in one set, and none in the other."""
+    other = judged(300, "other")
+    wrong = Verdicts(other.triples, np.array(["badly" in triple.tail for triple in other.triples]))
+    found = evaluate(legs_of(judged(90), wrong, folds=3), learning(), [BLEND])["systems"]
+    assert found[BLEND]["ece"] < 0.02
+    assert found[BLEND]["auc"] == 1
+
+
+@pytest.mark.parametrize("baseline", [relation_prior, tfidf])
+def test_a_baseline_learns_little_from_verdicts_that_count_little(
+    baseline: Callable[[Verdicts, Verdicts], NDArray[np.float64]],
+) -> None:
+    own, other = judged(60), judged(60, "other")
+    turned = Verdicts(other.triples, ~other.good, weights=np.full(len(other), 1e-6))
+    both = concatenated([own, turned])
+    np.testing.assert_allclose(baseline(both, own), baseline(own, own), atol=0.05)
+    equal = replace(both, weights=np.ones(len(both)))
+    assert np.abs(baseline(equal, own) - baseline(own, own)).max() > 0.1
 
 
 def test_rows_to_train_are_whole_heads_in_the_order_of_a_seeded_hash() -> None:

@@ -19,13 +19,15 @@ from critic.finetuned.base import base_named, open_base, tokens_of
 from critic.finetuned.model import Finetuned
 from critic.finetuned.reading import Lower, eight_bit, read
 from critic.finetuned.wording import NAMES, worded
-from critic.interface import FastCritic
+from critic.interface import FastCritic, TrainingSet
 from critic.kinds import BLEND, FINETUNED, KINDS
 from critic.model import folds_of
+from critic.verdicts import verdicts_on
 from kg.errors import InputError
 from kg.language_model.terms import GEMMA
 from kg.model import NOTHING, Judgement, Triple
 from kg.vocabulary import Vocabulary
+from tests.critic.weighing import moved_by_turned_verdicts
 from tests.language_model import tiny
 from tests.repeats import only_thorough
 
@@ -315,3 +317,11 @@ def test_bases_have_names_and_terms_and_other_kinds_take_none(
         train_role(judgements(), [], VOCABULARY, encode, seed=0, role="filter", kind=BLEND, base="minilm")
     with pytest.raises(InputError, match="critic's base"):
         train(encoder_base.parent / "nothing")
+
+
+def test_verdicts_that_count_little_teach_little(encoder_base: Path) -> None:
+    verdicts = verdicts_on(judgements())
+    given = TrainingSet(verdicts, list(verdicts.triples), VOCABULARY, encode, "filter", 0, base=str(encoder_base))
+    little, as_all = moved_by_turned_verdicts(KINDS[FINETUNED].train, given)
+    assert little < 0.01
+    assert as_all > 0.05

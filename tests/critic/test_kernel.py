@@ -1,7 +1,7 @@
 """A small world in which only verdicts tell what is good: tails of some hidden topics, for heads of some others."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from critic.checkpoint import load_critic
-from critic.interface import TrainingSet
+from critic.interface import Critic, TrainingSet
 from critic.kernel.model import Judged, Kernel
 from critic.kernel.training import train_kernel
 from critic.kinds import KERNEL, KINDS
@@ -21,6 +21,7 @@ from critic.verdicts import Verdicts
 from kg.errors import InputError, NotReady
 from kg.model import NOTHING, Triple
 from kg.vocabulary import Vocabulary
+from tests.critic.weighing import moved_by_turned_verdicts
 
 TOPICS = 8
 
@@ -100,6 +101,13 @@ def test_the_dual_weights_are_those_of_kernel_ridge_regression(given: TrainingSe
     pulls = critic._arrays["pulls"][1]  # noqa: SLF001
     np.testing.assert_allclose(pulls[kept], fitted.dual_coef_, atol=1e-3)
     assert not pulls[~kept].any()
+
+
+@pytest.mark.parametrize("train", [train_kernel, train_blend])
+def test_verdicts_that_count_little_teach_little(given: TrainingSet, train: Callable[[TrainingSet], Critic]) -> None:
+    little, as_all = moved_by_turned_verdicts(train, given)
+    assert little < 0.01
+    assert as_all > 0.05
 
 
 def test_it_is_saved_as_numbers_and_opened_the_same(given: TrainingSet, critic: Kernel, tmp_path: Path) -> None:
