@@ -136,7 +136,8 @@ class Generator:
         """Return the greedy tail for each (event, relation), and up to `beams` of a beam search, best first.
 
         These are the tails of plain searches, as published systems are measured by, and not chosen as `predict` does;
-        one may be empty, or cut at `MAX_TAIL_TOKENS`.
+        one may be empty, or cut at `MAX_TAIL_TOKENS`. Beams are compared by their probability, not by its mean over
+        the tokens, which would prefer long ones.
 
         Raises:
             InputError: a relation that the student was not trained on, or `beams` below 1.
@@ -144,7 +145,7 @@ class Generator:
         check_request(self, [relation for _, relation in pairs], beams)
         prompts = [self.codec.given(*pair) for pair in pairs]
         writer, most = self._writer()
-        found = writer.beams(prompts, min(beams, most))
+        found = writer.beams(prompts, min(beams, most), length_penalty=0.0)
         return [
             (greedy.text, [tail.text for tail in tails])
             for greedy, tails in zip(writer.greedy(prompts), found, strict=True)

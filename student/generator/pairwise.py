@@ -82,9 +82,15 @@ class PairWriter:
         """Return the tail behind each prompt whose every token is the likeliest."""
         return [tails[0] for tails in self._write(prompts, 1, do_sample=False)]
 
-    def beams(self, prompts: Sequence[Sequence[int]], width: int) -> list[list[Tail]]:
-        """Return up to `width` different tails behind each prompt, the likeliest first."""
-        return self._write(prompts, width, num_beams=width, do_sample=False)
+    def beams(self, prompts: Sequence[Sequence[int]], width: int, *, length_penalty: float = 1.0) -> list[list[Tail]]:
+        """Return up to `width` different tails behind each prompt, best first.
+
+        Args:
+            prompts: tokens.
+            width: number of beams.
+            length_penalty: beams are compared by their log-probability over their length to this power.
+        """
+        return self._write(prompts, width, num_beams=width, do_sample=False, length_penalty=length_penalty)
 
     def samples(
         self, prompts: Sequence[Sequence[int]], count: int, *, nucleus: float, temperature: float

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -11,6 +12,7 @@ import student.runs
 from kg.cli import app
 from kg.errors import InputError, NotFound
 from kg.language_model.generation import Writer
+from kg.model import Triple
 from student.generator.tokens import MAX_TAIL_TOKENS
 from student.interface import Student
 from student.kinds import KINDS
@@ -48,8 +50,21 @@ def test_beams_are_those_of_a_plain_search_and_not_of_a_choice(memorised: Memori
         model.model, codec.tokenizer, ends=[codec.end], max_tokens=MAX_TAIL_TOKENS, suppressed=set(codec.special)
     )
     (output,) = answer(model, [(pair, ())], 3)
-    (expected,) = writer.beams([codec.given(*pair)], 3)
+    (expected,) = writer.beams([codec.given(*pair)], 3, length_penalty=0.0)
     assert list(output.generations) == [tail.text for tail in expected]
+
+
+def test_beams_are_in_the_order_of_their_probability_however_long_they_are(memorised: Memorised) -> None:
+    model, _ = memorised["generator"]
+    lengths: set[int] = set()
+    for pair, _ in PREFIXES[::2]:
+        (output,) = answer(model, [(pair, ())], 10)
+        sums, tokens = model.logprobs([Triple(*pair, tail) for tail in output.generations])
+        assert len(sums) == 10
+        assert (np.diff(sums) <= 1e-4).all()
+        lengths |= set(tokens.tolist())
+        assert (np.diff(sums / tokens) > 0).any(), "by the mean the order would be another one"
+    assert len(lengths) > 1
 
 
 def test_a_student_that_knows_no_relation_of_the_prefixes_says_so(memorised: Memorised) -> None:
