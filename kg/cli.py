@@ -29,7 +29,7 @@ with interrupts.at_once():
     from kg.model import Split
     from kg.probing import cli as probing_cli
     from kg.recorded import LOCAL, NAMES, STRONG, TEACHERS
-    from kg.terminal import guard, say, say_json
+    from kg.terminal import guard, has_reader, say, say_json
     from kg.workspace import Workspace
 
 _TRY_NEXT = """Try next:
@@ -280,6 +280,10 @@ def _run() -> None:
     except SystemExit as stop:
         if stop.code == interrupts.STATUS:  # typer has turned the interrupt into this
             say(_interrupted(stop.__context__ and stop.__context__.__cause__), err=True)
+        elif isinstance(stop.__context__, BrokenPipeError) and has_reader():  # typer takes it for stdout's
+            if os.environ.get("KG_DEBUG"):
+                raise stop.__context__ from None
+            say(f"kg: {_told(stop.__context__)}", err=True)
         raise
     except BaseException as error:
         if interrupts.is_interrupt(error):
@@ -301,6 +305,8 @@ def _told(error: BaseException) -> str:
     """Return an error as one line of text."""
     if isinstance(error, KGError):
         return str(error)
+    if isinstance(error, BrokenPipeError):
+        return "a process that this command had begun ended before it; run the command again"
     if isinstance(error, OSError):
         what = error.filename or f"a file below {os.environ.get('KG_HOME') or '.kg'}"
         room = "; make room there and run the command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""

@@ -12,12 +12,14 @@ Texts of the graph, of files, of providers and of the database are hostile until
 
 `guard` does the same, line feeds and tabs apart, to all else that is written to the terminal: by libraries, by
 warnings, by tracebacks. A test keeps every other way to stdout and stderr out of the code. Files are written verbatim.
+`has_reader` tells whether anybody reads.
 """
 
 import io
 import json
 import os
 import re
+import select
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -73,6 +75,16 @@ def data() -> TextIO:
     stream = sys.stdout
     stream.flush()
     return stream.verbatim if isinstance(stream, _Guarded) and not stream.isatty() else stream
+
+
+def has_reader() -> bool:
+    """Return whether stdout is read, or may be: not if it is a pipe whose other end was closed."""
+    try:
+        poll = select.poll()
+        poll.register(1, 0)
+        return not any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, AttributeError):  # stdout is closed, or this system has no poll
+        return False
 
 
 def guard() -> None:

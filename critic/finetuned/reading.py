@@ -52,15 +52,21 @@ def read(model: Any, texts: Sequence[Inputs]) -> NDArray[np.float64]:
 
 
 def eight_bit(model: Any) -> Any:
-    """Return a copy of a model whose linear layers have weights of eight bits, one scale for each output."""
+    """Return a copy of a model whose linear layers have weights of eight bits, one scale for each output.
+
+    The lowest layer stays whole, since what it loses is lost to all above it.
+    """
     from torch.ao import quantization  # noqa: PLC0415 - takes a second
 
     found: Any = quantization  # its functions have no types
     by_channel = found.PerChannelMinMaxObserver.with_args(dtype=torch.qint8, qscheme=torch.per_channel_symmetric)
     settings = found.QConfig(activation=found.default_dynamic_quant_observer, weight=by_channel)
+    layers = next((one for one in model.modules() if isinstance(one, nn.ModuleList)), nn.ModuleList())
+    whole = {part for layer in layers[:1] for part in layer.modules()}
+    names = {name: settings for name, one in model.named_modules() if isinstance(one, nn.Linear) and one not in whole}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it is to move to a package of its own
-        return found.quantize_dynamic(model, {nn.Linear: settings}, torch.qint8)
+        return found.quantize_dynamic(model, names, torch.qint8)
 
 
 class Lower:

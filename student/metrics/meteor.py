@@ -9,7 +9,7 @@ import importlib.util
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kg.errors import KGError, NotReady, ServerError
@@ -20,9 +20,10 @@ from student.metrics.overlap import INSTALL, one_line
 MODULES = ("exact", "stem", "synonym", "paraphrase")
 """What counts as the same word, the usual four; the paraphrases take ten seconds to read."""
 
+_PARAPHRASES = "data/paraphrase-en.gz"
 _SHA256 = {
     "meteor-1.5.jar": "1e57b4c72c0830ebe68558f1c799a624e96cbc1b6045c9f6330e26dcff6eafc2",
-    "data/paraphrase-en.gz": "c147ac7d2c91f2fbb3ad31e4b352235061eb83145e0434daf217ee9ca5975f48",
+    _PARAPHRASES: "c147ac7d2c91f2fbb3ad31e4b352235061eb83145e0434daf217ee9ca5975f48",
 }
 _BAR = "|||"  # between the parts of a line of the jar's protocol
 
@@ -95,6 +96,7 @@ def meteor(modules: Sequence[str] = MODULES) -> Iterator[Meteor]:
         raise NotReady(str(error)) from error
     command = [str(java), "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", "meteor-1.5.jar", "-", "-", "-stdio"]
     command += ["-l", "en", "-norm", "-m", " ".join(modules)]
+    command += ["-a", _PARAPHRASES]  # the jar finds them by itself only in folders without a blank in their names
     environment = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
     with subprocess.Popen(  # noqa: S603 - the jar whose hash was compared
         command, cwd=folder, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -104,6 +106,9 @@ def meteor(modules: Sequence[str] = MODULES) -> Iterator[Meteor]:
             yield Meteor(process)
         finally:
             process.kill()
+            if process.stdin:
+                with suppress(OSError):  # what it did not read any more
+                    process.stdin.close()
 
 
 def _folder() -> Path:

@@ -10,7 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from critic.checkpoint import load_critic, train_role
 from critic.finetuned import base as bases
@@ -290,6 +297,15 @@ def test_weights_of_eight_bits_say_nearly_the_same(encoder_base: Path) -> None:
     whole, small = read(base.model, texts), read(eight_bit(base.merged()), texts)
     assert np.corrcoef(whole, small)[0, 1] > 0.99
     assert not np.array_equal(whole, small)
+
+
+def test_the_lowest_layer_keeps_its_weights_whole() -> None:
+    model = BertForSequenceClassification(BertConfig(vocab_size=9, num_hidden_layers=3, num_labels=1, **_SHAPE))
+    kinds = {name: type(one) for name, one in eight_bit(model).named_modules() if hasattr(one, "in_features")}
+    assert {name for name, kind in kinds.items() if kind is torch.nn.Linear} == {
+        name for name in kinds if ".layer.0." in name
+    }
+    assert any(".layer.2." in name for name in kinds)
 
 
 def test_names_differ_by_pass_and_person_and_follow_from_the_triple() -> None:

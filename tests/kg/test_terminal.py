@@ -107,6 +107,28 @@ def test_a_pipe_that_closes_is_no_traceback() -> None:
         assert b"BrokenPipeError" in process.stderr.read()  # the command ends with status 1
 
 
+def test_a_pipe_of_another_process_is_no_reader_that_wants_no_more() -> None:
+    """Typer ends a command without a word at any broken pipe; only that of stdout is what it thinks it is."""
+    code = (
+        "import typer\nfrom kg import cli\ncli.app = typer.Typer()\n@cli.app.command()\ndef end():\n    {}\ncli.main()"
+    )
+    for body, told in (
+        ("raise BrokenPipeError(32, 'Broken pipe')", "kg: a process that this command had begun ended before it"),
+        ("[cli.say('x' * 1000) for _ in range(1000)]", ""),
+    ):
+        command = [sys.executable, "-c", code.format(body)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+            assert process.stdout
+            assert process.stderr
+            if not told:
+                process.stdout.read(1)
+                process.stdout.close()
+            said = process.stderr.read().decode()
+            assert said.startswith(told)
+            assert bool(said) == bool(told)
+        assert process.returncode == 1
+
+
 def test_on_a_terminal_colours_and_bars_work_and_data_do_nothing() -> None:
     code = (
         "from kg import terminal; terminal.guard()\n"

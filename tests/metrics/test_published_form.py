@@ -1,6 +1,7 @@
 """Files in the published form: what is measured of them, and what is refused."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from kg.cli import app
-from kg.errors import InputError, NotReady
+from kg.errors import InputError, KGError, NotReady
 from student.metrics import measuring
 from student.metrics import meteor as meteor_module
 from student.metrics.bert import BertScorer
@@ -25,6 +26,7 @@ from student.metrics.files import Answer, Output, format_output, in_common, matc
 from student.metrics.measuring import open_metrics
 from student.metrics.meteor import MODULES, meteor
 from student.metrics.overlap import overlap
+from tests.repeats import only_thorough
 
 OUTPUTS = [
     Output("PersonX eats", "xWant", "to drink some water", ("to drink some water", "to sleep"), ("to drink water",)),
@@ -119,6 +121,20 @@ def test_meteor_is_what_one_computes_by_hand() -> None:
         assert scorer.score(both) == pytest.approx((1 + 1 + 0.8) / 3 * (1 - penalty))
         assert scorer.score([answer("a ||| b\nc", "a b c")]) == pytest.approx(1)
         assert scorer.score([answer("", "rest")]) == 0
+
+
+@only_thorough
+def test_meteor_knows_paraphrases_wherever_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = meteor_module._folder()  # noqa: SLF001
+    monkeypatch.setattr(meteor_module, "_folder", lambda: shutil.copytree(found, tmp_path / "a folder"))
+    with meteor() as scorer:
+        assert scorer.score([answer("as a result of", "because of")]) == pytest.approx(0.6, abs=0.15)
+
+
+def test_a_meteor_that_ends_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meteor_module, "_PARAPHRASES", "no such file")
+    with pytest.raises(KGError, match="METEOR ended in the middle"), meteor() as scorer:
+        scorer.score([answer(f"{number} " * 99, "rest") for number in range(10_000)])  # more than a pipe holds
 
 
 def test_a_jar_that_is_another_one_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
