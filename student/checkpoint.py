@@ -52,7 +52,8 @@ def train_checkpoint(
 
     Args:
         kind: a name in `student.kinds`.
-        triples: the triples to learn, of the train split only. Triples with the tail `NOTHING` are left out.
+        triples: the triples to learn, of the train split only. Triples with the tail `NOTHING` are left out,
+            unless the objective learns it.
         vocabulary: the relations that may occur.
         folder: where the checkpoint goes; an older one is replaced.
         encode: the sentence encoder.
@@ -70,7 +71,7 @@ def train_checkpoint(
         InputError: no triples, several languages, an option that does not fit, or a base that cannot be opened.
         UnknownRelation: a relation that is not in the vocabulary.
     """
-    triples = [triple for triple in triples if not triple.says_nothing]
+    triples = [triple for triple in triples if objective.nothing or not triple.says_nothing]
     present = {vocabulary[name].name for name in dict.fromkeys(triple.relation for triple in triples)}
     relations = tuple(name for name in vocabulary.names if name in present)
     languages = sorted({triple.lang for triple in triples})
@@ -83,7 +84,9 @@ def train_checkpoint(
         takers = " and ".join(name for name, other in KINDS.items() if other.takes_base)
         raise InputError(f"only the {takers} can start from a base model")
     if objective != Objective() and not trained.takes_base:
-        raise InputError(f"a {kind} has one objective; leave out --loss, --weight, --soft, --schedule and --patience")
+        raise InputError(
+            f"a {kind} has one objective; leave out --loss, --weight, --soft, --schedule, --patience and --nothing"
+        )
     if form is not None and not trained.takes_base:
         raise InputError(f"a {kind} is asked in no form; leave out --format")
     if epochs is not None and epochs < 1:

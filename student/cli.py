@@ -100,6 +100,12 @@ def train(
             "0 trains to the end.",
         ),
     ] = 0,
+    nothing: Annotated[
+        bool,
+        typer.Option(
+            help="Learn ATOMIC's tail none, too, as COMET does: kg student answer may say it then, predict never does."
+        ),
+    ] = False,
     processes: Annotated[
         int,
         typer.Option(
@@ -127,7 +133,7 @@ def train(
     if lang and query:
         raise InputError("--lang goes with the usual query; a query of your own says its language itself")
     if query is None:
-        chosen = queries.load("training").where(where)
+        chosen = queries.load("training_nothing" if nothing else "training").where(where)
         chosen = accepted_in(lang, chosen) if lang else chosen
     else:
         chosen = queries.load(query) if query in queries.named() else queries.load_file(Path(query))
@@ -143,7 +149,7 @@ def train(
             graph, workspace, kind.value, chosen, Encoder(encoder, workspace.folder("embeddings")),
             base=base_named(kind.value, base), epochs=epochs, seed=seed, form=form and form.value,
             objective=Objective(
-                loss.value == "whole", weight.value, soft, temperature, soft_share, schedule.value, patience
+                loss.value == "whole", weight.value, soft, temperature, soft_share, schedule.value, patience, nothing
             ),
         )  # fmt: skip
     say(f"Student {trained.id}, trained on {trained.triples:,} triples, is in {trained.folder}")

@@ -36,11 +36,14 @@ class TrainingData:
     runs: tuple[str, ...] | None = None
 
 
-def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | None = None) -> TrainingData:
+def select(
+    graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | None = None, *, nothing: bool = False
+) -> TrainingData:
     """Return the triples that a reading query returns as head, relation, tail and (if not English) lang.
 
     Where events or tails have URIs, or tails another language, it also returns head_uri, tail_uri, tail_lang; and runs,
-    a list of those that asserted the triple, from which follows whose texts a student learns.
+    a list of those that asserted the triple, from which follows whose texts a student learns. Rows with the tail
+    `NOTHING` are left out, unless `nothing` is wanted.
 
     Raises:
         UnsafeQuery: the query does more than read.
@@ -60,8 +63,8 @@ def select(graph: KnowledgeGraph, query: Query, parameters: Mapping[str, Any] | 
     for row in rows:
         if bad := [name for name in ("head", "relation", "tail") if not isinstance(row[name], str)]:
             raise InputError(f"the query must return texts; {bad[0]} is {str(row[bad[0]])[:80]!r} in one row")
-    triples = [triple for triple in dict.fromkeys(map(_triple, rows)) if triple.tail != NOTHING]
-    if not triples:
+    triples = [triple for triple in dict.fromkeys(map(_triple, rows)) if nothing or triple.tail != NOTHING]
+    if all(triple.tail == NOTHING for triple in triples):
         raise NotReady("every tail that the query returns is 'none'; a student learns phrases")
     _check_split(graph, triples)
     languages = sorted({triple.lang for triple in triples})

@@ -26,6 +26,7 @@ class Objective:
         schedule: of the learning rate after its warm-up, one of `SCHEDULES`.
         patience: passes over the data without a better loss on held-out tails after which training ends, with the
             weights of the best pass; 0 trains to the end, and takes the last.
+        nothing: whether the tail `NOTHING` is learnt, too; a search may give it then.
     """
 
     whole: bool = False
@@ -35,6 +36,7 @@ class Objective:
     share: float = 0.5
     schedule: str = "linear"
     patience: int = 0
+    nothing: bool = False
 
     def check(self) -> None:
         """Make sure that the values are in their ranges.

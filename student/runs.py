@@ -81,9 +81,10 @@ def train_student(
         NotReady: the query returns nothing, or is a shipped one and the current critic has not scored yet what another
             one accepted.
     """
-    data = select(graph, query, None if rounds is None else {"rounds": [*rounds]})
+    data = select(graph, query, None if rounds is None else {"rounds": [*rounds]}, nothing=objective.nothing)
     lang = str(data.manifest["lang"])
-    if query in (queries.load("training"), queries.load("rounds"), accepted_in(lang)):
+    usual = (queries.load("training"), queries.load("training_nothing"))
+    if query in (*usual, queries.load("rounds"), *(accepted_in(lang, one) for one in usual)):
         _check_scored(graph, lang)
     encoder = encoder.speaking(lang)
     weights = weights_of(graph, data, objective.weight)

@@ -182,6 +182,12 @@ ANSWERS: dict[str, Asked] = {
         ({"split": "train"}, []),  # it has inferred nothing about that
     ],
     "training": [({}, ACCEPTED_OF_TRAINING)],
+    "training_nothing": [
+        ({}, sorted(
+            [*ACCEPTED_OF_TRAINING, [FIRE, "xEffect", "none", "en", "", "", "", [TEACHER.id]]],
+            key=lambda row: in_order(Triple(*row[:3])),
+        )),
+    ],
     "unjudged": [  # in any order
         ({}, UNJUDGED),
         ({"lang": "en"}, UNJUDGED),

@@ -44,6 +44,16 @@ def test_selected_triples_come_with_a_manifest(graph: KnowledgeGraph, begun: Run
     assert select(graph, EVERY) == data
 
 
+def test_nothing_is_selected_where_it_is_wanted(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
+    nothing = Triple(eight[0].head, "xEffect", NOTHING)
+    put(graph, begun, [*eight, nothing], "train")
+    query = queries.load("training_nothing")
+    assert sorted(select(graph, query.where("true"), nothing=True).triples) == sorted([*eight, nothing])
+    assert sorted(select(graph, query.where("true")).triples) == sorted(eight)
+    with pytest.raises(NotReady, match="every tail that the query returns is 'none'"):
+        select(graph, query, nothing=True)  # nothing is accepted yet
+
+
 def test_the_content_hash_follows_the_triples(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:
     put(graph, begun, eight[:7], "train")
     before = select(graph, EVERY).manifest["content_hash"]

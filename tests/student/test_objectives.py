@@ -13,11 +13,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 
 from kg.errors import InputError
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Assertion, Triple
+from kg.model import NOTHING, Assertion, Triple
 from kg.run import Run
 from kg.store import queries
 from student.data import select
 from student.generator import training
+from student.generator.model import Generator
 from student.generator.objectives import mixed, softened, weighted_mean
 from student.generator.soft import soft_losses
 from student.generator.tokens import Codec
@@ -198,6 +199,20 @@ def test_an_objective_out_of_range_is_refused(objective: Objective, reason: str,
         train("generator", tmp_path / "s", objective=objective)
     with pytest.raises(InputError, match="a ranker has one objective"):
         train("ranker", tmp_path / "s", objective=objective)
+
+
+def test_nothing_is_learnt_where_it_is_wanted_and_said_by_a_search_alone(
+    train: Train, tmp_path: Path, eight: list[Triple]
+) -> None:
+    events = sorted({one.head for one in eight})
+    triples = [*eight, *(Triple(event, "xNeed", NOTHING) for event in events)]
+    student = train("generator", tmp_path / "s", triples=triples, objective=Objective(nothing=True), epochs=40)
+    assert set(student.relations) == {"xNeed", "xReact", "xWant"}
+    assert isinstance(student, Generator)
+    pairs = [(event, "xNeed") for event in events]
+    assert [greedy for greedy, _ in student.search(pairs, 2)] == [NOTHING] * len(events)
+    assert all(one.tail != NOTHING for some in student.predict(pairs, 3) for one in some)
+    assert train("generator", tmp_path / "t", triples=triples, epochs=1).relations == ("xReact", "xWant")
 
 
 def bigrams(rows: list[list[float]]) -> GPT2LMHeadModel:
