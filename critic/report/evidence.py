@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from critic.aspects import PLAUSIBLE
+from critic.aspects import PLAUSIBLE, in_aspect
 from critic.filtering import by_recall
 from critic.machines import people_first
 from critic.verdicts import Verdicts, split_verdicts
@@ -56,7 +56,9 @@ class Evidence:
 
     Attributes:
         judged: triples of validation events with a verdict.
-        critics: those that scored some of these, the current one first, then by id.
+        critics: those of the current one's aspect that scored some of these, the current one first, then by id.
+        aspect: what their scores are the probability of, a name in `critic.aspects.ASPECTS`.
+        others: how many critics are of another aspect.
         current: id of the current critic.
         histograms: relation to the number of edges of all splits whose score of the current critic is in each of
             `BINS` bins of equal width; edges that students alone predicted do not count.
@@ -67,6 +69,8 @@ class Evidence:
 
     judged: int
     critics: list[Scored]
+    aspect: str
+    others: int
     current: str
     histograms: Mapping[str, list[int]]
     thresholds: Mapping[str, float]
@@ -90,8 +94,9 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
     Raises:
         NotReady: no critic has been trained.
     """
-    current = str(graph.current_critic()["id"])
-    judgements = people_first(graph)
+    about = graph.current_critic()
+    current, aspect = str(about["id"]), str(about.get("aspect", PLAUSIBLE))
+    judgements = in_aspect(people_first(graph), aspect)
     splits = graph.splits_of(sorted({head_id(judgement.triple) for judgement in judgements}))
     verdicts = split_verdicts(judgements, SPLIT, splits)
     good = dict(zip(verdicts.triples, map(bool, verdicts.good), strict=True))
@@ -106,7 +111,8 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
             if (triple := triple_of(row)) in good:
                 for critic, kept in scores.items():
                     given.setdefault(critic, {})[triple] = kept
-    known = [str(one["id"]) for one in graph.critics() if one.get("aspect", PLAUSIBLE) == PLAUSIBLE]
+    every = graph.critics()
+    known = [str(one["id"]) for one in every if one.get("aspect", PLAUSIBLE) == aspect]
     for critic in (critic for critic in known if critic in kinds):
         own = given.get(critic, {})
         lacking = [triple for triple in good if triple not in own]
@@ -126,7 +132,8 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
             for critic in sorted(known, key=lambda name: (name != current, name))
             if critic in given
         ],
-        current, dict(sorted(histograms.items())), thresholds, recall, by_recall(graph, good, wrote),
+        aspect, len(every) - len(known), current, dict(sorted(histograms.items())), thresholds, recall,
+        by_recall(graph, good, wrote),
     )  # fmt: skip
 
 

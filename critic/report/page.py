@@ -12,6 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from critic.aspects import PLAUSIBLE
 from critic.metrics import measure
 from critic.report import figures
 from critic.report.choice import Choice, answer, calibration, calibration_words, choose
@@ -83,10 +84,15 @@ def write_report(evidence: Evidence, folder: Path, seed: int = 0) -> list[str]:
 
 
 def _basis(evidence: Evidence, choice: Choice) -> str:
+    others = (
+        f" Scores are the probability that a triple is {evidence.aspect}; {evidence.others:,} of another aspect are "
+        "left out, and stand here when one of them is the current critic (kg critic use ID)."
+    )
     return (
         f"All figures on how good critics are rest on verdicts on {SPLIT} events: {evidence.judged:,} triples are "
         f"judged, {choice.rows:,} of {choice.events:,} events have a score of every critic compared, and "
         f"{choice.good:,} of these are good. Verdicts on test events are not looked at, so that they stay fresh."
+        + (others if evidence.others or evidence.aspect != PLAUSIBLE else "")
     )
 
 

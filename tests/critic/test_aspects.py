@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from critic.aspects import ASPECTS, in_aspect
 from critic.kinds import KERNEL
+from critic.report.evidence import collect
+from critic.report.page import PAGE, write_report
 from critic.runs import calibrate_critic, score_edges, train_critic
 from kg.encoder import Encoder
 from kg.graph.knowledge import KnowledgeGraph
@@ -42,7 +45,7 @@ def test_a_verdict_says_both_aspects(aspect: str, good: set[int]) -> None:
 
 
 def test_an_edge_has_a_score_of_each_aspect(
-    graph: KnowledgeGraph, begun: Run, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    graph: KnowledgeGraph, begun: Run, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Encoder, "encode", letters)
     graph.add_vocabulary(Vocabulary.load("skd"))
@@ -76,3 +79,14 @@ def test_an_edge_has_a_score_of_each_aspect(
     graph.use_critic(critics["typical"])
     again = graph.store.read(query.text, **query.defaults)
     assert again == rows, "both scores are said whichever critic is current"
+    for aspect, critic in critics.items():
+        graph.use_critic(critic)
+        found = collect(graph, {})
+        assert ([one.critic for one in found.critics], found.aspect, found.others) == ([critic], aspect, 1)
+        (one,) = found.critics
+        marked = zip(one.verdicts.triples, one.verdicts.good, strict=True)
+        good = {triple.tail.split()[0] for triple, is_good in marked if is_good}
+        assert good == {kind for kind, value in KINDS.items() if value >= ASPECTS[aspect]}
+        assert write_report(found, tmp_path / aspect)
+        page = (tmp_path / aspect / PAGE).read_text(encoding="utf-8")
+        assert f"the probability that a triple is {aspect}; 1 of another aspect" in page

@@ -40,7 +40,8 @@ def evidence(*critics: Scored, **changes: Any) -> Evidence:
         for recall, edges, good in ((None, 400, 30), (0.8, 300, 28), (0.5, 150, 20))
     ]  # fmt: skip
     given: dict[str, Any] = {
-        "judged": 300, "critics": list(critics), "current": critics[0].critic if critics else "filter-1",
+        "judged": 300, "critics": list(critics), "aspect": "plausible", "others": 0,
+        "current": critics[0].critic if critics else "filter-1",
         "histograms": {"xWant": list(range(BINS)), "xNeed": [5] * BINS}, "thresholds": {OVERALL: 0.4, "xNeed": 0.6},
         "recall": 0.8, "trade_off": rows,
     }  # fmt: skip
