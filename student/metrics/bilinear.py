@@ -2,8 +2,9 @@
 
     u(phrase) = tanh(W mean(word vectors) + b)        P(h, R, t) = sigmoid(u(h)' M_R u(t))
 
-Learnt from triples against three corruptions of each, of its head, its relation and its tail, by AdaGrad.
-Word vectors are learnt with the rest; Li et al. had theirs from the corpus behind ConceptNet.
+Learnt from triples against three corruptions of each, of its head, its relation and its tail, by AdaGrad. Word vectors
+are learnt with the rest, from what a sentence encoder says of each word; Li et al. had theirs from the corpus behind
+ConceptNet.
 """
 
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from kg.errors import InputError
 from kg.languages import words as cut
 from kg.progress import Bar
 from kg.threads import adapt
+from student.interface import Encode
 from student.metrics.files import Answer
 
 WORDS, UNITS = 200, 150
@@ -79,11 +81,14 @@ class Bilinear(nn.Module):
         return units
 
 
-def train_bilinear(triples: Sequence[Triple], *, seed: int = 0, epochs: int = EPOCHS) -> Bilinear:
+def train_bilinear(
+    triples: Sequence[Triple], encode: Encode | None = None, *, seed: int = 0, epochs: int = EPOCHS
+) -> Bilinear:
     """Train a classifier on true triples.
 
     Args:
         triples: at least two.
+        encode: a sentence encoder, from whose vectors of words the classifier's start; without it they are drawn.
         seed: of weights, order and corruptions.
         epochs: passes over the triples.
 
@@ -97,6 +102,9 @@ def train_bilinear(triples: Sequence[Triple], *, seed: int = 0, epochs: int = EP
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = Bilinear(words, sorted({relation for _, relation, _ in triples})).train()
+        if encode:
+            with torch.no_grad():
+                model.vectors.weight[1:] = torch.from_numpy(_start(encode(words)))
         optimiser = torch.optim.Adagrad(model.parameters(), lr=RATE)
         steps = epochs * -(-len(triples) // BATCH)
         with Bar(total=steps, desc="train the classifier", unit="steps") as bar:
@@ -112,6 +120,16 @@ def train_bilinear(triples: Sequence[Triple], *, seed: int = 0, epochs: int = EP
                     optimiser.step()
                     bar.learn(len(true), loss.item(), "triples")
     return model.eval()
+
+
+def _start(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return vectors (n, d) on their principal axes, (n, WORDS), spread as drawn ones are; 0 where there are fewer."""
+    from sklearn.decomposition import PCA  # noqa: PLC0415 - takes a second
+
+    axes = PCA(min(WORDS, *vectors.shape), random_state=0).fit_transform(vectors)
+    found = np.zeros((len(vectors), WORDS), np.float32)
+    found[:, : axes.shape[1]] = _SPREAD * axes / max(1e-9, axes.std())
+    return found
 
 
 def score_of_greedy(model: Bilinear, answers: Sequence[Answer]) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def evaluate_files(
     if conceptnet:
         from student.metrics.bilinear import score_of_greedy, train_bilinear
 
-        classifier = train_bilinear(read_training(conceptnet, {answer.relation for answer in systems[0]}))
+        encode = Encoder(encoder, Workspace.default().folder("embeddings")).encode
+        classifier = train_bilinear(read_training(conceptnet, {answer.relation for answer in systems[0]}), encode)
         for content, answers in zip(found.values(), systems, strict=True):
             content["conceptnet"] = score_of_greedy(classifier, answers)
     if as_json:

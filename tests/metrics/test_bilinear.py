@@ -1,10 +1,12 @@
 """The classifier of ConceptNet triples: its formula, and that it learns."""
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from kg.errors import InputError
 from student.metrics import bilinear
@@ -35,6 +37,19 @@ def test_it_tells_the_true_from_the_corrupted() -> None:
     false = [(one, "IsA", "cutting wood") for one in ANIMALS] + [(one, "UsedFor", "animal") for one in TOOLS]
     true, wrong = model.probabilities(TRUE), model.probabilities(false)
     assert true.min() > wrong.max()
+
+
+def test_words_start_from_what_an_encoder_says_of_them() -> None:
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([[text in ANIMALS, text in TOOLS, 0.2] for text in texts], np.float32)
+
+    model = train_bilinear(TRUE, encode, epochs=0)
+    vectors = model.vectors.weight.detach().numpy()
+    assert vectors.shape == (1 + len(model.words), bilinear.WORDS)
+    given = encode(list(model.words))
+    near = np.linalg.norm(vectors[1:, None] - vectors[None, 1:], axis=2)
+    expected = np.linalg.norm(given[:, None] - given[None], axis=2)
+    np.testing.assert_allclose(near, expected * near.max() / expected.max(), atol=1e-6)
 
 
 def test_the_same_seed_trains_the_same_classifier() -> None:
