@@ -36,7 +36,8 @@ class Learning:
     """All that a kind learns from, but for the judgements.
 
     Attributes:
-        corpus: triples of a teacher, whatever their quality; None takes the good ones of each training set.
+        corpus: triples of a teacher, whatever their quality; None takes the good ones of each training set, and where
+            nothing teaches, the tested triples as they stand, from which only kinds without verdicts learn.
         vocabulary: the relations that there may be.
         encode: the sentence encoder.
     """
@@ -65,9 +66,10 @@ def evaluate(
 
     Returns:
         Numbers of `rows`, `heads`, `good`, `trained_rows` (mean of the legs) and `left_out` (of all), `legs`, `seeds`,
-        and `systems`: name to `measure`'s figures, those that are numbers being means over the seeds, with `spread`
-        (their standard deviations, where there are several seeds) and `calibrations` (how often each method was
-        chosen). A critic that has a fast one is there twice. All of it can be written as JSON.
+        `transductive`, whether what needs no verdict learnt from the tested triples themselves, and `systems`: name to
+        `measure`'s figures, those that are numbers being means over the seeds, with `spread` (their standard
+        deviations, where there are several seeds) and `calibrations` (how often each method was chosen). A critic that
+        has a fast one is there twice. All of it can be written as JSON.
 
     Raises:
         NotReady: too little to learn from, or all rows to measure on are good, or all bad.
@@ -103,6 +105,7 @@ def evaluate(
         "legs": len(legs),
         "trained_rows": round(float(np.mean([len(leg.trained) for leg in legs]))),
         "left_out": sum(leg.left_out for leg in legs),
+        "transductive": learning.corpus is None and not any(leg.trained.triples for leg in legs),
         "seeds": list(seeds),
         "systems": found,
     }
@@ -168,9 +171,11 @@ def _calibration(
 
 
 def _train(kind: str, trained: Verdicts, hidden: Sequence[Triple], learning: Learning, seed: int) -> Critic:
-    """Return a critic that has seen nothing of the heads of some triples."""
+    """Return a critic that has seen nothing of the heads of some triples, or, if nothing else is there, no verdict."""
     heads = {head_key(triple) for triple in hidden}
     corpus: Iterable[Triple] = chosen(trained.triples, trained.good) if learning.corpus is None else learning.corpus
+    if learning.corpus is None and not trained.triples:
+        corpus, heads = hidden, set()
     usable = sorted({triple for triple in corpus if not triple.says_nothing and head_key(triple) not in heads})
     given = TrainingSet(trained, usable, learning.vocabulary, learning.encode, FILTER, seed)
     try:

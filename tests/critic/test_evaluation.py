@@ -326,6 +326,11 @@ def test_without_labels_only_what_needs_none_is_measured(tmp_path: Path, monkeyp
         name for name, kind in KINDS.items() if not kind.needs_verdicts
     ] + [PRIOR]
     assert not len(Reader.seen[0].verdicts)
+    assert set(Reader.seen[0].corpus) == set(judged(20).triples), "as they stand: nobody says which are good"
+    assert (
+        "learnt from the tested triples, without their labels"
+        in run("--test", str(tmp_path / "f"), home=tmp_path).output
+    )
     refused = run("--test", str(tmp_path / "f"), "--kind", BLEND, home=tmp_path)
     assert isinstance(refused.exception, NotReady)
     assert "blend learns from judgements" in str(refused.exception)
