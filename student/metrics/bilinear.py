@@ -24,8 +24,9 @@ from student.interface import Encode
 from student.metrics.files import Answer
 
 WORDS, UNITS = 200, 150
-BATCH, RATE, EPOCHS = 200, 0.05, 20
-_SPREAD = 0.1  # of word vectors at first
+BATCH, RATE, EPOCHS = 200, 0.05, 6
+_SPREAD = 0.1  # of word vectors that are drawn
+_TOLD = 0.3  # of those that an encoder gives
 _DROPOUT = 0.2  # of units, in training
 _UNKNOWN = 0
 _CHUNK = 4_096
@@ -123,12 +124,12 @@ def train_bilinear(
 
 
 def _start(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return vectors (n, d) on their principal axes, (n, WORDS), spread as drawn ones are; 0 where there are fewer."""
+    """Return vectors (n, d) on their principal axes, (n, WORDS), 0 where there are fewer."""
     from sklearn.decomposition import PCA  # noqa: PLC0415 - takes a second
 
     axes = PCA(min(WORDS, *vectors.shape), random_state=0).fit_transform(vectors)
     found = np.zeros((len(vectors), WORDS), np.float32)
-    found[:, : axes.shape[1]] = _SPREAD * axes / max(1e-9, axes.std())
+    found[:, : axes.shape[1]] = _TOLD * axes / max(1e-9, axes.std())
     return found
 
 
