@@ -12,18 +12,30 @@ from rich.cells import cell_len, set_cell_size
 
 from kg.languages import has_unspaced
 
-_APART, _END = "\u2068", "\u2069"  # first strong isolate, and its end
+_APART, _END = {"rtl": "\u2067", "ltr": "\u2066"}, "\u2069"  # isolates of a direction, and their end
+_PERSON = re.compile(r"\bPerson[XYZ]\b")  # a placeholder, in texts of any script
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
+
+
+def direction(text: str) -> str:
+    """Return which way a text runs, "rtl" or "ltr": that of its first letter that has one, persons' placeholders apart.
+
+    >>> direction("PersonX קונה 3 לחמים"), direction("PersonX naps"), direction("3 שקלים"), direction("5")
+    ('rtl', 'ltr', 'rtl', 'ltr')
+    """
+    ways = (unicodedata.bidirectional(letter) for letter in _PERSON.sub("", text))
+    first = next((way for way in ways if way == "L" or way in _RIGHT_TO_LEFT), "L")
+    return "rtl" if first in _RIGHT_TO_LEFT else "ltr"
 
 
 def apart(text: str) -> str:
     """Return a text that runs its own way whatever stands beside it; unchanged where all runs from left to right.
 
     >>> [hex(ord(letter)) for letter in apart("שלום 5")[::7]], apart("PersonX naps")
-    (['0x2068', '0x2069'], 'PersonX naps')
+    (['0x2067', '0x2069'], 'PersonX naps')
     """
     runs_left = any(unicodedata.bidirectional(letter) in _RIGHT_TO_LEFT for letter in text)
-    return f"{_APART}{text}{_END}" if runs_left else text
+    return f"{_APART[direction(text)]}{text}{_END}" if runs_left else text
 
 
 def cut(text: str, columns: int) -> str:

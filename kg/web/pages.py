@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from kg.lettering import apart
+from kg.lettering import apart, direction
 from kg.terminal import visible
 from kg.web.guard import OWNER
 
@@ -137,7 +137,7 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.filters |= {
-    "apart": lambda text: apart(str(text)),
+    "apart": lambda text: apart(str(text)), "direction": lambda text: direction(str(text)),
     "visible": lambda text: visible(str(text)), "visible_lines": lambda text: visible(str(text), "\n"),
     "score": _score, "percent": _percent, "number": _number, "since": _since, "ago": ago,
     "part": lambda text: quote(str(text), safe=""),
