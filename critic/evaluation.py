@@ -7,7 +7,7 @@ together, beside two baselines that learn from the same rows.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,15 +36,17 @@ class Learning:
     """All that a kind learns from, but for the judgements.
 
     Attributes:
-        corpus: triples of a teacher, whatever their quality; None takes the good ones of each training set, and where
-            nothing teaches, the tested triples as they stand, from which only kinds without verdicts learn.
+        corpus: triples of a teacher, whatever their quality; None takes the good ones of each training set.
         vocabulary: the relations that there may be.
         encode: the sentence encoder.
+        transductive: whether kinds without verdicts learn from the tested triples as they stand, since nothing else is
+            given; `evaluate` sets it.
     """
 
     corpus: Sequence[Triple] | None
     vocabulary: Vocabulary
     encode: Encode
+    transductive: bool = False
 
 
 def evaluate(
@@ -65,7 +67,8 @@ def evaluate(
         progress: called with the number of critics trained, `trainings` in all.
 
     Returns:
-        Numbers of `rows`, `heads`, `good`, `trained_rows` (mean of the legs) and `left_out` (of all), `legs`, `seeds`,
+        Numbers of `rows`, `heads`, `good`, `trained_rows` and `trained_count`, how much these count
+        (means of the legs), `left_out` (of all), `legs`, `seeds`,
         `transductive`, whether what needs no verdict learnt from the tested triples themselves, and `systems`: name to
         `measure`'s figures, those that are numbers being means over the seeds, with `spread` (their standard
         deviations, where there are several seeds) and `calibrations` (how often each method was chosen). A critic that
@@ -86,6 +89,8 @@ def evaluate(
                 f"{kind} learns from judgements, at least {_MIN_OF_EACH} good and {_MIN_OF_EACH} bad ones of heads "
                 "that are not tested; give some to learn from (--train, --folds or --train-rows)"
             )
+    given = learning.corpus is not None or any(len(leg.trained) or leg.left_out for leg in legs)
+    learning = replace(learning, transductive=not given)
     systems: dict[str, list[dict[str, Any]]] = {}
     for kind in kinds:
         with KINDS[kind].share():
@@ -104,8 +109,9 @@ def evaluate(
         "good": int(tested.good.sum()),
         "legs": len(legs),
         "trained_rows": round(float(np.mean([len(leg.trained) for leg in legs]))),
+        "trained_count": round(float(np.mean([leg.trained.counts.sum() for leg in legs]))),
         "left_out": sum(leg.left_out for leg in legs),
-        "transductive": learning.corpus is None and not any(leg.trained.triples for leg in legs),
+        "transductive": learning.transductive,
         "seeds": list(seeds),
         "systems": found,
     }
@@ -174,7 +180,7 @@ def _train(kind: str, trained: Verdicts, hidden: Sequence[Triple], learning: Lea
     """Return a critic that has seen nothing of the heads of some triples, or, if nothing else is there, no verdict."""
     heads = {head_key(triple) for triple in hidden}
     corpus: Iterable[Triple] = chosen(trained.triples, trained.good) if learning.corpus is None else learning.corpus
-    if learning.corpus is None and not trained.triples:
+    if learning.transductive:
         corpus, heads = hidden, set()
     usable = sorted({triple for triple in corpus if not triple.says_nothing and head_key(triple) not in heads})
     given = TrainingSet(trained, usable, learning.vocabulary, learning.encode, FILTER, seed)

@@ -28,7 +28,10 @@ def evaluate(
     ],
     train: Annotated[
         list[Path] | None,
-        typer.Option(help="Judgements to learn from. Rows whose head is tested are left out. Repeatable."),
+        typer.Option(
+            help="Judgements to learn from. Rows whose head is tested are left out. Beside --folds or --train-rows "
+            "they count no more together than the tested file's own rows, and calibrate nothing. Repeatable."
+        ),
     ] = None,
     folds: Annotated[
         int | None,
@@ -44,7 +47,7 @@ def evaluate(
         list[Path] | None,
         typer.Option(
             help="A teacher's triples to learn from, whatever their quality, in any format of kg ingest load; without "
-            "it, the good rows of what is learnt from. Repeatable."
+            "it, the good rows of what is learnt from, or, if nothing is, the tested triples. Repeatable."
         ),
     ] = None,
     kind: Annotated[

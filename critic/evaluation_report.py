@@ -18,6 +18,7 @@ def format_evaluation(found: Mapping[str, Any]) -> str:
             f"{found['rows']:,} rows of {found['heads']:,} heads ({found['good'] / found['rows']:.1%} good)"
             + (f", in {found['legs']} folds" if found["legs"] > 1 else "")
             + (f"; learnt from {found['trained_rows']:,} of other heads" if found["trained_rows"] else "; unlabelled")
+            + (f", which count as {found['trained_count']:,}" if found["trained_count"] < found["trained_rows"] else "")
             + (", learnt from the tested triples, without their labels" if found["transductive"] else "")
             + (f"; {found['left_out']:,} not learnt from, since their heads are tested" if found["left_out"] else "")
         ),

@@ -18,6 +18,9 @@ from kg.model import Triple
 
 T = TypeVar("T")
 
+OWN_OF_EACH = 20
+"""Good and bad rows, of those that are tested in other legs, that are enough to calibrate by."""
+
 _PERSON = re.compile(r"\bperson ([xyz])\b")
 
 
@@ -27,7 +30,7 @@ class Leg:
 
     Attributes:
         trained: what is learnt from, maybe nothing.
-        own: (len(trained),) booleans, what of it is judged as the tested rows are; all where nothing is.
+        own: (len(trained),) booleans, what of it is judged as the tested rows are; all where little is.
         tested: what is measured on.
         left_out: how many rows were not learnt from since their head is tested.
     """
@@ -55,7 +58,8 @@ def legs_of(
     Args:
         tested: the judgements to measure on.
         trained: others to learn from; rows of tested heads are left out of each leg. Where tested rows teach, too,
-            these together count no more than they do: they may be judged by others, and of another kind.
+            these together count no more than they do: they may be judged by others, and of another kind. That is so
+            from `OWN_OF_EACH` good and bad ones on; fewer teach like any other rows.
         folds: deal the tested ones by head into so many folds, each of which the others teach.
         train_rows: learn from the tested ones too, head by head in the order of a hash until there are so many rows;
             the rest is measured on.
@@ -89,11 +93,13 @@ def legs_of(
         hidden = {head for head, is_mine in zip(heads, mine, strict=True) if is_mine}
         known = np.array([head_key(triple) not in hidden for triple in trained.triples], dtype=np.bool_)
         own, others = rows_of(tested, ~mine), rows_of(trained, known)
-        if len(own):
+        if is_much := min(own.good.sum(), (~own.good).sum()) >= OWN_OF_EACH:
             others = replace(others, weights=others.counts * min(1.0, len(own) / max(1, len(others))))
         taught, known_own = joined(own, others), set(own.triples)
         is_own = np.array([triple in known_own for triple in taught.triples], dtype=np.bool_)
-        legs.append(Leg(taught, is_own if len(own) else ~is_own, rows_of(tested, mine), int((~known).sum())))
+        legs.append(
+            Leg(taught, is_own if is_much else np.ones_like(is_own), rows_of(tested, mine), int((~known).sum()))
+        )
     return legs
 
 

@@ -29,7 +29,7 @@ def at_once() -> Iterator[None]:
 
 @contextmanager
 def put_off(act: Callable[[], object] = lambda: None) -> Iterator[None]:
-    """Raise an interrupt at the end of the block, not within it.
+    """Raise an interrupt at the end of the block, not within it; a second one ends this process at once.
 
     Args:
         act: called as soon as one comes, so that the block may end earlier.
@@ -40,6 +40,8 @@ def put_off(act: Callable[[], object] = lambda: None) -> Iterator[None]:
     came: list[int] = []
 
     def note(number: int, _: object) -> None:
+        if came:
+            leave()
         came.append(number)
         act()
 

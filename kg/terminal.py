@@ -23,6 +23,7 @@ import select
 import sys
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TextIO
 
 from kg import strict_json
@@ -30,6 +31,8 @@ from kg import strict_json
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0]")  # letters and marks without a shape
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_first_stdout: int | None = None
+"""Stdout as it was at first: rich puts another file in its place where its reader has gone."""
 _OURS = re.compile("(\x1b\\[[0-9;]*[mAK]|\r)")  # colours of rich, and what a progress bar moves
 
 
@@ -78,17 +81,20 @@ def data() -> TextIO:
 
 
 def has_reader() -> bool:
-    """Return whether stdout is read, or may be: not if it is a pipe whose other end was closed."""
+    """Return whether stdout is read, or may be: not if it is closed, or a pipe or a socket whose other end is."""
     try:
         poll = select.poll()
-        poll.register(1, 0)
-        return not any(event & select.POLLERR for _, event in poll.poll(0))
-    except (OSError, AttributeError):  # stdout is closed, or this system has no poll
+    except AttributeError:  # this system has none
         return False
+    poll.register(_first_stdout or 1, 0)
+    return not any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
 
 
 def guard() -> None:
     """Make stdout and stderr of this process show what they are sent, for good."""
+    global _first_stdout  # noqa: PLW0603 - of the process, as the streams are
+    with suppress(OSError):  # it is closed
+        _first_stdout = _first_stdout or os.dup(1)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper) and not isinstance(stream, _Guarded):

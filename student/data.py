@@ -15,6 +15,10 @@ from kg.store.queries import Query
 RAW = "NOT r.predicted"
 """The condition of a training query for all that a teacher wrote, whether it is accepted or not."""
 
+_NO_TRIPLE = (
+    "no triple to train on: load some, then kg critic train, calibrate and score; "
+    "or choose others with --where, for example --where true"
+)
 _QUERY_SECONDS = 3600.0  # millions of triples take minutes
 
 
@@ -47,25 +51,31 @@ def select(
 
     Raises:
         UnsafeQuery: the query does more than read.
-        InputError: a column is missing, the languages are mixed, or an event is not of the training split.
+        InputError: a column is missing, the languages are mixed, an event is not of the training split, or `NOTHING` is
+            wanted and not there.
         NotReady: the query returns nothing.
     """
     values = query.defaults | dict(parameters or {})
     answer = adhoc.run(graph.store, query.text, values, limit_rows=None, timeout_seconds=_QUERY_SECONDS)
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     if not rows:
-        raise NotReady(
-            "no triple to train on: load some, then kg critic train, calibrate and score; "
-            "or choose others with --where, for example --where true"
-        )
+        raise NotReady(_NO_TRIPLE)
     if missing := [name for name in ("head", "relation", "tail") if name not in rows[0]]:
         raise InputError(f"the query must return head, relation and tail; {', '.join(missing)} is missing")
     for row in rows:
         if bad := [name for name in ("head", "relation", "tail") if not isinstance(row[name], str)]:
             raise InputError(f"the query must return texts; {bad[0]} is {str(row[bad[0]])[:80]!r} in one row")
     triples = [triple for triple in dict.fromkeys(map(_triple, rows)) if nothing or triple.tail != NOTHING]
-    if all(triple.tail == NOTHING for triple in triples):
-        raise NotReady("every tail that the query returns is 'none'; a student learns phrases")
+    phrases = sum(triple.tail != NOTHING for triple in triples)
+    if not phrases:
+        raise NotReady(
+            _NO_TRIPLE if nothing else "every tail that the query returns is 'none'; a student learns phrases"
+        )
+    if nothing and phrases == len(triples):
+        raise InputError(
+            "no tail of the query is 'none', which no critic scores or accepts; write a condition that lets it "
+            "through, such as (r.accepted OR tail:Nothing), or leave out --nothing"
+        )
     _check_split(graph, triples)
     languages = sorted({triple.lang for triple in triples})
     if len(languages) > 1:

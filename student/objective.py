@@ -54,6 +54,8 @@ class Objective:
             raise InputError(f"a temperature is above 0, not {self.temperature}")
         if not 0 <= self.share <= 1:
             raise InputError(f"the share of softened targets is from 0 to 1, not {self.share}")
+        if self.nothing and self.weight == "score":
+            raise InputError("no critic scores the tail none; weigh by frequency, or leave out --nothing")
         if self.whole and self.soft:
             raise InputError("softened targets are of tails; leave out the loss on whole sequences")
 

@@ -81,6 +81,7 @@ def train_student(
         NotReady: the query returns nothing, or is a shipped one and the current critic has not scored yet what another
             one accepted.
     """
+    objective.check()
     data = select(graph, query, None if rounds is None else {"rounds": [*rounds]}, nothing=objective.nothing)
     lang = str(data.manifest["lang"])
     usual = (queries.load("training"), queries.load("training_nothing"))

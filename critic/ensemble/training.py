@@ -11,7 +11,7 @@ from critic.ensemble.model import PARTS, Ensemble, Reading, nearness, parts_of
 from critic.features import Floats
 from critic.interface import TrainingSet
 from critic.kernel.model import Judged
-from critic.kernel.training import MOST_ROWS, pulls_of
+from critic.kernel.training import drawn, pulls_of
 from critic.likelihood.training import train_likelihood
 from critic.model import vectors_of
 from kg.threads import adapt
@@ -29,7 +29,7 @@ def train_ensemble(given: TrainingSet) -> Ensemble:
         NotReady: too few triples, or the language model is not installed.
     """
     likelihood = train_likelihood(given)
-    chosen = np.sort(np.random.default_rng(given.seed).permutation(len(given.verdicts))[:MOST_ROWS])
+    chosen = drawn(given.verdicts, np.random.default_rng(given.seed))
     triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
     counts = given.verdicts.counts[chosen]
     ridge = _RIDGE / counts

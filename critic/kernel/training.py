@@ -15,13 +15,14 @@ from critic.kernel.model import Judged, Kernel, Singles
 from critic.model import cross_scores, design, folds_of, vectors_of
 from critic.saved import FOLDS
 from critic.training import learn_parts, no_relation_judged
+from critic.verdicts import Verdicts
 from kg.errors import NotReady
 from kg.threads import adapt
 
 _RIDGE = 1.0  # on the diagonal of nearness, whose entries there are 2.3
 _INVERSE_RIDGE = 0.1  # scikit-learn's C, of the regression
 _DEVIATION = 0.5  # of a kernel score, which is between -1 and 1 by and large
-MOST_ROWS = 8_000  # verdicts that are learnt from, drawn at random: their nearness takes 256 MB
+MOST_ROWS = 8_000  # verdicts that are learnt from: their nearness takes 256 MB
 
 
 def train_kernel(given: TrainingSet) -> Kernel:
@@ -32,7 +33,7 @@ def train_kernel(given: TrainingSet) -> Kernel:
     """
     random = np.random.default_rng(given.seed)
     _, relations, parts = learn_parts(given, random)
-    chosen = np.sort(random.permutation(len(given.verdicts))[:MOST_ROWS])
+    chosen = drawn(given.verdicts, random)
     triples, good = [given.verdicts.triples[row] for row in chosen], given.verdicts.good[chosen]
     counts = given.verdicts.counts[chosen]
     ridge = _RIDGE / counts
@@ -64,6 +65,13 @@ def train_kernel(given: TrainingSet) -> Kernel:
         "tails": judged.tails, "own": judged.own, "pulls": pulls,
     }  # fmt: skip
     return Kernel(given.role, relations, parts, arrays, given.encode)
+
+
+def drawn(verdicts: Verdicts, random: np.random.Generator) -> Indices:
+    """Return the rows that are learnt from, rising, at most `MOST_ROWS`: those that count most, of equal ones any."""
+    order = random.permutation(len(verdicts))
+    most = order[np.argsort(-verdicts.counts[order], kind="stable")][:MOST_ROWS]
+    return np.sort(most)
 
 
 def pulls_of(nearness: Singles, targets: Singles, rows: NDArray[np.bool_], ridge: Floats) -> Singles:

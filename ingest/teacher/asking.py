@@ -10,7 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -116,8 +116,8 @@ def ask_all(
     """
     with _loop() as loop:
         asker = _Asker(teacher, iter(requests), cache, run, budget, tally, in_flight, cached_only)
-        _run(loop, asker.open())
         try:
+            _run(loop, asker.open())
             while outcome := _run(loop, asker.next()):
                 progress(tally)
                 yield outcome
@@ -203,6 +203,8 @@ class _Asker:
         self._cached_only = cached_only
         self._in_a_row = 0
         self._asking: dict[str, asyncio.Lock] = {}
+        self._opened = AsyncExitStack()
+        self._all: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         asyncio.get_running_loop().set_exception_handler(_report)
@@ -210,21 +212,24 @@ class _Asker:
         self._settled = asyncio.Condition()
         self._trying = asyncio.Lock()
         self._inlet, self._outcomes = anyio.create_memory_object_stream[Outcome](self._in_flight)
-        await self._teacher.__aenter__()
+        for stream in (self._inlet, self._outcomes):
+            self._opened.callback(stream.close)
+        await self._opened.enter_async_context(self._teacher)
         self._all = asyncio.create_task(self._work_all())
 
     async def next(self) -> Outcome | None:
         try:
             return await self._outcomes.receive()
         except anyio.EndOfStream:
-            await self._all
+            if self._all:
+                await self._all
             return None
 
     async def close(self) -> None:
-        self._all.cancel()
-        await asyncio.gather(self._all, return_exceptions=True)
-        self._outcomes.close()
-        await self._teacher.__aexit__(None, None, None)
+        if self._all:
+            self._all.cancel()
+            await asyncio.gather(self._all, return_exceptions=True)
+        await self._opened.aclose()
 
     async def _work_all(self) -> None:
         try:

@@ -102,16 +102,16 @@ def test_no_head_is_both_learnt_from_and_tested_however_it_is_written() -> None:
 
 
 def test_others_count_no_more_than_the_rows_that_are_judged_as_the_tested_ones_are() -> None:
-    (leg, *_) = legs_of(judged(40), judged(200, "other"), folds=4)
+    (leg, *_) = legs_of(judged(60), judged(200, "other"), folds=4)
     counts = leg.trained.counts
-    assert leg.own.sum() == 60
+    assert leg.own.sum() == 90
     assert set(counts[leg.own]) == {1.0}
-    assert counts[~leg.own].sum() == pytest.approx(60)
-    (leg, *_) = legs_of(judged(40), judged(9, "other"), folds=4)
+    assert counts[~leg.own].sum() == pytest.approx(90)
+    (leg, *_) = legs_of(judged(60), judged(9, "other"), folds=4)
     assert set(leg.trained.counts) == {1.0}, "fewer count each as much as an own one"
-    (leg,) = legs_of(judged(40), judged(200, "other"))
-    assert leg.own.all(), "nothing else teaches, so these are what there is"
-    assert set(leg.trained.counts) == {1.0}
+    for others in (legs_of(judged(60), judged(200, "other")), legs_of(judged(60), judged(200, "other"), train_rows=30)):
+        assert others[0].own.all(), "of own rows there are too few to say what is different"
+        assert set(others[0].trained.counts) == {1.0}
 
 
 def test_probabilities_are_those_of_rows_that_are_judged_as_the_tested_ones_are() -> None:
@@ -153,6 +153,7 @@ def test_every_kind_stands_beside_the_baselines_and_sees_nothing_of_tested_heads
     assert json.loads(json.dumps(found)) == found
     assert list(found["systems"]) == [BLEND, PRIOR, TFIDF]
     assert (found["rows"], found["heads"], found["legs"], found["seeds"]) == (120, 60, 5, [3, 4])
+    assert found["trained_rows"] == found["trained_count"] == 96
     reader = found["systems"][BLEND]
     assert (reader["auc"], reader["relation_auc"], reader["relation_auc_20"], reader["f1"]) == (1, 1, 1, 1)
     assert reader["spread"]["auc"] == 0

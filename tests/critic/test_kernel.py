@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from critic.checkpoint import load_critic
 from critic.interface import Critic, TrainingSet
+from critic.kernel import training
 from critic.kernel.model import Judged, Kernel
 from critic.kernel.training import train_kernel
 from critic.kinds import KERNEL, KINDS
@@ -108,6 +109,15 @@ def test_verdicts_that_count_little_teach_little(given: TrainingSet, train: Call
     little, as_all = moved_by_turned_verdicts(train, given)
     assert little < 0.01
     assert as_all > 0.05
+
+
+def test_of_very_many_verdicts_those_that_count_most_teach(given: TrainingSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "MOST_ROWS", 50)
+    weights = np.where(np.arange(len(given.verdicts)) % 24 == 0, 1.0, 0.1)
+    rows = training.drawn(replace(given.verdicts, weights=weights), np.random.default_rng(0))
+    assert len(rows) == 50
+    assert {*np.flatnonzero(weights == 1.0)} < {*rows}
+    assert (np.diff(rows) > 0).all()
 
 
 def test_it_is_saved_as_numbers_and_opened_the_same(given: TrainingSet, critic: Kernel, tmp_path: Path) -> None:

@@ -96,6 +96,16 @@ def test_an_error_that_a_library_made_of_an_interrupt_is_an_interrupt(
     assert capsys.readouterr().err == "kg: interrupted; the same command does what is left, or all of it again\n"
 
 
+def test_a_second_interrupt_ends_what_waits_for_the_first() -> None:
+    code = (
+        "import signal\nfrom kg.interrupts import put_off\nwith put_off():\n"
+        "    signal.raise_signal(signal.SIGINT)\n    print('goes on', flush=True)\n"
+        "    signal.raise_signal(signal.SIGINT)\n    print('never', flush=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (interrupts.STATUS, "goes on\n", "kg: interrupted\n")
+
+
 def test_an_interrupt_waits_for_a_native_library_that_is_imported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

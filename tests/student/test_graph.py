@@ -50,8 +50,12 @@ def test_nothing_is_selected_where_it_is_wanted(graph: KnowledgeGraph, begun: Ru
     query = queries.load("training_nothing")
     assert sorted(select(graph, query.where("true"), nothing=True).triples) == sorted([*eight, nothing])
     assert sorted(select(graph, query.where("true")).triples) == sorted(eight)
-    with pytest.raises(NotReady, match="every tail that the query returns is 'none'"):
-        select(graph, query, nothing=True)  # nothing is accepted yet
+    with pytest.raises(NotReady, match="no triple to train on"):
+        select(graph, query, nothing=True)  # no phrase is accepted yet
+    with pytest.raises(
+        InputError, match=r"write a condition that lets it through, such as \(r.accepted OR tail:Nothing"
+    ):
+        select(graph, query.where("r.score > 0.9 OR tail:Phrase"), nothing=True)
 
 
 def test_the_content_hash_follows_the_triples(graph: KnowledgeGraph, begun: Run, eight: list[Triple]) -> None:

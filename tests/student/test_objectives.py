@@ -191,6 +191,7 @@ def test_a_triple_without_weight_teaches_nothing_and_one_that_lacks_it_is_named(
         (Objective(weight="luck"), "no weight 'luck'; there are equal, score, frequency"),
         (Objective(soft="x", temperature=0.0), "a temperature is above 0"),
         (Objective(soft="x", share=1.5), "from 0 to 1"),
+        (Objective(weight="score", nothing=True), "no critic scores the tail none"),
         (Objective(soft="x", whole=True), "softened targets are of tails"),
     ],
 )
