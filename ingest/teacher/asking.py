@@ -185,12 +185,6 @@ class _Pace:
             self._room.total_tokens = tokens
 
 
-def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Report what nobody awaits any more, but for what an interrupt leaves when it ends the loop."""
-    if "shutdown" not in str(context.get("message")):
-        loop.default_exception_handler(context)
-
-
 class _Asker:
     """Workers that share the requests; each asks for one at a time, and hands its outcome on."""
 
@@ -207,7 +201,6 @@ class _Asker:
         self._all: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        asyncio.get_running_loop().set_exception_handler(_report)
         self._pace = _Pace(self._in_flight)
         self._settled = asyncio.Condition()
         self._trying = asyncio.Lock()
