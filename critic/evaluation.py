@@ -7,6 +7,7 @@ together, beside two baselines that learn from the same rows.
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,8 +93,10 @@ def evaluate(
     given = learning.corpus is not None or any(len(leg.trained) or leg.left_out for leg in legs)
     learning = replace(learning, transductive=not given)
     systems: dict[str, list[dict[str, Any]]] = {}
-    for kind in kinds:
-        with KINDS[kind].share():
+    with ExitStack() as shares:
+        for kind in kinds:
+            shares.enter_context(KINDS[kind].share())
+        for kind in kinds:
             for seed in seeds:
                 for name, scores, calibrations in _scores(kind, legs, learning, seed, progress):
                     figures = measure(scores, tested, seed=seed) | {"calibrations": calibrations}

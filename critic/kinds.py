@@ -34,6 +34,7 @@ class CriticKind:
             are chosen may teach, too.
         needs_verdicts: whether it learns from verdicts at all.
         any_model: whether it goes by any language model that is named, and by the one from pip where none is.
+        sharing: `module:name` of a context in which critics ask the same things once, if there is one.
         takes_base: whether it starts from a pre-trained model that the user may choose.
         embeds: whether it looks at the sentence encoder's vectors.
         format: of its files; a critic of another one is another critic.
@@ -120,6 +121,7 @@ KINDS: dict[str, CriticKind] = {
         "critic.unsupervised.model:Unsupervised.load",
         needs_verdicts=False,
         any_model=True,
+        sharing="critic.unsupervised.likelihoods:shared",
     ),
     NLL: CriticKind(
         "no judgement: how likely its sentence is; a baseline",
@@ -127,6 +129,7 @@ KINDS: dict[str, CriticKind] = {
         "critic.unsupervised.model:Unsupervised.load",
         needs_verdicts=False,
         any_model=True,
+        sharing="critic.unsupervised.likelihoods:shared",
         embeds=False,
     ),
     MEAN_NLL: CriticKind(
@@ -135,6 +138,7 @@ KINDS: dict[str, CriticKind] = {
         "critic.unsupervised.model:Unsupervised.load",
         needs_verdicts=False,
         any_model=True,
+        sharing="critic.unsupervised.likelihoods:shared",
         embeds=False,
     ),
     FINETUNED: CriticKind(

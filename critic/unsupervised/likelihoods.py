@@ -6,8 +6,10 @@ the fifth root of their length; only the best is asked about. Then a masked mode
 Articles at the beginning of a phrase are never asked for. Davison et al. 2019, section 3; the causal way is our own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,9 +74,15 @@ class Likelihoods:
         if known and not self._is_checked and _fingerprints(self.models) != self.digests:
             raise InputError("a language model has other weights than in this critic's training; train it again")
         self._is_checked = self._is_checked or bool(known)
-        for start in range(0, len(known), _PAGE):
-            some = known[start : start + _PAGE]
-            found[some] = self._asked([triples[place] for place in some])
+        told = {} if _Told.shared is None else _Told.shared
+        asked = {place: (self.digests, triples[place], self.templates[triples[place].relation]) for place in known}
+        new = list({asked[place]: place for place in known if asked[place] not in told}.values())
+        for start in range(0, len(new), _PAGE):
+            some = new[start : start + _PAGE]
+            said = self._asked([triples[place] for place in some])
+            told |= zip((asked[place] for place in some), said, strict=True)
+        for place in known:
+            found[place] = told[asked[place]]
         return found
 
     def _asked(self, triples: Sequence[Triple]) -> Floats:
@@ -89,6 +97,29 @@ class Likelihoods:
         )
         whole = np.array([(one.logprob, one.tokens) for one in ranked])
         return np.concatenate([asked, whole], axis=1)
+
+
+class _Told:
+    """What models have said while `shared` holds: digests, triple and templates to `Likelihoods.measure`'s numbers."""
+
+    shared: dict[tuple[tuple[str, str], Triple, tuple[str, ...]], Floats] | None = None
+
+
+@contextmanager
+def shared(_folder: Path | None = None) -> Iterator[None]:
+    """Ask about each triple once while the block runs, whichever critic asks; answers move by rounding alone.
+
+    Args:
+        _folder: what other kinds keep answers in; these are kept for the block alone.
+    """
+    if _Told.shared is not None:  # within another such block
+        yield
+        return
+    _Told.shared = {}
+    try:
+        yield
+    finally:
+        _Told.shared = None
 
 
 class Ranked(NamedTuple):

@@ -15,7 +15,7 @@ from critic.checkpoint import load_critic, train_role
 from critic.kinds import BLEND, MEAN_NLL, NLL, UNSUPERVISED
 from critic.runs import train_critic
 from critic.unsupervised import likelihoods, training
-from critic.unsupervised.likelihoods import Likelihoods, foretold, guessed, rank
+from critic.unsupervised.likelihoods import Likelihoods, Ranked, foretold, guessed, rank
 from critic.unsupervised.mixture import WEIGHTS, Mixture, choose_weight
 from critic.unsupervised.model import Unsupervised, values_of
 from critic.unsupervised.wording import Wording, templates_of, variants, wordings
@@ -288,6 +288,28 @@ def test_a_masked_model_is_told_by_its_configuration_and_asked_where_it_is_named
     assert len(set(critic.score(TRIPLES).tolist())) > 1
     critic.save(tmp_path)
     assert str(made.masked) in (tmp_path / "critic.json").read_text()
+
+
+def test_a_triple_is_asked_about_once_by_critics_that_share(made: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counting(opened: LanguageModel, choices: Sequence[Sequence[Wording]]) -> list[Ranked]:
+        asked.append(len(choices))
+        return rank(opened, choices)
+
+    monkeypatch.setattr(likelihoods, "rank", counting)
+    named_models = (str(made.causal), str(made.causal))
+    alone = Likelihoods(TEMPLATES, named_models).measure(TRIPLES)
+    with likelihoods.shared(), likelihoods.shared():
+        first = Likelihoods(TEMPLATES, named_models).measure([*TRIPLES[:2], TRIPLES[0]])
+        second = Likelihoods(TEMPLATES, named_models).measure(TRIPLES)
+        other = Likelihoods({"UsedFor": ("{tail} needs {head}",)}, named_models).measure(TRIPLES)
+    Likelihoods(TEMPLATES, named_models).measure(TRIPLES[:1])
+    assert asked == [4, 2, 2, 2, 1]
+    np.testing.assert_allclose(first, alone[[0, 1, 0]], rtol=1e-5)
+    np.testing.assert_allclose(second, alone, rtol=1e-5)
+    assert np.isnan(other[[0, 2]]).all()
+    assert not np.isclose(other[[1, 3]], alone[[1, 3]]).all()
 
 
 def test_a_model_that_changed_is_not_asked(made: Models) -> None:
