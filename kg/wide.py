@@ -223,13 +223,16 @@ def _watched(node: str) -> Iterator[None]:
         if one.info["name"] == "raylet" and f"--node_id={node}" in (one.info["cmdline"] or ())
     ]  # fmt: skip
     over, gone = threading.Event(), threading.Event()
-    thread = threading.main_thread().ident
+    thread, number = threading.main_thread().ident, signal.SIGINT
+    if signal.getsignal(number) is signal.SIG_IGN:  # as a shell's script has it for what runs in its background
+        number = signal.SIGUSR1
+        signal.signal(number, signal.default_int_handler)
 
     def watch() -> None:
         while not over.wait(_LOOK_SECONDS):
             if not all(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in found):
                 gone.set()
-                signal.pthread_kill(thread or 0, signal.SIGINT)
+                signal.pthread_kill(thread or 0, number)
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)

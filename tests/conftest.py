@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,9 @@ for name in [name for name in os.environ if name.startswith(("NEO4J_", "KG_HOME"
     del os.environ[name]
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each new process would compile all of our modules again
 os.environ["OMP_NUM_THREADS"] = "1"  # two test processes share the cores, and torch's threads would wait for each other
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script, where a shell ignores interrupts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.set_threshold(20_000, 20, 50)
 

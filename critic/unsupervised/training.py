@@ -12,7 +12,7 @@ from kg.errors import NotReady
 from kg.language_model.masked import is_masked
 from kg.language_model.opening import DEFAULT
 
-_MAX_TRIPLES = 1_000  # of the teacher's that are asked about; each costs several questions
+_MAX_TRIPLES = 2_500  # of the teacher's that are asked about, several questions each; of fewer the threshold is chance
 _MIN_TRIPLES = 20  # below which two components are chance
 
 

@@ -137,7 +137,7 @@ def test_an_encoder_goes_to_a_worker_without_its_model(tmp_path: Path) -> None:
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("what", ["two_workers", "a_cluster_that_goes_away"])
+@pytest.mark.parametrize("what", ["two_workers", "a_cluster_that_goes_away", "it_goes_away_unseen"])
 def test_with_a_cluster(what: str, tmp_path: Path) -> None:
     """Ray ends a process of its own without a word, now or later, where its parts died: so each has a process."""
     environment = os.environ | {SECRET: "secret"}
@@ -192,6 +192,13 @@ def a_cluster_that_goes_away(folder: Path) -> None:
     with pytest.raises(NotReady, match=r"went away, .*; what is written stays, and the same command goes on"):
         go_away()
     print("a_cluster_that_goes_away ended as told", flush=True)
+
+
+def it_goes_away_unseen(folder: Path) -> None:
+    """Nor does a command in the background of a script, which no interrupt reaches, end without that sentence."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    a_cluster_that_goes_away(folder)
+    print("it_goes_away_unseen ended as told", flush=True)
 
 
 def listening() -> set[str]:
