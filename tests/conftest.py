@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from kg.graph.knowledge import KnowledgeGraph
 from kg.language_model.packaged import is_available
@@ -37,6 +38,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # two test processes share the cores, and t
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script, where a shell ignores interrupts
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
+settings.load_profile("ours")
 
 gc.set_threshold(20_000, 20, 50)
 

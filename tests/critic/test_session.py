@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -164,7 +165,10 @@ class Terminal:
         self.shown = self.shown.partition(text)[2]
 
     def press(self, keys: str) -> None:
-        time.sleep(0.3)  # until the terminal listens to single keys
+        for _ in range(600):  # until the terminal listens to single keys
+            if not termios.tcgetattr(self._ours)[3] & termios.ICANON:
+                break
+            time.sleep(0.1)
         os.write(self._ours, keys.encode())
 
     def end(self) -> int:

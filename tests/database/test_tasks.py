@@ -92,11 +92,11 @@ def test_a_triple_goes_to_as_many_annotators_as_it_is_for(graph: KnowledgeGraph,
 
 def test_what_is_held_for_another_comes_when_the_hold_has_ended(graph: KnowledgeGraph, begun: Run) -> None:
     batch = batch_of(graph, begun, triples(1))
-    held = tasks.next_task(graph, batch, "ann", seconds=0.5)
+    held = tasks.next_task(graph, batch, "ann", seconds=2)
     assert held is not None
-    assert tasks.next_task(graph, batch, "ann", seconds=0.5) == held
+    assert tasks.next_task(graph, batch, "ann", seconds=2) == held
     assert tasks.next_task(graph, batch, "bob") is None
-    time.sleep(0.6)
+    time.sleep(2.1)
     assert tasks.next_task(graph, batch, "bob") == held
     assert tasks.next_task(graph, batch, "ann") is None
     tasks.give_verdict(graph, held.id, "ann", 2)  # late, and not lost

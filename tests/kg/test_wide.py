@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
@@ -204,5 +205,8 @@ def it_goes_away_unseen(folder: Path) -> None:
 def listening() -> set[str]:
     """Return the addresses on which this process and its children listen."""
     ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    sockets = [one for process in ours for one in process.net_connections("tcp")]
+    sockets = []
+    for process in ours:
+        with suppress(psutil.NoSuchProcess):
+            sockets += process.net_connections("tcp")
     return {one.laddr.ip.removeprefix("::ffff:") for one in sockets if one.status == psutil.CONN_LISTEN}

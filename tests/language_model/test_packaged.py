@@ -106,7 +106,7 @@ def test_without_the_package_the_extra_is_named(fake: FakePackage, monkeypatch: 
 
 
 def test_a_second_process_waits_and_uses_what_the_first_has_made(fake: FakePackage) -> None:
-    first = start(fake, FAKE_SECONDS="3")
+    first = start(fake, FAKE_SECONDS="6")
     wait_for(lambda: fake.began)
     second = start(fake)
     outs = [process.communicate(timeout=120) for process in (first, second)]

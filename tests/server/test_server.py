@@ -166,7 +166,7 @@ def test_a_server_whose_record_was_lost_is_found_again(server: Server) -> None:
 
 def test_a_record_of_a_foreign_process_neither_misleads_nor_harms_it(server: Server) -> None:
     server.stop()
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as foreign:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as foreign:
         record = {"pid": foreign.pid, "created": psutil.Process(foreign.pid).create_time(), "port": 20001}
         (server.folder / "server.json").write_text(json.dumps(record), encoding="utf-8")
         assert server.status().state == "stopped"
@@ -181,7 +181,7 @@ def impostor(
     """Start a process whose command line is that of the folder's server."""
     words = [f"-Dkg.port={port}", "org.neo4j.server.CommunityEntryPoint", f"--home-dir={folder}"]
     given = [listener.fileno()] if listener else []
-    return subprocess.Popen(["/bin/sh", "-c", "sleep 60; :", *words], pass_fds=given, cwd="/", **rest)
+    return subprocess.Popen(["/bin/sh", "-c", "sleep 600; :", *words], pass_fds=given, cwd="/", **rest)
 
 
 def nobody_called(listener: socket.socket) -> bool:

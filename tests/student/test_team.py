@@ -228,6 +228,7 @@ def command(still: Path, *options: str) -> list[str]:
 
 @only_thorough
 @pytest.mark.slow
+@pytest.mark.timeout(1600)
 def test_processes_of_this_machine_or_of_a_launcher_train_as_one_does(
     filled: None, still: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -249,6 +250,7 @@ def test_processes_of_this_machine_or_of_a_launcher_train_as_one_does(
 
 @only_thorough
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("victim", ["the first", "the other"])
 def test_a_kill_leaves_no_process_and_the_same_command_goes_on(
     victim: str, filled: None, still: Path, environment: dict[str, str], tmp_path: Path

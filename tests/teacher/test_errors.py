@@ -4,8 +4,10 @@ import asyncio
 import gc
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -63,7 +65,7 @@ RETRIED = {
 @pytest.mark.parametrize("name", RETRIED)
 def test_what_may_pass_is_asked_again(ask: Ask, provider: Provider, name: str) -> None:
     provider.misbehave = once(RETRIED[name])
-    asked = ask(seconds=0.8)
+    asked = ask(seconds=0.8 if name in ("slow drip", "no answer") else 30)
     assert [len(asked.texts(event)) for event in EVENTS] == [3, 3, 3]
     assert (asked.tally.failed, asked.tally.retries) == (0, 1)
     assert len(provider.bodies) == 4
@@ -302,7 +304,7 @@ def test_a_busy_provider_gets_fewer_requests_at_once_and_is_left_alone_as_long_a
     provider.seconds = 0.05
     asked = ask(events=events, in_flight=16)
     assert asked.tally.failed == 0
-    assert moments[16] - moments[15] > 0.5
+    assert max(after - before for before, after in pairwise(moments[:17])) > 0.5
     assert len(provider.bodies[16:]) == 48
     assert 1 < provider.most < 16
 
@@ -379,8 +381,8 @@ def test_an_interrupt_between_any_two_steps_leaves_the_loop_in_order(
     def counted(handle: asyncio.Handle) -> None:
         nonlocal left
         plain_run(handle)
-        left -= 1
-        if not left:
+        left -= threading.current_thread() is threading.main_thread()  # the provider's loop is in another
+        if left == 0 and threading.current_thread() is threading.main_thread():
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(asyncio.Handle, "_run", counted)

@@ -1,6 +1,7 @@
 """What the pages show, and what they do not do."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -83,23 +84,22 @@ def test_the_first_page_keeps_what_it_counted_and_counts_again_behind_the_page(
 ) -> None:
     before = filled.statistics()["edges"]
     opened(owner, "/")
-    counted = []
+    counted, came = [], threading.Event()
     monkeypatch.setattr("kg.web.home.count", lambda reading: counted.append(reading) or slow())
 
     def slow() -> object:
-        time.sleep(1.5)
+        came.wait(60)
         raise StoreUnavailable("gone")
 
     assert f"<dd>{before}</dd>" in owner.get("/").text
     assert not counted
     filled.add([Assertion(Triple("PersonX is new", "xWant", "to stay"))], Run("load", model="teacher", dataset="test"))
-    begun = time.monotonic()
-    text = owner.get("/").text
-    assert time.monotonic() - begun < 1
+    text = owner.get("/").text  # a page that waited would not have the old number
     assert f"<dd>{before}</dd>" in text
     assert "being\ncounted again" in text
     for _ in range(50):
         time.sleep(0.1 * (not counted))
+    came.set()
     assert counted
     assert site.link.graph().store is filled.store
 
