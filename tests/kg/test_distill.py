@@ -33,7 +33,7 @@ def test_each_step_says_its_number_and_the_time_left_by_the_pace_so_far() -> Non
     said: list[str] = []
     done: list[str] = []
     steps = [
-        Step("load", 0.1, lambda: (time.sleep(0.3), done.append("load"))),
+        Step("load", 0.5, lambda: (time.sleep(1.5), done.append("load"))),
         Step("train", 60, lambda: done.append("train")),
         Step("evaluate", 20, lambda: done.append("evaluate")),
     ]

@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -13,21 +14,21 @@ STEP = """
 import time
 from kg import progress
 progress._LINE_SECONDS = 0.2
-with progress.Bar(total=10, desc="train", unit="step", leave=False) as bar:
-    for _ in range(10):
-        time.sleep(0.1)
+with progress.Bar(total=100, desc="train", unit="step", leave=False) as bar:
+    for _ in range(100):
+        time.sleep(0.01)
         bar.update()
 """
 
 
 def test_a_pipe_gets_lines_that_say_how_much_is_done_and_left() -> None:
+    begun = time.monotonic()
     said = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True, check=True).stderr
     assert "\r" not in said
     lines = said.splitlines()
-    assert 2 <= len(lines) <= 6
-    assert all(re.fullmatch(r"train: \d+ of 10 step, \d\d:\d\d passed, (\d\d:\d\d|\?) left", line) for line in lines), (
-        said
-    )
+    assert 2 <= len(lines) <= 2 + (time.monotonic() - begun) / 0.2
+    form = r"train: \d+ of 100 step, \d\d:\d\d passed, (\d\d:\d\d|\?) left"
+    assert all(re.fullmatch(form, line) for line in lines), said
 
 
 def test_what_is_over_at_once_says_nothing_in_a_pipe(capfd: pytest.CaptureFixture[str]) -> None:
@@ -91,10 +92,11 @@ with progress.showing("unpack") as show:
 
 
 def test_a_step_that_counts_nothing_says_at_once_what_it_is_and_then_that_it_goes_on() -> None:
+    begun = time.monotonic()
     said = subprocess.run([sys.executable, "-c", WAIT], capture_output=True, text=True, check=True).stderr
     lines = [line.split(", ")[0] for line in said.splitlines()]
     assert lines[0] == "unpack"
-    assert 2 <= lines.count("unpack") <= 4
+    assert 2 <= lines.count("unpack") <= 2 + (time.monotonic() - begun) / 0.2
     assert lines[-1] == r"wri\x1bte"
     assert all(re.fullmatch(r".*, \d\d:\d\d passed", line) for line in said.splitlines())
 
