@@ -381,8 +381,10 @@ def test_an_interrupt_between_any_two_steps_leaves_the_loop_in_order(
     def counted(handle: asyncio.Handle) -> None:
         nonlocal left
         plain_run(handle)
-        left -= threading.current_thread() is threading.main_thread()  # the provider's loop is in another
-        if left == 0 and threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is not threading.main_thread():  # of the provider's loop
+            return
+        left -= 1
+        if not left:
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(asyncio.Handle, "_run", counted)
