@@ -22,7 +22,7 @@ from kg.vocabulary import Vocabulary
 _VALUES = {verdict.key: verdict for verdict in VERDICTS}
 _VERDICTS = " · ".join(f"{verdict.key} {verdict.words}" for verdict in VERDICTS)
 _OTHERS = f"{SKIP_KEY} skip · {UNDO_KEY} undo · {NOTE_KEY} note · {QUIT_KEY} quit"
-_ESCAPE = "\x1b"  # what an arrow or a function key begins with
+_ESCAPE = "\x1b"  # what an arrow or a function key begins with; it stands for all of it
 _END = ""
 
 
@@ -38,13 +38,13 @@ class Keys:
             while (letter := sys.stdin.read(1)).isspace():
                 pass
             return letter.lower()
-        while not self._waiting:
+        if not self._waiting:
             try:
                 pressed = typer.getchar()
             except EOFError:
                 return _END
-            self._waiting = [] if pressed.startswith(_ESCAPE) else list(pressed)
-        return self._waiting.pop(0).lower()
+            self._waiting = [_ESCAPE] if pressed.startswith(_ESCAPE) else list(pressed)
+        return self._waiting.pop(0).lower() if self._waiting else _END
 
     def line(self) -> str:
         """Return the next line, without its end."""

@@ -199,6 +199,7 @@ def test_on_a_terminal_a_key_is_a_verdict_at_once_and_arrows_are_none(
     terminal.wait_for("tired")
     assert said(drawn) == {TRIPLES[0]: 2}, "it is in the graph before the next triple is shown"
     terminal.press("\x1b[A")
+    terminal.wait_for("no such key")
     terminal.press("2")
     terminal.wait_for("would like to eat.")
     terminal.press("q")
