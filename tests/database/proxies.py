@@ -21,7 +21,7 @@ class Proxy:
         cut_every: every how many connections one is cut in the middle of an answer; 0 for none.
         cut_after_bytes: how much of the answers on such a connection arrives.
         lose_commits: how many more commits reach the server without their answer reaching the driver.
-        refuse_until: moment, of `time.monotonic`, up to which each connection is closed at once.
+        refuse: how many more connections are closed at once.
         accepted, cut, lost: what was done so far.
     """
 
@@ -30,8 +30,8 @@ class Proxy:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listening.getsockname()[1])
         self.cut_every = self.lose_commits = 0
+        self.refuse = 0.0
         self.cut_after_bytes = 600
-        self.refuse_until = 0.0
         self.accepted = self.cut = self.lost = 0
         self._open: list[socket.socket] = []
 
@@ -41,7 +41,8 @@ class Proxy:
             while True:
                 client = self._listening.accept()[0]
                 self.accepted += 1
-                if time.monotonic() < self.refuse_until:
+                if self.refuse:
+                    self.refuse -= 1
                     client.close()
                     continue
                 server = socket.create_connection(("127.0.0.1", self._server))

@@ -145,7 +145,7 @@ def test_an_interrupt_in_a_destructor_is_not_lost(
 
     def works() -> None:
         Tidied()
-        time.sleep(20)
+        time.sleep(200)
 
     monkeypatch.setattr(cli, "guard", lambda: None)  # these streams are pytest's
     monkeypatch.setattr(cli, "app", works)
@@ -159,7 +159,7 @@ def test_an_interrupt_in_a_destructor_is_not_lost(
         signal.signal(signal.SIGINT, before)
     assert stop.value.code == interrupts.STATUS
     assert capsys.readouterr().err == "kg: interrupted; the same command does what is left, or all of it again\n"
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 100
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from kg.graph import knowledge as verbs
 from kg.graph import reading
 from kg.graph.knowledge import KnowledgeGraph
 from kg.model import Triple
-from kg.store.bolt import Transaction
+from kg.store.bolt import Store
 from tests import command
 from tests.conftest import Kg
 from tests.repeats import often, only_thorough
@@ -25,8 +26,8 @@ ALL = EVENTS * TAILS
 Begin = Callable[..., "Killed"]
 
 
-def in_small_steps(arguments: list[str], environment: dict[str, str], folder: str, said: str) -> None:
-    """The command as it is, but with small, slow transactions and small pages, so that a small graph takes a while."""
+def in_small_steps(arguments: list[str], environment: dict[str, str], folder: str, said: str, leave: Semaphore) -> None:
+    """The command as it is, but with small transactions and small pages, for each of which it needs leave."""
     command.take_over(environment, folder, said)
     for module, name, size in (
         (verbs, "_WRITE_ROWS", 12), (reading, "_PAGE_EVENTS", 1), (reading, "_PAGE_PHRASES", 12),
@@ -34,31 +35,37 @@ def in_small_steps(arguments: list[str], environment: dict[str, str], folder: st
     ):  # fmt: skip
         assert hasattr(module, name)
         setattr(module, name, size)
-    commit = KnowledgeGraph.commit
-
-    def slowly(graph: KnowledgeGraph, work: Callable[[Transaction], Any]) -> Any:
-        time.sleep(0.01)
-        return commit(graph, work)
-
-    KnowledgeGraph.commit = slowly  # type: ignore[method-assign]
+    for owner, verb in ((KnowledgeGraph, "commit"), (Store, "read")):
+        setattr(owner, verb, with_leave(getattr(owner, verb), leave))
     sys.argv = ["kg", *arguments]
     from kg.cli import main  # noqa: PLC0415 - imported already
 
     main()
 
 
+def with_leave(verb: Callable[..., Any], leave: Semaphore) -> Callable[..., Any]:
+    def wait_and_do(*arguments: Any, **named: Any) -> Any:
+        leave.acquire()
+        return verb(*arguments, **named)
+
+    return wait_and_do
+
+
 class Killed:
-    """A command that was killed as soon as a condition held."""
+    """A command that was killed as soon as a condition held; until then it gets leave for one step more at a time."""
 
     def __init__(
         self, arguments: list[str], environment: dict[str, str], folder: Path, when: Callable[[], bool]
     ) -> None:
+        leave = command.CONTEXT.Semaphore(0)
         process = command.CONTEXT.Process(
-            target=in_small_steps, args=(arguments, environment, str(folder), str(folder / ".killed"))
+            target=in_small_steps, args=(arguments, environment, str(folder), str(folder / ".killed"), leave)
         )
         process.start()
         deadline = time.monotonic() + 120
         while not when() and process.is_alive() and time.monotonic() < deadline:
+            if leave.get_value() == 0:
+                leave.release()
             time.sleep(0.002)
         process.kill()
         process.join()

@@ -65,7 +65,7 @@ def test_a_query_without_an_end_is_ended_at_its_limit(endless: str, stored: Path
     begun = time.monotonic()
     with pytest.raises(QueryTooLong, match="time limit of 1 s"):
         ask(stored, endless, ["json"], timeout_seconds=1)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
 
 
 def test_the_first_rows_of_a_query_without_an_end_are_a_table(stored: Path) -> None:
