@@ -22,19 +22,29 @@ from kg.lines import Line, read_lines
 from kg.model import Triple
 
 
-def weighted_mean(each: Tensor, lengths: Sequence[int], weights: Sequence[float], total: float | None = None) -> Tensor:
-    """Return the mean of the losses of tokens, each with the weight of its triple.
+def weighted_mean(each: Tensor, lengths: Sequence[int], weights: Sequence[float], tokens: int | None = None) -> Tensor:
+    """Return the mean over tokens of their losses, each times the weight of its triple.
 
     Args:
         each: losses of tokens, (T,), those of a triple together.
         lengths: how many tokens each triple has; their sum is T.
-        weights: of the triples, at least 0, some above.
-        total: the weight of all tokens, where these are a part of them, whose share of the mean is wanted.
+        weights: of the triples, as `relative` returns them, so that a batch counts by what its triples weigh.
+        tokens: how many there are in all, where these are a part of them, whose share of the mean is wanted.
     """
     of_tokens = each.new_tensor(
         [weight for weight, length in zip(weights, lengths, strict=True) for _ in range(length)]
     )
-    return (each * of_tokens).sum() / (of_tokens.sum() if total is None else total)
+    return (each * of_tokens).sum() / (tokens or len(each))
+
+
+def relative(weights: Sequence[float], lengths: Sequence[int]) -> list[float]:
+    """Return weights over their mean, in which a triple counts as often as it has tokens.
+
+    >>> relative([0.5, 0.25], [1, 2])
+    [1.5, 0.75]
+    """
+    mean = sum(weight * length for weight, length in zip(weights, lengths, strict=True)) / sum(lengths)
+    return [weight / mean for weight in weights]
 
 
 def softened(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:

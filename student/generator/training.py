@@ -28,7 +28,7 @@ from student.curve import in_parts
 from student.generator import lesson, team
 from student.generator.fitting import SEEDS, Watch, fit
 from student.generator.model import OTHERS, Generator, device, encode
-from student.generator.objectives import weighted_mean
+from student.generator.objectives import relative, weighted_mean
 from student.generator.rows import Batches, Rows
 from student.generator.soft import Losses, soft_losses
 from student.generator.start import fresh, opened, tail_losses
@@ -103,6 +103,8 @@ def train_generator(triples: Sequence[Triple], relations: Sequence[str], recipe:
                         "an encoder with a decoder foretells tails only; leave out the loss on whole sequences"
                     )
                 sequences = Rows((given[:1], (*given[1:], *tail)) for given, tail in given_and_tail)
+            if weights:
+                weights = relative(weights, [len(tail) for _, tail in sequences])
             size = _batch_pairs(course, len({(triple.head, triple.relation) for triple in kept}))
             plan = [
                 Batches(packing.batches(given_and_tail, events, size, course.relations, seed * 1_000 + epoch))
@@ -224,18 +226,16 @@ def _loss(
         model: the student.
         batch: what is stepped on.
         sequences: tokens.
-        weights: of the sequences; None where all count alike.
+        weights: of the sequences, over their mean; None where all count alike.
         soft: losses of tokens with softened targets; None without.
         share: what this process has of the batch, whose part of the loss is wanted; None is all.
     """
     mine = batch if share is None else share
-    own = None if weights is None else [weights[number] for number in batch]
-    if not mine or (own is not None and not any(own)):  # where nothing weighs, nothing is learnt
+    if not mine:
         return torch.zeros((), device=model.device, requires_grad=True)
     some = [sequences[number] for number in mine]
     each = soft(model, mine) if soft else tail_losses(model, some)
-    if own is None and share is None:
+    if weights is None and share is None:
         return each.mean()
-    weight_of = dict(zip(batch, own or [1.0] * len(batch), strict=True))
-    total = None if share is None else sum(weight * len(sequences[number][1]) for number, weight in weight_of.items())
-    return weighted_mean(each, [len(tail) for _, tail in some], [weight_of[number] for number in mine], total)
+    own = [1.0 if weights is None else weights[number] for number in mine]
+    return weighted_mean(each, [len(tail) for _, tail in some], own, sum(len(sequences[one][1]) for one in batch))

@@ -19,7 +19,7 @@ from kg.store import queries
 from student.data import select
 from student.generator import training
 from student.generator.model import Generator
-from student.generator.objectives import mixed, softened, weighted_mean
+from student.generator.objectives import mixed, relative, softened, weighted_mean
 from student.generator.soft import soft_losses
 from student.generator.tokens import Codec
 from student.interface import Student
@@ -33,8 +33,21 @@ WORDS = {"xWant": "and wants", "xReact": "and feels"}
 
 def test_a_weight_counts_for_every_token_of_its_triple() -> None:
     each = torch.tensor([1.0, 2.0, 3.0])
-    assert float(weighted_mean(each, [2, 1], [1.0, 0.5])) == pytest.approx((1 + 2 + 1.5) / 2.5)
-    assert float(weighted_mean(each, [2, 1], [0.0, 0.2])) == pytest.approx(3.0)
+    assert relative([1.0, 0.5], [2, 1]) == pytest.approx([1.2, 0.6])  # their mean over three tokens is 2.5 / 3
+    assert float(weighted_mean(each, [2, 1], relative([1.0, 0.5], [2, 1]))) == pytest.approx((1 + 2 + 1.5) / 2.5)
+    assert float(weighted_mean(each, [2, 1], relative([0.0, 0.2], [2, 1]))) == pytest.approx(3.0)
+
+
+def test_a_batch_counts_by_what_its_triples_weigh() -> None:
+    each = torch.tensor([1.0, 2.0, 3.0, 6.0])
+    weights = relative([1.0, 0.5, 0.25], [2, 1, 1])  # their mean over four tokens is 2.75 / 4
+    first = weighted_mean(each[:2], [2], weights[:1])
+    second = weighted_mean(each[2:], [1, 1], weights[1:])
+    assert float(first) == pytest.approx(1.5 * 4 / 2.75)
+    assert float(second) == pytest.approx((1.5 + 1.5) / 2 * 4 / 2.75)
+    assert float(first + second) / 2 == pytest.approx((1 + 2 + 1.5 + 1.5) / 2.75), "that of both at once"
+    shares = weighted_mean(each[2:3], [1], weights[1:2], 2) + weighted_mean(each[3:], [1], weights[2:], 2)
+    assert float(shares) == pytest.approx(float(second)), "that of two processes"
 
 
 @pytest.mark.parametrize(
@@ -275,5 +288,6 @@ def test_each_objective_is_what_a_hand_computes(name: str, in_ln2: float, tmp_pa
             )  # fmt: skip
             soft, _ = soft_losses(objective, codec, [triple], sequences[:1])  # type: ignore[arg-type]
     with torch.inference_mode():
-        found = training._loss(model, batch, sequences=sequences, weights=weights, soft=soft)  # noqa: SLF001
+        over_mean = weights and relative(weights, [2, 3])
+        found = training._loss(model, batch, sequences=sequences, weights=over_mean, soft=soft)  # noqa: SLF001
     assert float(found) == pytest.approx(in_ln2 * math.log(2), rel=2e-4)  # the model divides by a little more
