@@ -21,17 +21,25 @@ COUNTS = "MATCH (run:Run) OPTIONAL MATCH (:Event)-[r]->() WHERE run.id IN r.runs
 
 
 class Writer:
-    """A command that writes in small transactions."""
+    """A command that writes in small transactions, with leave for each."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], folder: Path, said: Path) -> None:
         self.said = said
+        self.leave = command.CONTEXT.Semaphore(0)
         self.process = command.CONTEXT.Process(
-            target=in_small_steps, args=(arguments, environment, str(folder), str(said))
+            target=in_small_steps, args=(arguments, environment, str(folder), str(said), self.leave)
         )
         self.process.start()
 
+    @property
+    def waits(self) -> bool:
+        """Whether the last leave is taken."""
+        return self.leave.get_value() == 0
+
     def end(self) -> None:
-        """Wait for it; it ends well."""
+        """Let it go on, and wait for it; it ends well."""
+        for _ in range(10_000):
+            self.leave.release()
         self.process.join(200)
         errors = self.said.with_suffix(".err").read_text()
         assert self.process.exitcode == 0, errors
@@ -48,12 +56,21 @@ def start(environment: dict[str, str], tmp_path: Path) -> Start:
 
 
 def end_together(graph: KnowledgeGraph, one: Writer, two: Writer) -> None:
-    """Wait for both, and make sure that they wrote at once: the edges of each were seen to change while both ran."""
+    """Lead both through steps in turn, and make sure that they wrote at once: the edges of each were seen to change.
+
+    Where one waits for the other, the other gets leave alone, after a while.
+    """
     seen: dict[str, set[int]] = {}
+    patience = 0.0
     while one.process.is_alive() and two.process.is_alive():
         for row in graph.store.read(COUNTS):
             seen.setdefault(row["id"], set()).add(row["n"])
-        time.sleep(0.005)
+        waiting = [writer for writer in (one, two) if writer.waits]
+        if len(waiting) == 2 or time.monotonic() > patience:
+            for writer in waiting:
+                writer.leave.release()
+            patience = time.monotonic() + 0.2
+        time.sleep(0.002)
     one.end()
     two.end()
     assert seen
@@ -123,6 +140,8 @@ def test_a_scoring_during_a_load_scores_right_and_the_next_one_the_rest(
     writer = start(*load("rows.tsv"))
     scored = rounds = 0
     while writer.process.is_alive():
+        if writer.waits:
+            writer.leave.release()
         found = graph.record_scores("critic-1", score, acceptance)
         rounds += 0 < found < ALL
         scored += found
