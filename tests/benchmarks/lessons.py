@@ -70,7 +70,8 @@ class Filtered(NamedTuple):
     """What a critic makes of a teacher.
 
     Attributes:
-        lessons: raw, accepted at each recall from the highest on, weighted, and the good ones.
+        lessons: raw, accepted at each recall from the highest on, the strictest of these weighted, all weighted, and
+            the good ones.
         fresh: the triples with a known truth to which the critic's scores owe nothing.
     """
 
@@ -144,6 +145,8 @@ def filtered(folder: Path, world: World, kind: str, encode: Encode, encoder: str
         limits = kept["thresholds"][str(recall)]
         passed = [one for one in world.triples if scores[one] >= limits.get(one.relation, limits[OVERALL])]
         lessons.append(Lesson(f"accepted at recall {recall:g}", passed, {}))
+    name, passed, _ = lessons[-1]
+    lessons.append(Lesson(f"{name} and weighted", passed, {one: scores[one] for one in passed}))
     lessons.append(Lesson(WEIGHTED, world.triples, scores))
     lessons.append(Lesson(CEILING, [one for one in world.triples if world.truth.get(one)], {}))
     taught = () if in_folds else training_verdicts(world.judgements, FILTER, world.splits).triples
@@ -228,7 +231,7 @@ def table_of_filter(found: Filtered, truth: Mapping[Triple, bool]) -> str:
     good = sum(truth[one] for one in whole if one in found.fresh)
     bad = sum(one in found.fresh for one in whole) - good
     for lesson in found.lessons:
-        if lesson.name == WEIGHTED:
+        if lesson.weights:
             continue
         fresh = [one for one in lesson.triples if one in found.fresh]
         passed = sum(truth[one] for one in fresh)

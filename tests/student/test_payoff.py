@@ -51,9 +51,12 @@ def students(tmp_path_factory: pytest.TempPathFactory) -> Class:
 
 def test_lessons_are_what_passes_at_each_recall_and_what_is_truly_good(world: World, students: Class) -> None:
     found = filtered(students.folder, world, "kernel", fake_encode, "fake")
-    names = [RAW, *(f"accepted at recall {one:g}" for one in sorted(RECALLS, reverse=True)), WEIGHTED, CEILING]
+    filters = [f"accepted at recall {one:g}" for one in sorted(RECALLS, reverse=True)]
+    names = [RAW, *filters, f"{filters[-1]} and weighted", WEIGHTED, CEILING]
     assert [one.name for one in found.lessons] == names
     sizes = [len(one.triples) for one in found.lessons[1:-2]]
+    assert found.lessons[-3].triples == found.lessons[-4].triples
+    assert set(found.lessons[-3].weights) == set(found.lessons[-3].triples)
     assert sizes == sorted(sizes, reverse=True)
     by_name = {one.name: one for one in found.lessons}
     assert set(by_name[CEILING].triples) == {one for one in world.triples if world.truth[one]}
