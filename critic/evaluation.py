@@ -6,8 +6,8 @@ together, beside two baselines that learn from the same rows.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,7 +37,8 @@ class Learning:
     """All that a kind learns from, but for the judgements.
 
     Attributes:
-        corpus: triples of a teacher, whatever their quality; None takes the good ones of each training set.
+        corpus: triples of a teacher, whatever their quality; None takes the good ones of each training set or, where
+            these are too few, all of it.
         vocabulary: the relations that there may be.
         encode: the sentence encoder.
         transductive: whether kinds without verdicts learn from the tested triples as they stand, since nothing else is
@@ -182,11 +183,21 @@ def _calibration(
 def _train(kind: str, trained: Verdicts, hidden: Sequence[Triple], learning: Learning, seed: int) -> Critic:
     """Return a critic that has seen nothing of the heads of some triples, or, if nothing else is there, no verdict."""
     heads = {head_key(triple) for triple in hidden}
-    corpus: Iterable[Triple] = chosen(trained.triples, trained.good) if learning.corpus is None else learning.corpus
     if learning.transductive:
-        corpus, heads = hidden, set()
-    usable = sorted({triple for triple in corpus if not triple.says_nothing and head_key(triple) not in heads})
-    given = TrainingSet(trained, usable, learning.vocabulary, learning.encode, FILTER, seed)
+        corpora: list[Sequence[Triple]] = [hidden]
+        heads = set()
+    elif learning.corpus is not None:
+        corpora = [learning.corpus]
+    else:
+        corpora = [chosen(trained.triples, trained.good), trained.triples]
+    *others, last = (
+        sorted({triple for triple in corpus if not triple.says_nothing and head_key(triple) not in heads})
+        for corpus in corpora
+    )
+    given = TrainingSet(trained, last, learning.vocabulary, learning.encode, FILTER, seed)
+    for usable in others:
+        with suppress(NotReady):
+            return KINDS[kind].train(replace(given, corpus=usable))
     try:
         return KINDS[kind].train(given)
     except NotReady as error:

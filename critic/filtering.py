@@ -25,7 +25,7 @@ Origins = Mapping[str, str]
 def by_recall(
     graph: KnowledgeGraph, verdicts: Mapping[Triple, bool], origins: Origins, acceptance: Acceptance | None = None
 ) -> list[dict[str, Any]]:
-    """Return how much of each origin's edges the current critic accepts at each recall, and how good that is.
+    """Return how much of each origin's edges a critic accepts at each recall, and how good that is.
 
     This is table 4 of West et al. 2021. An edge that several wrote counts for each of them.
 
@@ -33,7 +33,7 @@ def by_recall(
         graph: whose edges of all splits count, but for those that students alone predicted.
         verdicts: whether a triple is acceptable, of test events.
         origins: of the runs that count.
-        acceptance: the thresholds; None takes the current ones.
+        acceptance: thresholds, whose critic's kept scores are read; None takes the current ones of the current critic.
 
     Returns:
         For each origin, by name, a row for everything and one for each calibrated recall, the highest first: `origin`,
@@ -42,8 +42,7 @@ def by_recall(
         is none). Nothing where no critic has thresholds.
     """
     try:
-        critic = str(graph.current_critic()["id"])
-        acceptance = acceptance or graph.current_acceptance(critic)
+        acceptance = acceptance or graph.current_acceptance(str(graph.current_critic()["id"]))
     except NotReady:
         return []
     runs = graph.runs()
@@ -53,7 +52,7 @@ def by_recall(
     found: dict[str, _Tally] = defaultdict(lambda: _Tally(1 + len(recalls)))
     for page in graph.edge_pages(where="r.score IS NOT NULL AND NOT r.predicted"):
         for row in page:
-            score = read_scores(row.score, row.critic, row.scores).get(critic)
+            score = read_scores(row.score, row.critic, row.scores).get(acceptance.critic)
             wrote = {origins[run] for run in row.runs if run in origins}
             if score is None or not wrote:
                 continue

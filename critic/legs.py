@@ -81,7 +81,10 @@ def legs_of(
     before = np.cumsum(np.bincount(places, minlength=len(order)))  # rows up to and with each head
     dealt = np.zeros(len(order), dtype=np.intp)
     if folds is not None:
-        dealt = np.minimum((before - 1) * folds // len(tested), folds - 1)
+        fold = -1
+        for number, wanted in enumerate(((before - 1) * folds // len(tested)).tolist()):
+            fold = min(fold + 1, max(fold, wanted, folds - len(order) + number))  # no fold without a head
+            dealt[number] = fold
     elif train_rows is not None:
         dealt = np.concatenate([[1], before[:-1] < train_rows]).astype(np.intp)[: len(order)]
     groups = dealt[places]

@@ -15,6 +15,7 @@ import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -28,6 +29,7 @@ from kg.vocabulary import Vocabulary
 
 VOCABULARIES = {"ckbp": "ckbp", "ckbc": "conceptnet"}
 _VALUES = {"1": 1, "0": -1}
+_SPELT = _VALUES | {"1.0": 1, "0.0": -1, "true": 1, "false": -1}  # by pandas
 _CKBP = ("head", "relation", "tail", "label", "class")
 _V1 = "head_in_expert_test"
 _LI = ("relation", "head", "tail", "label")
@@ -37,8 +39,9 @@ _READ = re.compile(r"ckbp:(?P<kind>[^/#]*)(/(?P<flag>[^/#]*))?(#[0-9]+)?")
 
 def guess_format(first: str) -> str:
     """Return the format of judgements that a first line looks like: `ckbp`, `ckbc`, or `tsv` for our own."""
-    if first.startswith(",".join(_CKBP)):
-        return "ckbp"
+    with suppress(InputError):
+        if set(_CKBP[:4]) <= set(csv_cells(first)):
+            return "ckbp"
     cells = first.split("\t")
     return "ckbc" if len(cells) == 4 and cells[3] in _VALUES else "tsv"  # noqa: PLR2004
 
@@ -71,7 +74,7 @@ def read_published(
 
 
 def _judgement(row: Mapping[str, str], vocabulary: Vocabulary, lang: str) -> Judgement:
-    if row["label"] not in _VALUES:
+    if row["label"].casefold() not in _SPELT:
         raise InputError(f"label {row['label'][:40]!r} is not 0 or 1")
     triple = Triple(
         clean_text(row["head"]), vocabulary[row["relation"].replace(" ", "_")].name, clean_text(row["tail"]), lang
@@ -80,7 +83,7 @@ def _judgement(row: Mapping[str, str], vocabulary: Vocabulary, lang: str) -> Jud
         raise InputError("the tail 'none' says that there is no effect; only phrases are judged")
     told = [row[name] for name in ("class", _V1) if name in row]
     annotator = _CKBC if not told and row.keys() == {*_LI} else f"ckbp:{'/'.join(quote(one, safe=' ') for one in told)}"
-    return Judgement(triple, annotator, _VALUES[row["label"]])
+    return Judgement(triple, annotator, _SPELT[row["label"].casefold()])
 
 
 def write_published(judgements: Iterable[Judgement], path: Path, format_name: str) -> int:

@@ -127,7 +127,7 @@ def fill(
                 for text, rule in cleaned.dropped:
                     note(event=event, relation=relation.name, text=text[:500], rule=rule)
                 for tail, one in list(cleaned.kept.items())[:top]:
-                    yield Assertion(Triple(event, relation.name, tail, lang), logprob=one.logprob)
+                    yield Assertion(Triple(event, relation.name, tail, lang), logprob=one.total)
 
         offered, added = graph.add(assertions(), run)
         numbers = {"offered": offered, "dropped": strict_json.write(dict(sorted(rules.items())))}
@@ -154,7 +154,7 @@ def _opener(model: str, candidates: str | None) -> Callable[[], Answer]:
 
 
 def _freely(model: str) -> Answer:
-    """Return what searches for the likeliest tails behind a sentence's beginning, with mean log-probabilities."""
+    """Return what searches for the likeliest tails behind a sentence's beginning, with log-probabilities."""
     from kg.language_model.generation import Writer  # noqa: PLC0415 - imports torch
 
     opened = open_language_model(model, "causal language model")

@@ -4,6 +4,7 @@ Verdicts on test events are not looked at: a report that helps to choose a criti
 chosen on the same validation events, and a kind that learns in folds has learnt from them, too, each without its own.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,25 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """One critic on the edges of all splits that it scored, but for those that students alone predicted.
+
+    Attributes:
+        critic: its id.
+        histograms: relation to the number of edges whose score is in each of `BINS` bins of equal width.
+        thresholds: relation to its current threshold; empty without thresholds.
+        recall: the share of good triples that these are to keep; None without thresholds.
+        trade_off: rows of `critic.filtering.by_recall`, on the same verdicts.
+    """
+
+    critic: str
+    histograms: Mapping[str, list[int]]
+    thresholds: Mapping[str, float]
+    recall: float | None
+    trade_off: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of the critics of a graph.
 
@@ -60,11 +80,7 @@ class Evidence:
         aspect: what their scores are the probability of, a name in `critic.aspects.ASPECTS`.
         others: how many critics are of another aspect.
         current: id of the current critic.
-        histograms: relation to the number of edges of all splits whose score of the current critic is in each of
-            `BINS` bins of equal width; edges that students alone predicted do not count.
-        thresholds: relation to the current threshold of that critic; empty without thresholds.
-        recall: the share of good triples that these are to keep; None without thresholds.
-        trade_off: rows of `critic.filtering.by_recall`, on the same verdicts.
+        filters: the current critic, and then the others of its aspect that scored an edge, by id.
     """
 
     judged: int
@@ -72,10 +88,7 @@ class Evidence:
     aspect: str
     others: int
     current: str
-    histograms: Mapping[str, list[int]]
-    thresholds: Mapping[str, float]
-    recall: float | None
-    trade_off: list[dict[str, Any]]
+    filters: list[Filter]
 
 
 Score = Callable[[str, Sequence[Triple]], NDArray[np.float64]]
@@ -83,7 +96,7 @@ Score = Callable[[str, Sequence[Triple]], NDArray[np.float64]]
 
 
 def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None = None) -> Evidence:
-    """Read what a report needs, in one pass over the scored edges and one for the trade-off.
+    """Read what a report needs: a pass over the scored edges, and one more for each critic with thresholds.
 
     Args:
         graph: whose kept scores are read.
@@ -101,13 +114,13 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
     verdicts = split_verdicts(judgements, SPLIT, splits)
     good = dict(zip(verdicts.triples, map(bool, verdicts.good), strict=True))
     given: dict[str, dict[Triple, float]] = {}
-    histograms: dict[str, list[int]] = {}
+    histograms: defaultdict[str, dict[str, list[int]]] = defaultdict(dict)
     for page in graph.edge_pages(where="r.score IS NOT NULL AND NOT r.predicted"):
         for row in page:
             scores = read_scores(row.score, row.critic, row.scores)
-            if current in scores:
-                bins = histograms.setdefault(row.relation, [0] * BINS)
-                bins[min(BINS - 1, int(scores[current] * BINS))] += 1
+            for critic, value in scores.items():
+                bins = histograms[critic].setdefault(row.relation, [0] * BINS)
+                bins[min(BINS - 1, int(value * BINS))] += 1
             if (triple := triple_of(row)) in good:
                 for critic, kept in scores.items():
                     given.setdefault(critic, {})[triple] = kept
@@ -118,23 +131,33 @@ def collect(graph: KnowledgeGraph, kinds: Mapping[str, str], score: Score | None
         lacking = [triple for triple in good if triple not in own]
         if score and lacking:
             given[critic] = own | dict(zip(lacking, map(float, score(critic, lacking)), strict=True))
-    try:
-        acceptance = graph.current_acceptance(current)
-    except NotReady:
-        thresholds, recall = {}, None
-    else:
-        thresholds, recall = dict(acceptance.by_relation()), acceptance.recall
+    in_order = sorted(known, key=lambda name: (name != current, name))
     wrote = {run["id"]: run.get("model") or "data" for run in graph.runs() if run.get("kind") in _WRITING}
     return Evidence(
         len(verdicts),
         [
             _scored(critic, kinds.get(critic, ""), critic == current, given[critic], good)
-            for critic in sorted(known, key=lambda name: (name != current, name))
-            if critic in given
+            for critic in in_order if critic in given
         ],
-        aspect, len(every) - len(known), current, dict(sorted(histograms.items())), thresholds, recall,
-        by_recall(graph, good, wrote),
+        aspect, len(every) - len(known), current,
+        [
+            _filter(graph, critic, histograms[critic], good, wrote)
+            for critic in in_order if critic == current or critic in histograms
+        ],
     )  # fmt: skip
+
+
+def _filter(
+    graph: KnowledgeGraph, critic: str, histograms: Mapping[str, list[int]], good: Mapping[Triple, bool],
+    wrote: Mapping[str, str],
+) -> Filter:  # fmt: skip
+    sorted_histograms = dict(sorted(histograms.items()))
+    try:
+        found = graph.current_acceptance(critic)
+    except NotReady:
+        return Filter(critic, sorted_histograms, {}, None, [])
+    rows = by_recall(graph, good, wrote, found)
+    return Filter(critic, sorted_histograms, dict(found.by_relation()), found.recall, rows)
 
 
 def _scored(

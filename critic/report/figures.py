@@ -78,9 +78,12 @@ def reliability(number: int, one: Scored, found: Calibration) -> Picture:
 
 
 def histogram(
-    histograms: Mapping[str, Sequence[int]], thresholds: Mapping[str, float], overall: float | None
+    histograms: Mapping[str, Sequence[int]], thresholds: Mapping[str, float], overall: float | None, number: int = 0
 ) -> Picture:
-    """Draw the scores of each relation's edges as a strip of bars, with a mark where its threshold is."""
+    """Draw the scores of each relation's edges as a strip of bars, with a mark where its threshold is.
+
+    The numbers of pictures of several critics differ.
+    """
     chosen = sorted(histograms, key=lambda name: (-sum(histograms[name]), name))[:_RELATIONS]
 
     def draw(axes: "Axes") -> None:
@@ -95,19 +98,22 @@ def histogram(
                  yticklabels=[_name(name) for name in reversed(chosen)])  # fmt: skip
         axes.grid(visible=False)
 
-    return _picture("histogram", draw, height=1.1 + 0.42 * len(chosen))
+    return _picture(_numbered("histogram", number), draw, height=1.1 + 0.42 * len(chosen))
 
 
-def trade_off(rows: Sequence[Mapping[str, Any]]) -> Picture:
-    """Draw how good what each teacher's thresholds let pass is, by how much that is; a point a recall."""
+def trade_off(rows: Sequence[Mapping[str, Any]], number: int = 0) -> Picture:
+    """Draw how good what each teacher's thresholds let pass is, by how much that is; a point a recall.
+
+    The numbers of pictures of several critics differ.
+    """
     whole = {row["origin"]: row["edges"] for row in rows if row["recall"] is None}
 
     def draw(axes: "Axes") -> None:
-        for number, origin in enumerate(whole):
+        for place, origin in enumerate(whole):
             mine = [row for row in rows if row["origin"] == origin and row["judged"] and whole[origin]]
             points = [(row["edges"] / whole[origin], row["good"] / row["judged"]) for row in mine]
             if points:
-                axes.plot(*zip(*points, strict=True), marker="o", label=_name(origin), **_line(number))
+                axes.plot(*zip(*points, strict=True), marker="o", label=_name(origin), **_line(place))
             for (x, y), row in zip(points, mine, strict=True):
                 text = "no filter" if row["recall"] is None else f"{row['recall']:g}"
                 axes.annotate(text, (x, y), xytext=(4, 5), textcoords="offset points", fontsize=9, color=QUIET)
@@ -115,7 +121,11 @@ def trade_off(rows: Sequence[Mapping[str, Any]]) -> Picture:
                  ylim=(0, 1.05))  # fmt: skip
         _legend(axes)
 
-    return _picture("trade-off", draw)
+    return _picture(_numbered("trade-off", number), draw)
+
+
+def _numbered(name: str, number: int) -> str:
+    return f"{name}-{number + 1}" if number else name
 
 
 def _line(number: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from critic.aspects import PLAUSIBLE
 from critic.metrics import measure
 from critic.report import figures
 from critic.report.choice import Choice, answer, calibration, calibration_words, choose
-from critic.report.evidence import SPLIT, Evidence
+from critic.report.evidence import SPLIT, Evidence, Filter
 from kg.exchange.target import export_folder
 from kg.model import OVERALL, threshold_of
 from kg.terminal import visible
@@ -70,8 +70,11 @@ def write_report(evidence: Evidence, folder: Path, seed: int = 0) -> list[str]:
         for section in (
             _beside(evidence, choice, drawn, seed),
             _reliability(evidence, choice, drawn, seed),
-            _trade_off(evidence, drawn),
-            _histogram(evidence, drawn),
+            *(
+                part(found, number, drawn)
+                for number, found in enumerate(evidence.filters)
+                for part in (_trade_off, _histogram)
+            ),
         )
         if section
     ]
@@ -105,7 +108,8 @@ def _beside(evidence: Evidence, choice: Choice, drawn: list[figures.Picture], se
     for one in measured:
         found = measure(one.scores, one.verdicts, seed=seed)
         rank = ranks.get(one.critic)
-        low, high = found["auc_interval"]
+        same = rank is not None and choice.rows == len(one.verdicts)  # then the answer has a range of the same triples
+        low, high = rank.interval if rank and same else found["auc_interval"]
         rows.append([
             one.critic + (" (current)" if one.is_current else ""), one.kind or "not known here",
             f"{len(one.verdicts):,}", _percent(found["auc"]), f"{_percent(low)} to {_percent(high)}",
@@ -156,55 +160,62 @@ def _reliability(evidence: Evidence, choice: Choice, drawn: list[figures.Picture
     return Section("Can its scores be read as shares?", lines, pictures, [Table(caption, columns, rows)])
 
 
-def _trade_off(evidence: Evidence, drawn: list[figures.Picture]) -> Section | None:
-    if not evidence.trade_off:
-        line = f"{evidence.current} has no thresholds yet, so nothing is accepted: kg critic calibrate chooses some."
-        return Section("How much passes, and how good it is", [line])
-    whole = {row["origin"]: row["edges"] for row in evidence.trade_off if row["recall"] is None}
+def _trade_off(found: Filter, number: int, drawn: list[figures.Picture]) -> Section | None:
+    if not found.trade_off:
+        line = f"{found.critic} has no thresholds yet, so nothing is accepted: kg critic calibrate chooses some."
+        return Section(_titled("How much passes, and how good it is", found, number), [line])
+    whole = {row["origin"]: row["edges"] for row in found.trade_off if row["recall"] is None}
     rows = [
         [
             row["origin"], "no filter" if row["recall"] is None else f"{row['recall']:g}", f"{row['edges']:,}",
             _percent(row["edges"] / whole[row["origin"]] if whole[row["origin"]] else None), f"{row['distinct']:,}",
             f"{row['judged']:,}", _share(row["good"], row["judged"]), _percent(row["kept"]),
         ]
-        for row in evidence.trade_off
+        for row in found.trade_off
     ]  # fmt: skip
     caption = (
-        f"What the thresholds of {evidence.current} let pass of each teacher's edges of all splits; how good that is, "
+        f"What the thresholds of {found.critic} let pass of each teacher's edges of all splits; how good that is, "
         f"by verdicts on {SPLIT} events."
     )
     columns = ["teacher", "recall", "accepted", "of all", "distinct tails", "judged", "good (95 % range)", "good kept"]
     line = (
-        f"The thresholds in use are to keep {_percent(evidence.recall)} of the good triples. These same verdicts chose "
+        f"Its thresholds are to keep {_percent(found.recall)} of the good triples. These same verdicts chose "
         "them, so they fit a little too well; kg student evaluate has the table by verdicts on test events."
     )
     pictures = []
-    if any(row["judged"] for row in evidence.trade_off):
+    if any(row["judged"] for row in found.trade_off):
         pictures = [_drawn(
-            drawn, figures.trade_off(evidence.trade_off),
-            f"The trade-off of {evidence.current}, by verdicts on {SPLIT} events: the fewer edges pass, the better "
+            drawn, figures.trade_off(found.trade_off, number),
+            f"The trade-off of {found.critic}, by verdicts on {SPLIT} events: the fewer edges pass, the better "
             "they should be. A point a recall.",
         )]  # fmt: skip
-    return Section("How much passes, and how good it is", [line], pictures, [Table(caption, columns, rows)])
+    return Section(
+        _titled("How much passes, and how good it is", found, number), [line], pictures, [Table(caption, columns, rows)]
+    )
 
 
-def _histogram(evidence: Evidence, drawn: list[figures.Picture]) -> Section | None:
-    if not evidence.histograms:
+def _histogram(found: Filter, number: int, drawn: list[figures.Picture]) -> Section | None:
+    if not found.histograms:
         return None
-    overall = threshold_of(evidence.thresholds, OVERALL)
+    overall = threshold_of(found.thresholds, OVERALL)
     rows = []
-    for name, bins in evidence.histograms.items():
-        limit = threshold_of(evidence.thresholds, name)
+    for name, bins in found.histograms.items():
+        limit = threshold_of(found.thresholds, name)
         parts = [sum(bins[start : start + len(bins) // 4]) for start in range(0, len(bins), len(bins) // 4)]
         rows.append([name, f"{sum(bins):,}", *(_percent(part / sum(bins)) for part in parts),
                      "none" if limit is None else f"{limit:.3f}"])  # fmt: skip
-    caption = f"Scores of {evidence.current} on the edges of all splits, by relation; no verdict has a part in it."
+    caption = f"Scores of {found.critic} on the edges of all splits, by relation; no verdict has a part in it."
     picture = _drawn(
-        drawn, figures.histogram(evidence.histograms, evidence.thresholds, overall),
+        drawn, figures.histogram(found.histograms, found.thresholds, overall, number),
         f"{caption} Bars: edges with about this score; line: the threshold. Relations with the most edges.",
     )  # fmt: skip
     columns = ["relation", "edges", "score to .25", ".25 to .5", ".5 to .75", "above", "threshold"]
-    return Section("The scores, by relation", [], [picture], [Table(caption, columns, rows)])
+    return Section(_titled("The scores, by relation", found, number), [], [picture], [Table(caption, columns, rows)])
+
+
+def _titled(title: str, found: Filter, number: int) -> str:
+    """Return the title of a section on one critic, which is named but for the current one."""
+    return f"{title}: {found.critic}" if number else title
 
 
 def _drawn(drawn: list[figures.Picture], picture: figures.Picture, caption: str) -> dict[str, str]:

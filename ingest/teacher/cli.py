@@ -1,6 +1,7 @@
 """`kg ingest events|inferences|resume`: ask a live teacher, after saying what it will cost."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -317,6 +318,8 @@ def find_events(source: str | None, lang: str) -> tuple[str, ...]:
 
     if source and Path(source).is_file():
         return tuple(read_events(Path(source)))
+    if source and not re.search(r"\b(return|yield)\b", source, re.IGNORECASE):
+        raise InputError(f"--events: there is no file {source[:200]}, and a query would return a column event")
     with open_graph(Workspace.default()) as graph:
         if source is None:
             return _some(event.text for event in graph.events() if event.lang == lang)

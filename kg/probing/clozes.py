@@ -20,7 +20,7 @@ from kg.errors import InputError
 from kg.exchange.lama import NO_RELATION, read_lama
 from kg.lines import Rejected, read_lines
 from kg.model import Triple
-from kg.probing.wording import HEAD, Blank, Template, cut, negate, render, templates_for
+from kg.probing.wording import HEAD, MASK, Blank, Template, cut, negate, render, templates_for
 from kg.vocabulary import Vocabulary
 
 _WORDS = 100  # of the longest sentence
@@ -103,7 +103,7 @@ def read_clozes(path: Path, vocabulary: Vocabulary, published: Mapping[str, Temp
 
 def _cloze(triple: Triple, row: Mapping[str, Any], template: Template) -> Cloze:
     if sentence := _published(row, "masked_sentences"):
-        negated = _published(row, "masked_negations") or negate(sentence)
+        negated = _published(row, "masked_negations") or _published(row, "negated") or negate(sentence)
         return Cloze(triple, cut(sentence), Blank("", ""), cut(negated) if negated else None)
     if triple.relation == NO_RELATION:
         raise InputError("the row has neither a relation nor masked_sentences")
@@ -125,7 +125,8 @@ def _published(row: Mapping[str, Any], name: str) -> str:
 
 
 def _left_out(cloze: Cloze, row: Mapping[str, Any]) -> str:
-    if len(cloze.blank.fill("").split()) >= _WORDS:
+    asked = _published(row, "masked_sentences") or cloze.blank.fill(MASK)
+    if len(asked.split()) > _WORDS:
         return f"more than {_WORDS} words"
     said = [str(one.get("judgment")) for one in row.get("judgments") or () if isinstance(one, dict)]
     return "more people deny than confirm it" if said.count("no") > said.count("yes") else ""

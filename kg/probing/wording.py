@@ -15,6 +15,8 @@ from kg.lines import Rejected, read_lines
 from kg.vocabulary import Relation
 
 HEAD, TAIL, MASK = "[X]", "[Y]", "[MASK]"
+_NO_PHRASE = {"date_of_birth": ("[X] (born [Y]).", "[X] (not born [Y]).")}
+"""LAMA's templates of Google-RE that are not a phrase between head and tail, each with its negation."""
 
 _AUXILIARY = re.compile(r"\b(?:is|are|was|were|am|can|could|will|would|should|must|may|might)\b")
 _VERB = re.compile(r"(?<=\[X\] )([a-z]+?)(s)\b")
@@ -66,7 +68,9 @@ class Template:
 
     @classmethod
     def of_relation(cls, relation: Relation) -> "Template":
-        """Return the template that a vocabulary's phrase is: "[X] is a kind of [Y]."."""
+        """Return the template of a vocabulary's phrase, or LAMA's where that is no phrase: "[X] is a kind of [Y]."."""
+        if relation.name in _NO_PHRASE:
+            return cls.of(*_NO_PHRASE[relation.name])
         return cls.of(f"{HEAD} {relation.phrase} {TAIL}.")
 
 

@@ -101,6 +101,36 @@ def test_no_head_is_both_learnt_from_and_tested_however_it_is_written() -> None:
     assert {len(leg.tested) for leg in folds} <= {10, 12}
 
 
+def test_heads_of_many_rows_leave_no_fold_empty() -> None:
+    rows = [(0, 20), *((head, 5) for head in range(1, 12))]
+    uneven = verdicts_on([
+        Judgement(Triple(f"PersonX does thing {head}", "xWant", f"to rest {row}"), "a", 1 if row % 2 else -1)
+        for head, count in rows for row in range(count)
+    ])  # fmt: skip
+    for folds in range(2, 13):
+        for seed in range(3):
+            legs = legs_of(uneven, verdicts_on([]), folds=folds, seed=seed)
+            assert len(legs) == folds
+            assert sorted(triple for leg in legs for triple in leg.tested.triples) == list(uneven.triples)
+    assert {len({head_key(one) for one in leg.tested.triples}) for leg in legs} == {1}
+    with pytest.raises(InputError, match="2 to 12 can be"):
+        legs_of(uneven, verdicts_on([]), folds=13)
+
+
+def test_a_kind_that_finds_too_few_good_triples_learns_what_there_is_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def needs_many(given: TrainingSet) -> Reader:
+        if len(given.corpus) < 60:
+            raise NotReady("more")
+        return read(given)
+
+    monkeypatch.setattr(sys.modules["readers"], "read", needs_many)
+    legs = legs_of(judged(60), verdicts_on([]), folds=5)  # a third of the 96 rows to learn from is good
+    assert evaluate(legs, learning(), [BLEND])["systems"][BLEND]["auc"] == 1
+    assert all(len(given.corpus) == len(given.verdicts) for given in Reader.seen)
+    with pytest.raises(NotReady, match="where triples come from --corpus or --train: more"):
+        evaluate(legs, learning(judged(9, "teacher's").triples), [BLEND])
+
+
 def test_others_count_no_more_than_the_rows_that_are_judged_as_the_tested_ones_are() -> None:
     (leg, *_) = legs_of(judged(60), judged(200, "other"), folds=4)
     counts = leg.trained.counts

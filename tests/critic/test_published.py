@@ -41,6 +41,22 @@ def test_rows_come_back_even_if_they_contradict_one_another(tmp_path: Path, form
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "label,tail,head,relation\n1,b,a,xWant\n0,c,a,xWant\n",
+        ",head,relation,tail,label,class\n0,a,xWant,b,1.0,x\n1,a,xWant,c,0.0,x\n",
+        '"head","relation","tail","label"\n"a","xWant","b","True"\n"a","xWant","c","False"\n',
+    ],
+)
+def test_columns_stand_in_any_order_and_labels_are_spelt_as_pandas_does(tmp_path: Path, content: str) -> None:
+    assert guess_format(content.splitlines()[0]) == "ckbp"
+    found = read(tmp_path / "in", content, "ckbp")
+    assert [(one.triple, one.value) for one in found if isinstance(one, Judgement)] == [
+        (Triple("a", "xWant", "b"), 1), (Triple("a", "xWant", "c"), -1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
     ("row", "reason"),
     [
         ("a,xWant,b,2,c,0", "label '2' is not 0 or 1"), ("a,xWant,b,1,c", "5 columns where 6"),

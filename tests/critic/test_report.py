@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from critic.report.choice import answer, calibration, calibration_words, choose
-from critic.report.evidence import BINS, Evidence, Scored, collect
+from critic.report.evidence import BINS, Evidence, Filter, Scored, collect
 from critic.report.page import PAGE, write_report
 from critic.verdicts import Verdicts
 from kg.errors import NotReady
@@ -39,11 +39,15 @@ def evidence(*critics: Scored, **changes: Any) -> Evidence:
          "kept": good / 30}
         for recall, edges, good in ((None, 400, 30), (0.8, 300, 28), (0.5, 150, 20))
     ]  # fmt: skip
+    current = critics[0].critic if critics else "filter-1"
+    first: dict[str, Any] = {
+        "critic": current, "histograms": {"xWant": list(range(BINS)), "xNeed": [5] * BINS},
+        "thresholds": {OVERALL: 0.4, "xNeed": 0.6}, "recall": 0.8, "trade_off": rows,
+    }  # fmt: skip
+    filters = [Filter(**first | {name: changes.pop(name) for name in first if name in changes})]
     given: dict[str, Any] = {
-        "judged": 300, "critics": list(critics), "aspect": "plausible", "others": 0,
-        "current": critics[0].critic if critics else "filter-1",
-        "histograms": {"xWant": list(range(BINS)), "xNeed": [5] * BINS}, "thresholds": {OVERALL: 0.4, "xNeed": 0.6},
-        "recall": 0.8, "trade_off": rows,
+        "judged": 300, "critics": list(critics), "aspect": "plausible", "others": 0, "current": current,
+        "filters": filters,
     }  # fmt: skip
     return Evidence(**given | changes)
 
@@ -153,7 +157,7 @@ def test_the_range_holds_a_perfectly_calibrated_critic_in_most_cases() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("reports") / "report"
-    rows = [row | {"origin": HOSTILE} for row in evidence().trade_off]
+    rows = [row | {"origin": HOSTILE} for row in evidence().filters[0].trade_off]
     critics = scored("filter-1", 1.0, is_current=True, kind="blend"), scored("_filter-2", 2.0, kind=HOSTILE)
     write_report(evidence(*critics, trade_off=rows, histograms={HOSTILE: [1] * BINS, "xNeed": [2] * BINS}), place)
     return place
@@ -243,15 +247,37 @@ def test_only_validation_events_and_kept_scores_of_every_critic_are_read(graph: 
         graph.record_acceptance(acceptance)
         graph.record_scores(critic, lambda some, value=value: np.full(len(some), value), acceptance)  # type: ignore[misc]
     found = collect(graph, {"filter-1": "blend"})
-    assert (found.current, found.judged, found.recall) == ("filter-2", 4, 0.8)
+    assert (found.current, found.judged) == ("filter-2", 4)
     assert [(one.critic, one.kind, one.is_current, len(one.verdicts)) for one in found.critics] == [
         ("filter-2", "", True, 4), ("filter-1", "blend", False, 4)
     ]  # fmt: skip
     assert all(triple.head.startswith("PersonX validation") for triple in found.critics[0].verdicts.triples)
     assert found.critics[1].scores.tolist() == [0.25] * 4
-    assert found.histograms["xWant"][int(0.75 * BINS)] == sum(found.histograms["xWant"]) == 12
-    whole = next(row for row in found.trade_off if row["recall"] is None)
-    assert (whole["origin"], whole["edges"], whole["judged"], whole["good"]) == ("teacher", 12, 4, 2)
+    assert [(one.critic, one.recall) for one in found.filters] == [("filter-2", 0.8), ("filter-1", 0.8)]
+    for one, value, passed in zip(found.filters, (0.75, 0.25), (12, 0), strict=True):
+        assert one.histograms["xWant"][int(value * BINS)] == sum(one.histograms["xWant"]) == 12
+        whole, some = one.trade_off
+        assert (whole["origin"], whole["edges"], whole["judged"], whole["good"]) == ("teacher", 12, 4, 2)
+        assert some["edges"] == passed
+
+
+def test_a_new_critic_without_scores_leaves_those_of_the_others_on_the_page(
+    graph: KnowledgeGraph, begun: Run, tmp_path: Path
+) -> None:
+    edges = [Triple(f"PersonX naps {n}", "xWant", "to rest") for n in range(4)]
+    graph.add([Assertion(edge, split="validation") for edge in edges], begun)
+    graph.record_judgements([Judgement(edge, "me", 2 if n % 2 else -2) for n, edge in enumerate(edges)], begun)
+    graph.record_critic("filter-1")
+    acceptance = Acceptance("one", "filter-1", 0.8, {"0.8": {OVERALL: 0.5}})
+    graph.record_acceptance(acceptance)
+    graph.record_scores("filter-1", lambda some: np.linspace(0.2, 0.8, len(some)), acceptance)
+    graph.record_critic("filter-2")
+    write_report(collect(graph, {}), tmp_path / "report")
+    page = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
+    assert "filter-2 has no thresholds yet" in page
+    assert "How much passes, and how good it is: filter-1" in page
+    assert "The scores, by relation: filter-1" in page
+    assert {path.name for path in (tmp_path / "report").glob("*-2.png")} == {"histogram-2.png", "trade-off-2.png"}
 
 
 def test_a_critic_is_asked_about_judged_triples_that_are_no_edges(graph: KnowledgeGraph, begun: Run) -> None:

@@ -1,5 +1,7 @@
 import json
+import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -114,7 +116,12 @@ def test_without_candidates_a_model_goes_on_as_it_likes_up_to_an_end(
     edges = list(graph.edges())
     assert 0 < len(edges) == filled.offered <= 12
     assert not any("V" in edge.triple.tail for edge in edges)
-    assert all(edge.logprob is not None and edge.logprob < 0 for edge in edges)
+    sums: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for edge in edges:
+        assert edge.logprob is not None
+        assert edge.logprob < 0
+        sums[edge.triple.head, edge.triple.relation] += math.exp(edge.logprob)
+    assert max(sums.values()) <= 1, "probabilities of different tails"
     dropped = [json.loads(line) for line in (filled.folder / "dropped.jsonl").read_text().splitlines()]
     assert len(dropped) == filled.rules.total()
 

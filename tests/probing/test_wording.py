@@ -22,6 +22,7 @@ CONCEPTNET = {"sub": "oven", "obj": "heat", "pred": "UsedFor", "obj_label": "hea
               "masked_sentences": ["An oven is used to [MASK] food ."]}  # fmt: skip
 SQUAD = {"id": "3_0", "sub_label": "Squad", "obj_label": "gold", "masked_sentences": ["The cup is [MASK].", "Look!"],
          "masked_negations": ["The cup is never [MASK]."]}  # fmt: skip
+BORN = GOOGLE | {"pred": "/people/person/date_of_birth", "obj_label": "1958"}
 
 
 @pytest.fixture
@@ -52,6 +53,21 @@ def test_each_part_of_lama_has_its_own_sentence(tmp_path: Path, lama: Vocabulary
     assert not found.rejected
 
 
+def test_negations_as_lama_publishes_them_are_taken(tmp_path: Path, lama: Vocabulary) -> None:
+    row = CONCEPTNET | {"negated": ["An oven is never used to [MASK] food ."]}
+    (found,) = read_clozes(written(tmp_path, row), lama, {}).rows
+    assert found.negated
+    assert found.negated.fill("T") == "An oven is never used to T food."
+
+
+def test_a_date_of_birth_stands_in_brackets_as_lama_asks_for_it(tmp_path: Path, lama: Vocabulary) -> None:
+    (row,) = read_clozes(written(tmp_path, BORN), lama, {}).rows
+    assert row.negated
+    assert (row.blank.fill("T"), row.negated.fill("T")) == ("Kai Ono (born T).", "Kai Ono (not born T).")
+    (row,) = read_clozes(written(tmp_path, BORN), lama, {"date_of_birth": Template.of("[X] came in [Y] .")}).rows
+    assert row.blank.fill("T") == "Kai Ono came in T."
+
+
 def test_without_a_template_the_vocabulary_has_the_words(tmp_path: Path, lama: Vocabulary) -> None:
     (row,) = read_clozes(written(tmp_path, TREX), lama, {}).rows
     assert row.blank.fill("T") == f"Kai {lama['P413'].phrase} T."
@@ -59,10 +75,11 @@ def test_without_a_template_the_vocabulary_has_the_words(tmp_path: Path, lama: V
 
 def test_what_lama_leaves_out_is_left_out_and_counted(tmp_path: Path, lama: Vocabulary) -> None:
     denied = GOOGLE | {"judgments": [{"judgment": "no"}, {"judgment": "no"}, {"judgment": "yes"}]}
-    long = SQUAD | {"masked_sentences": ["word " * 99 + "[MASK] ."]}
+    long = SQUAD | {"masked_sentences": ["word " * 99 + "[MASK] ."]}  # 101, as LAMA counts
+    longest = SQUAD | {"masked_sentences": ["word " * 99 + "[MASK]."]}
     nothing = SQUAD | {"masked_sentences": ["no blank"]}
-    found = read_clozes(written(tmp_path, TREX, TREX | {"uuid": "9"}, denied, long, nothing), lama, {})
-    assert len(found.rows) == 1
+    found = read_clozes(written(tmp_path, TREX, TREX | {"uuid": "9"}, denied, long, longest, nothing), lama, {})
+    assert len(found.rows) == 2
     assert found.left_out == {"said before": 1, "more people deny than confirm it": 1, "more than 100 words": 1}
     assert len(found.rejected) == 1
 
