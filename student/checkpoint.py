@@ -91,7 +91,9 @@ def train_checkpoint(
         raise InputError(f"a {kind} is asked in no form; leave out --format")
     if epochs is not None and epochs < 1:
         raise InputError(f"a student trains for at least 1 epoch, not {epochs}")
-    known = [triple for triple in held_out if triple.relation in present and not triple.says_nothing]
+    known = [
+        triple for triple in held_out if triple.relation in present and (objective.nothing or not triple.says_nothing)
+    ]
     phrases = {name: vocabulary[name].in_language(languages[0]).phrase for name in relations}
     progress = folder.with_name(f".{folder.name}.progress")
     student = trained.train(

@@ -17,7 +17,7 @@ from student.files import read_json, read_manifest, read_settings, write_json, w
 
 _METRICS = "metrics.json"
 _TOKENIZER = "tokenizer_config.json"
-_LOCAL = ("base", "name_or_path", "_name_or_path")  # fields that may name a folder of this machine
+_LOCAL = ("base", "name_or_path", "_name_or_path", "soft")  # fields that may name a folder of this machine
 
 
 def write_published(
@@ -106,5 +106,8 @@ def _fill(folder: Path, draft: Path, name: str, licence: str | None, report: str
 
 
 def _without_places(content: dict[str, object]) -> dict[str, object]:
-    """Return the content of a file without the fields that name folders of this machine."""
-    return {name: value for name, value in content.items() if not (name in _LOCAL and is_place(str(value)))}
+    """Return the content of a file without the fields that name folders of this machine, at any depth."""
+    return {
+        name: _without_places(value) if isinstance(value, dict) else value
+        for name, value in content.items() if not (name in _LOCAL and is_place(str(value)))
+    }  # fmt: skip

@@ -89,7 +89,7 @@ def train_student(
         _check_scored(graph, lang)
     encoder = encoder.speaking(lang)
     weights = weights_of(graph, data, objective.weight)
-    held_out = _held_out(graph, lang) if objective.patience else []
+    held_out = _held_out(graph, lang, nothing=objective.nothing) if objective.patience else []
     manifest = data.manifest | {
         "base": base,
         "epochs": epochs,
@@ -158,15 +158,20 @@ def weights_of(graph: KnowledgeGraph, data: TrainingData, weight: str) -> dict[T
     return {one: score for one, score in scores.items() if score is not None}
 
 
-def _held_out(graph: KnowledgeGraph, lang: str) -> list[Triple]:
+def _held_out(graph: KnowledgeGraph, lang: str, *, nothing: bool) -> list[Triple]:
     """Return what teachers wrote about validation events: what is accepted of it, or all where nothing is.
+
+    Tails that say that there is nothing count where they are learnt; no critic accepts or rejects them.
 
     Raises:
         NotReady: there is none.
     """
     edges = list(graph.edges(split="validation", where="NOT r.predicted"))
-    chosen = [edge.triple for edge in edges if edge.accepted] or [edge.triple for edge in edges]
-    found = [triple for triple in chosen if triple.lang == lang and not triple.says_nothing]
+    phrases = [edge for edge in edges if not edge.triple.says_nothing]
+    chosen = [edge for edge in phrases if edge.accepted] or phrases
+    if nothing:
+        chosen += [edge for edge in edges if edge.triple.says_nothing]
+    found = [edge.triple for edge in chosen if edge.triple.lang == lang]
     if not found:
         raise NotReady(f"there is no triple of validation events in language {lang} to stop by; leave out --patience")
     return found

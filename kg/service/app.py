@@ -118,6 +118,7 @@ def make_api(site: Site) -> ASGIApp:  # noqa: C901 - a function a route
     def uri_of_text(request: Request, language: Annotated[str, Query(max_length=40)], text: str) -> Response:
         if not language.strip() or not text.strip() or "/" in language:
             raise InputError("language and text must not be empty")
+        language = language.strip() if "-" in language else language.strip().lower()  # pt-BR is as its graph has it
         exact = plain_uri(text.strip(), language)
         found = exact if lookups().has(exact) else standard_uri(text, language)
         return _answer(request, {"@id": found})
@@ -234,7 +235,7 @@ def _criteria(given: dict[str, str]) -> Criteria:
     if not found:
         raise InputError("give at least one of rel, start, end, node, other, source, dataset, uri")
     for name in ("start", "end", "node", "other"):
-        if name in found and not found[name].startswith("/"):
+        if name in found and not (found[name].startswith("/") or "://" in found[name]):
             raise InputError(f"{name} {found[name][:200]} is not a URI like /c/en/cat")
     return Criteria(**found)
 

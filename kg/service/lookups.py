@@ -26,8 +26,8 @@ _SENSES = 1_000  # phrases that one URI stands for
 _ALIKE = 200  # phrases among which one of the same normal form is looked for
 _LONGEST = 500  # characters of a text that is looked for so; the index takes no word of 1,001, nor 1,025 words
 _TERM = 4  # parts of /c/en/cat
-_OVER = 10  # times more neighbours than asked for are looked at where a filter leaves some out
-_NEIGHBOURS = 1_000
+_FURTHER = 10  # times more neighbours are looked at where a filter left too few
+_NEIGHBOURS = 10_000
 _LOOKED_AT = 20  # phrases of a URI, one of which should have a vector
 _NO_VECTORS = "the graph has no vectors; kg vectors build makes some"
 
@@ -202,15 +202,18 @@ class Lookups:
         Args:
             terms: URI to weight.
             within: a URI below which all of them stand; empty for all.
-            count: most of them.
+            count: most of them; fewer come where of the `_NEIGHBOURS` nearest fewer stand there.
 
         Raises:
+            InputError: a URI is no term's, `within` is no URI, or the weighted sum is nothing.
             NotFound: none of the terms has a vector.
         """
+        if within and not within.startswith("/c/"):
+            raise InputError(f"filter {within[:200]} is not a URI like /c/en")
         ids: set[str] = set()
         parts = []
         for uri, weight in terms.items():
-            found = self.phrases(uri)
+            found = self.phrases(_term(uri))
             ids.update(found)
             vector = self._vector(found)
             if vector:
@@ -218,24 +221,31 @@ class Lookups:
         total = [math.fsum(values) for values in zip(*parts, strict=True)]
         if not any(total):
             self._check_vectors()
+            if parts:
+                raise InputError("the weights leave nothing of the terms' vectors")
             raise NotFound(f"{', '.join(terms)[:500]} has no vector in this graph")
-        wanted = min(_NEIGHBOURS, (count + len(ids)) * (_OVER if within else 1))
-        rows = self._reading.rows("vectors/near", vector=total, count=wanted)
-        near = [
-            {"@id": node(row["text"], row["lang"], row["uri"])["@id"], "weight": round(2 * row["score"] - 1, 3)}
-            for row in rows if row["id"] not in ids
-        ]  # fmt: skip
-        return [one for one in near if not within or is_below(str(one["@id"]), within)][:count]
+        wanted = count + len(ids)
+        while True:
+            rows = self._reading.rows("vectors/near", vector=total, count=wanted)
+            near = [
+                {"@id": own, "weight": round(2 * row["score"] - 1, 3)}
+                for row in rows if row["id"] not in ids
+                and (is_below(own := node(row["text"], row["lang"], row["uri"])["@id"], within) or not within)
+            ]  # fmt: skip
+            if len(near) >= count or len(rows) < wanted or wanted == _NEIGHBOURS:
+                return near[:count]
+            wanted = min(_NEIGHBOURS, wanted * _FURTHER)
 
     def relatedness(self, one: str, other: str) -> float:
         """Return the cosine of two terms' vectors, to three digits.
 
         Raises:
+            InputError: one is no URI of a term.
             NotFound: one of them has none.
         """
         vectors = []
         for uri in (one, other):
-            vector = self._vector(self.phrases(uri))
+            vector = self._vector(self.phrases(_term(uri)))
             if not vector:
                 self._check_vectors()
                 raise NotFound(f"{uri[:500]} has no vector in this graph")
@@ -275,6 +285,12 @@ class Lookups:
         runs = runs_below(uri, self._known.runs.values(), dataset=True)
         stated = '"dataset": "'
         return {"runs": runs, "text": f'{stated}{uri}"', "below": f"{stated}{uri}/", "any": stated}
+
+
+def _term(uri: str) -> str:
+    if uri.startswith("/c/") and len(uri.split("/")) < _TERM:
+        raise InputError(f"{uri[:200]} is a language, not a term like /c/en/cat")
+    return uri
 
 
 def _cursor(after: str) -> tuple[str, str, str]:

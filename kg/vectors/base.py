@@ -5,6 +5,7 @@ a line `terms dimensions`; or what `kg vectors export` wrote as safetensors. A t
 word of one language, with `_` for blanks.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from kg.wide import Spread, here
 ENCODER = "encoder"
 """What stands for the sentence encoder where a file may stand."""
 
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _MOST_DIMENSIONS = 4_096  # of Neo4j's vector index
 
 
@@ -117,7 +119,11 @@ def _rows(path: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     for line in read_lines(path):
         if isinstance(line, Rejected):
             raise InputError(f"{path}, line {line.line}: {line.reason}")
-        term, *values = line.text.rstrip(" ").split(" ")
+        parts = line.text.rstrip(" ").split(" ")
+        place = max(1, len(parts) - dimensions) if dimensions else 1  # a term of GloVe's may have blanks
+        if place > 1 and _NUMBER.fullmatch(parts[place - 1]):
+            place = 1  # a number too many
+        term, values = " ".join(parts[:place]), parts[place:]
         if line.number == 1 and len(values) == 1 and term.isdecimal():
             continue  # terms, dimensions
         try:

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kg.errors import NotReady
-from kg.pretrained import open_model, without_bars
+from kg.errors import InputError, NotReady
+from kg.pretrained import PAIR, is_pair, open_model, without_bars
 from student.metrics.files import Answer
 from student.metrics.overlap import INSTALL, one_line
 
 _BATCH = 64
 _EMPTY = "."  # what is compared for an empty text, which has no token to compare
+_POOLER = "pooler."  # weights of which hidden states owe nothing, and which a masked language model lacks
+_MOST_TOKENS = 512  # of a text, where neither tokenizer nor model says how many it takes
+_UNSAID = 1_000_000  # tokens, above which a tokenizer has no limit
+_OFFSET = 2  # positions that RoBERTa does not give to tokens
 
 
 class BertScorer:
@@ -20,11 +24,11 @@ class BertScorer:
 
     Args:
         name: a folder, or a name on a model hub; its layer is the one that BERTScore's authors chose for a model of
-            this name, else its last.
+            this name, else its last. Of an encoder with a decoder the encoder counts, as with them.
 
     Raises:
         NotReady: bert-score is not installed.
-        InputError: there is no such model, or it cannot be had.
+        InputError: there is no such model, it cannot be had, or it cannot be asked so.
     """
 
     def __init__(self, name: str) -> None:
@@ -34,7 +38,11 @@ class BertScorer:
         if not importlib.util.find_spec("bert_score"):
             raise NotReady(f"BERTScore needs bert-score: {INSTALL}")
         with without_bars():
-            self._model = _Layer(open_model("AutoModel", name, "model for BERTScore", dtype=torch.float32))
+            pair = is_pair(name)
+            opened = open_model(
+                PAIR if pair else "AutoModel", name, "model for BERTScore", dtype=torch.float32, unneeded=(_POOLER,)
+            )
+            self._model = _Layer(opened.get_encoder() if pair else opened)
             self._tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         from bert_score.utils import model2layers  # noqa: PLC0415 - of an extra, and takes seconds
 
@@ -42,6 +50,16 @@ class BertScorer:
         self.layer = min(layers, model2layers.get(name, model2layers.get(Path(name).name, layers)))
         self._model.layer = self.layer
         self._known: dict[tuple[str, str], float] = {}
+        if self._tokenizer.model_max_length > _UNSAID:
+            positions = getattr(opened.config, "max_position_embeddings", None) or _MOST_TOKENS + _OFFSET
+            self._tokenizer.model_max_length = min(_MOST_TOKENS, max(1, positions - _OFFSET))
+        if self._tokenizer.pad_token is None:  # it is masked anyway
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        try:
+            self._compare([("to rest", "to sleep"), ("tired", "to be tired")])
+        except (AttributeError, IndexError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise InputError(f"{name} cannot be asked by BERTScore: {said}") from error
 
     def score(self, answers: Sequence[Answer]) -> float:
         """Return the mean of the greedy tails' F1 with the nearest of their references, without idf or rescaling.

@@ -115,26 +115,32 @@ def format_output(output: Output) -> str:
 def match(outputs: Sequence[Output], references: Sequence[tuple[Pair, tuple[str, ...]]]) -> list[Answer]:
     """Return the outputs with their references, in the order of the outputs.
 
-    Where both files have the same prefixes on the same lines, a line belongs to its line, as the published script has
-    it, and a prefix may come twice. Else a prefix is found by its head and relation, whatever their case, blanks and
-    punctuation.
+    Where both files have the same prefixes in the same order, but for those that no output is about, a line belongs to
+    its line, as the published script has it, and a prefix may come twice. Else a prefix is found by its head and
+    relation as they stand or, where it does not stand so, whatever their case, blanks and punctuation.
 
     Raises:
         InputError: an output's prefix has no references, or several outputs in another order are about the same one.
     """
     keys = [_key((output.head, output.relation)) for output in outputs]
-    if keys == [_key(pair) for pair, _ in references]:
-        found = [tails for _, tails in references]
+    asked = set(keys)
+    wanted = [(key, tails) for pair, tails in references if (key := _key(pair)) in asked]
+    if keys == [key for key, _ in wanted]:
+        found = [tails for _, tails in wanted]
     else:
+        exact: dict[Pair, tuple[str, ...]] = {}
         table: dict[Pair, tuple[str, ...]] = {}
         for pair, tails in references:
+            exact[pair] = exact.get(pair, ()) + tails
             table[_key(pair)] = table.get(_key(pair), ()) + tails
         for output, key in zip(outputs, keys, strict=True):
             if key not in table:
                 raise InputError(f"the references have no prefix {output.head[:80]!r} @@ {output.relation[:40]!r}")
-        if twice := [pair for pair, count in Counter(keys).items() if count > 1]:
+        pairs = [(output.head, output.relation) for output in outputs]
+        meant = [pair if pair in exact else key for pair, key in zip(pairs, keys, strict=True)]
+        if twice := [pair for pair, count in Counter(meant).items() if count > 1]:
             raise InputError(f"two outputs are about {twice[0][0][:80]!r} @@ {twice[0][1][:40]!r}: which one counts?")
-        found = [table[key] for key in keys]
+        found = [exact[pair] if pair in exact else table[key] for pair, key in zip(pairs, keys, strict=True)]
     return [
         Answer(output.head, output.relation, output.greedy, output.generations, tails)
         for output, tails in zip(outputs, found, strict=True)

@@ -86,6 +86,8 @@ def test_other_languages_are_checked_for_what_needs_no_english() -> None:
     assert list(flags("xWant", "…", lang="ja", head="人が寝る")) == ["empty"]
     assert flags("xWant", "もう一度寝る", lang="ja", head="人が寝る") == {}
     assert list(flags("xEffect", "人が寝る", lang="ja", head="人が寝る")) == ["repeats-head"]
+    assert flags("xEffect", "काल की बात", lang="hi", head="कील का बात") == {}, "vowel signs tell words apart"
+    assert list(flags("xEffect", "काल की बात", lang="hi", head="की बात काल")) == ["repeats-head"]
 
 
 def test_a_users_vocabulary_says_what_its_relations_want(tmp_path: Path) -> None:

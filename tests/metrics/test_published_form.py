@@ -14,7 +14,14 @@ import torch
 from pycocoevalcap.bleu.bleu import Bleu
 from pycocoevalcap.rouge.rouge import Rouge
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 from typer.testing import CliRunner
 
 from kg.cli import app
@@ -173,6 +180,14 @@ def test_lines_of_the_same_prefixes_belong_together_even_if_one_comes_twice(tmp_
         match(twice, [(("a", "r"), ("x",))])
 
 
+def test_outputs_that_leave_some_prefixes_out_belong_to_their_lines_too(tmp_path: Path) -> None:
+    text = "a b @@ r\tx\nc @@ unknown\tu\na b @@ r\ty\nab @@ r\tz\n"
+    references = read_references(text_file(tmp_path / "references.tsv", text))
+    said = [Output("a b", "r", "1"), Output("a b", "r", "2"), Output("ab", "r", "3")]
+    assert [one.references for one in match(said, references)] == [("x",), ("y",), ("z",)]
+    assert [one.references for one in match([said[2], said[0]], references)] == [("z",), ("x", "y")], "to the letter"
+
+
 def test_systems_are_measured_on_the_prefixes_that_all_of_them_answer(files: tuple[Path, Path], tmp_path: Path) -> None:
     fewer = written(tmp_path, OUTPUTS[1:3], "fewer.jsonl")
     both = run("--outputs", files[0], "--outputs", fewer, "--references", files[1], "--json").output
@@ -287,6 +302,50 @@ def test_bertscore_is_the_librarys_own_and_takes_the_nearest_reference(
     assert scorer.score(answers) == pytest.approx(theirs.mean().item(), abs=1e-5)
     assert scorer.score([answer("full", "at ease", "full")]) == pytest.approx(1, abs=1e-5)
     assert 0 <= scorer.score([answer("", "full")]) < 0.99
+
+
+def test_bertscore_needs_no_pooler_and_no_word_of_the_tokenizer_on_its_length(
+    tiny_bert: Path, tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    plain = BertModel.from_pretrained(tiny_bert)
+    masked = BertForMaskedLM(plain.config)
+    masked.bert.load_state_dict(plain.state_dict(), strict=False)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tiny_bert, model_max_length=None)
+    assert tokenizer.model_max_length > 10**9
+    for part in (masked, tokenizer):
+        part.save_pretrained(tmp_path / "masked")
+    answers = [Answer(one.head, one.relation, one.greedy, (), one.tails) for one in OUTPUTS]
+    found, expected = (BertScorer(str(one)).score(answers) for one in (tmp_path / "masked", tiny_bert))
+    assert found == pytest.approx(expected, abs=1e-5)
+    long = answer(" ".join(["full"] * 2_000), "full")
+    assert 0 < BertScorer(str(tmp_path / "masked")).score([long]) <= 1
+    assert "BERTScore" in run("--outputs", files[0], "--bertscore", tmp_path / "masked").output
+
+
+def test_of_an_encoder_with_a_decoder_bertscore_takes_the_encoder(tiny_bert: Path, tmp_path: Path) -> None:
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tiny_bert)
+    shape = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 2, "num_heads": 2, "decoder_start_token_id": 0}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = T5ForConditionalGeneration(T5Config(vocab_size=len(tokenizer), **shape))
+    for part in (model, tokenizer):
+        part.save_pretrained(tmp_path / "pair")
+    scorer = BertScorer(str(tmp_path / "pair"))
+    assert scorer.layer == 2
+    assert scorer.score([answer("full", "full")]) == pytest.approx(1, abs=1e-5)
+    assert scorer.score([answer("full", "at ease")]) < 0.99
+
+
+def test_a_model_that_cannot_be_asked_is_absent_with_its_reason(
+    files: tuple[Path, Path], tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OverflowError("int too big\nto convert")
+
+    monkeypatch.setattr("bert_score.utils.bert_cos_score_idf", fails)
+    content = json.loads(run("--outputs", files[0], "--bertscore", tiny_bert, "--json").output)
+    assert content["absent"]["BERTScore"] == f"{tiny_bert} cannot be asked by BERTScore: int too big to convert"
+    assert "BLEU-1" in content["overall"]
 
 
 def test_bertscore_is_measured_with_the_model_that_is_named(files: tuple[Path, Path], tiny_bert: Path) -> None:

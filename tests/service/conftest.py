@@ -23,6 +23,7 @@ from tests.conftest import empty
 HOST = "127.0.0.1:8137"
 DETAILS = '{"dataset": "/d/example/2", "license": "cc:by-sa/4.0", "surfaceText": "[[a kettle]] is a kind of [[pot]]"}'
 SOURCE = '{"activity": "/s/activity/example/form", "contributor": "/s/contributor/example/nora"}'
+ADDRESS = "http://example.org/kettle"
 BLANK = "PersonX fills ___ with 1/2 a cup"
 
 
@@ -43,6 +44,7 @@ def kettles(store: Store) -> KnowledgeGraph:
         Assertion(Triple("kettle", "IsA", "bouilloire", tail_lang="fr"), weight=1.5),
         Assertion(Triple("kettle", "IsA", "hollow", head_uri="/c/en/kettle/n/geology", tail_uri="/c/en/hollow/n")),
         Assertion(Triple("Kettle Creek", "AtLocation", "valley")),
+        Assertion(Triple("Kettle Creek", "ExternalURL", ADDRESS, tail_lang="und", tail_uri=ADDRESS)),
     ], stated)  # fmt: skip
     graph.add([
         *(Assertion(Triple(f"cup {number}", "AtLocation", "kitchen shelf")) for number in range(25)),

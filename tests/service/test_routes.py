@@ -18,7 +18,7 @@ from kg.web.app import make_app
 from kg.web.guard import owner_and
 from kg.web.running import listen
 from kg.web.site import Site
-from tests.service.conftest import BLANK, HOST
+from tests.service.conftest import ADDRESS, BLANK, HOST
 
 TEXT, NUMBER, OBJECT = {"type": "string"}, {"type": "number"}, {"type": "object"}
 
@@ -236,6 +236,10 @@ def test_a_text_has_the_uri_of_the_phrase_that_says_it_or_that_of_its_normal_for
     assert uri("A Teapot") == "/c/en/teapot"
     assert uri(BLANK) == "/c/en/PersonX_fills_%5F%5F%5F_with_1%2F2_a_cup"
     assert uri("La Bouilloire", "fr") == "/c/fr/la_bouilloire"
+    assert uri("A Teapot", "EN") == "/c/en/teapot"
+    assert uri("mother-in-law") == "/c/en/mother_in_law"
+    for text, lang in (("हिन्दी", "hi"), ("ที่นี่", "th"), ("مُحَمَّد", "ar"), ("שָׁלוֹם", "he"), ("தமிழ்", "ta")):
+        assert uri(text, lang) == f"/c/{lang}/{text}"
 
 
 def test_features_group_edges_by_relation_and_direction_and_their_views_go_on(api: TestClient) -> None:
@@ -259,6 +263,7 @@ def test_filters_hold_together(api: TestClient) -> None:
     assert found(start="/c/en/pot", node="/c/en/kettle") == []
     assert found(node="/c/en/pot", other="/c/en/kettle") == ["kettle IsA pot"]
     assert found(node="/c/en/kettle", other="/c/fr") == ["kettle IsA bouilloire"]
+    assert found(end=ADDRESS) == found(node=ADDRESS) == [f"Kettle Creek ExternalURL {ADDRESS}"]
     assert found(node="/c/en/kettle", source="/s/resource/teacher") == ["kettle IsA none"]
     assert found(node="/c/en/kettle", dataset="/d/example/2") == ["kettle IsA pot"]
     assert "kettle IsA pot" not in found(node="/c/en/kettle", dataset="/d/kettles.csv")

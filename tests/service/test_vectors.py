@@ -138,6 +138,12 @@ def test_related_takes_filters_limits_and_lists(built: KnowledgeGraph, api: Test
     assert "/c/en/boiling_water" in both
     turned = related(api, "/related/list/en/kettle@-1?limit=1")
     assert next(iter(turned)) == "/c/en/fridge"
+    assert list(related(api, "/related/c/en/cup_3?filter=/c/fr&limit=1")) == ["/c/fr/bouilloire"], "far behind the cups"
+    for asked in (
+        "/related/c/en", "/relatedness?node1=/c/en&node2=/c/en/pot", "/related/c/en/kettle?filter=fr",
+        "/related/list/en/kettle@0",
+    ):  # fmt: skip
+        assert api.get(asked).status_code == 400, asked
     assert api.get("/related/c/en/valley").status_code == 404
     assert api.get("/related/c/en/no_such_term").status_code == 404
     weight = related(api, "/related/c/en/kettle")["/c/en/pot"]
@@ -257,3 +263,20 @@ def test_a_file_that_has_no_pairs_is_refused(text: str, tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"not two words and a number|no pairs"):
         evaluating.read_pairs(path)
+
+
+def test_a_term_of_a_base_may_have_blanks(tmp_path: Path, own: Workspace) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("kettle 1 0\nat name@domain.com 0 1\n", encoding="utf-8")
+    found, known = open_base(str(path), own.folder("embeddings")).find(
+        [Phrase("kettle", "en"), Phrase("at name@domain.com", "en"), Phrase("pot", "en")]
+    )
+    assert known.tolist() == [True, True, False]
+    assert found.tolist() == [[1, 0], [0, 1], [0, 0]]
+
+
+def test_words_that_only_a_vowel_sign_tells_apart_have_vectors_of_their_own(tmp_path: Path, own: Workspace) -> None:
+    path = tmp_path / "hindi.txt"
+    path.write_text("/c/hi/कील 1 0\n/c/hi/समय 0 1\n", encoding="utf-8")
+    _, known = open_base(str(path), own.folder("embeddings")).find([Phrase("काल", "hi"), Phrase("समय", "hi")])
+    assert known.tolist() == [False, True]

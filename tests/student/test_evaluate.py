@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from critic.runs import TrainedCritic
 from kg.errors import InputError, NotReady
 from kg.evaluate import evaluate
 from kg.graph.knowledge import KnowledgeGraph
-from kg.model import Assertion, Judgement, Triple
+from kg.model import NOTHING, Assertion, Judgement, Triple
 from kg.readings import Readings
 from kg.run import Run
 from kg.store import queries
@@ -100,6 +101,31 @@ def test_a_student_is_compared_with_what_it_was_trained_on(
     assert rows["most frequent tail"]["acceptance"] == pytest.approx(0.1)  # "bad xWant", of its own training
     assert rows[f"{student}, raw"]["novel"] == 0
     assert rows["teacher, raw"]["novel"] == 1
+
+
+def test_perplexity_is_of_none_too_where_a_student_learnt_it(
+    world: KnowledgeGraph, workspace: Workspace, learn: Train, begun: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add([Assertion(Triple("PersonX asks 0", "xReact", NOTHING), split="test")], begun)
+    asked: list[list[Triple]] = []
+
+    def perplexity(_: object, held_out: Sequence[Triple]) -> dict[str, Any]:
+        asked.append(list(held_out))
+        return {"per_token": None, "per_word": None, "covered": 0.0}
+
+    monkeypatch.setattr(evaluation, "perplexity", perplexity)
+    find = kg.evaluate.find_entrant
+    for learnt, word in ((False, "bad"), (True, "good")):
+
+        def found(*given: Any, learnt: bool = learnt) -> Any:
+            entrant = find(*given)
+            entrant.student.manifest["objective"] = {"nothing": learnt}
+            return entrant
+
+        monkeypatch.setattr(kg.evaluate, "find_entrant", found)
+        evaluated(world, workspace, [learn(f'tail.text STARTS WITH "{word}"')])
+    assert [len(some) for some in asked] == [5, 6]
+    assert asked[1][-1].tail == NOTHING
 
 
 def test_the_report_draws_the_loss_of_the_training(world: KnowledgeGraph, workspace: Workspace, learn: Train) -> None:
