@@ -225,6 +225,14 @@ def evaluate_student(
             metavar="FILE", help="Triples to train Li et al.'s classifier on, which scores ConceptNet's tails."
         ),
     ] = None,
+    labelled: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --conceptnet: Li et al.'s labelled triples; how many it tells right, and by "
+            "which threshold most.",
+        ),
+    ] = None,
     bertscore: Annotated[str | None, typer.Option(metavar="NAME|PATH", help="The model that BERTScore takes.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for each file of outputs.")] = False,
 ) -> None:
@@ -235,12 +243,16 @@ def evaluate_student(
     if outputs:
         if judgements or student_id:
             raise InputError("--outputs measures files: leave out --judgements and --student")
+        if labelled and not conceptnet:
+            raise InputError("--labelled is for the classifier of --conceptnet FILE")
         student.metrics.cli.evaluate_files(
-            outputs, references, training, conceptnet, bert=bertscore, encoder=encoder, as_json=as_json
+            outputs, references, training, conceptnet, labelled, bert=bertscore, encoder=encoder, as_json=as_json
         )
         return
-    if references or training or conceptnet or bertscore or as_json:
-        raise InputError("--references, --training, --conceptnet, --bertscore and --json are for --outputs FILE")
+    if references or training or conceptnet or labelled or bertscore or as_json:
+        raise InputError(
+            "--references, --training, --conceptnet, --labelled, --bertscore and --json are for --outputs FILE"
+        )
     from critic.judgements import read_judgements
     from kg.encoder import Encoder
     from kg.evaluate import evaluate

@@ -133,15 +133,49 @@ def _start(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     return found
 
 
-def score_of_greedy(model: Bilinear, answers: Sequence[Answer]) -> dict[str, Any]:
+def score_of_greedy(model: Bilinear, answers: Sequence[Answer], threshold: float | None = None) -> dict[str, Any]:
     """Return COMET's score: which share of triples, with their greedy tails, has a probability of a half or more.
 
     Returns:
-        `prefixes`, those whose relation the classifier knows, and `score` of these, None where there are none.
+        `prefixes`, those whose relation the classifier knows, and `score` of these, None where there are none; with a
+        threshold `tuned`, the share that reaches this one.
     """
     found = model.probabilities([(one.head, one.relation, one.greedy) for one in answers])
     known = found[~np.isnan(found)]
-    return {"prefixes": len(known), "score": float((known >= _TRUE).mean()) if len(known) else None}
+    limits = {"score": _TRUE} | ({} if threshold is None else {"tuned": threshold})
+    shares = {name: float((known >= limit).mean()) if len(known) else None for name, limit in limits.items()}
+    return {"prefixes": len(known), **shares}
+
+
+def check(model: Bilinear, labelled: Sequence[tuple[Triple, bool]], seed: int = 0) -> dict[str, Any]:
+    """Return how well a classifier tells labelled triples apart.
+
+    Args:
+        model: the classifier, which has not learnt from them.
+        labelled: triples, and whether each is good.
+        seed: of the halves.
+
+    Returns:
+        `labelled`, those whose relation the classifier knows, `accuracy` at a probability of a half, `tuned`, that of
+        each half at the threshold that is best on the other, and `threshold`, the best one on all.
+
+    Raises:
+        InputError: the classifier knows the relation of fewer than two of them.
+    """
+    scores = model.probabilities([triple for triple, _ in labelled])
+    known = ~np.isnan(scores)
+    scores, good = scores[known], np.array([is_good for _, is_good in labelled], np.bool_)[known]
+    if len(scores) <= 1:
+        raise InputError("the classifier knows the relation of fewer than two labelled triples")
+    halves = np.array_split(np.random.default_rng(seed).permutation(len(scores)), 2)
+    right = [
+        accuracy(scores[mine], good[mine], best_threshold(scores[other], good[other])) * len(mine)
+        for mine, other in (halves, halves[::-1])
+    ]
+    return {
+        "labelled": len(scores), "accuracy": accuracy(scores, good, _TRUE), "tuned": sum(right) / len(scores),
+        "threshold": best_threshold(scores, good),
+    }  # fmt: skip
 
 
 def accuracy(scores: NDArray[np.float64], good: NDArray[np.bool_], threshold: float) -> float:

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kg.errors import InputError
 from kg.terminal import data, say, say_json
 from kg.workspace import Workspace
+
+if TYPE_CHECKING:
+    from student.interface import Encode
+    from student.metrics.files import Answer
 
 _SHOWN_RELATIONS = 10
 _NEW = ("N/T sro", "N/T o", "N/U o")
@@ -64,6 +68,7 @@ def evaluate_files(
     references: Path | None,
     training: Path | None,
     conceptnet: Path | None = None,
+    labelled: Path | None = None,
     *,
     bert: str | None,
     encoder: str | None,
@@ -76,6 +81,7 @@ def evaluate_files(
         references: of the prefixes; without it, the tails that come with the outputs.
         training: the triples that the systems were trained on, also for what retrieval would have said.
         conceptnet: triples that the classifier of ConceptNet's tails is trained on.
+        labelled: good and bad triples that this classifier is held against, and its threshold chosen by.
         bert: the model for BERTScore.
         encoder: the sentence encoder by which events are near.
         as_json: an object a line, one for each system, instead of tables.
@@ -113,17 +119,29 @@ def evaluate_files(
         if references:
             content["references"] = len(known or ())
     if conceptnet:
-        from student.metrics.bilinear import score_of_greedy, train_bilinear
-
         encode = Encoder(encoder, Workspace.default().folder("embeddings")).encode
-        classifier = train_bilinear(read_training(conceptnet, {answer.relation for answer in systems[0]}), encode)
-        for content, answers in zip(found.values(), systems, strict=True):
-            content["conceptnet"] = score_of_greedy(classifier, answers)
+        for content, score in zip(found.values(), _classified(systems, conceptnet, labelled, encode), strict=True):
+            content["conceptnet"] = score
     if as_json:
         for name, content in found.items():
             say_json({"outputs": name} | content | {"controls": others})
     else:
         _print(found, others)
+
+
+def _classified(
+    systems: Sequence[Sequence["Answer"]], conceptnet: Path, labelled: Path | None, encode: "Encode"
+) -> list[dict[str, Any]]:
+    """Return the score of ConceptNet's tails of each system, and with labelled triples how good the classifier is."""
+    from student.metrics.bilinear import check, score_of_greedy, train_bilinear
+    from student.metrics.files import read_labelled, read_training
+
+    known = read_labelled(labelled) if labelled else []
+    classifier = train_bilinear(read_training(conceptnet, {answer.relation for answer in systems[0]}), encode)
+    if not known:
+        return [score_of_greedy(classifier, answers) for answers in systems]
+    checked = check(classifier, known)
+    return [score_of_greedy(classifier, answers, checked["threshold"]) | {"classifier": checked} for answers in systems]
 
 
 def _print(found: Mapping[str, Mapping[str, Any]], others: Mapping[str, Mapping[str, Any]]) -> None:
@@ -160,7 +178,15 @@ def _print(found: Mapping[str, Mapping[str, Any]], others: Mapping[str, Mapping[
         say(f"{left_out:,} prefixes are left out of COMET's protocol: over a third of their references say none.")
     for name, content in found.items():
         if score := content.get("conceptnet"):
-            say(f"{name}: the classifier takes {_figure(score['score'])} of {score['prefixes']:,} triples for true.")
+            tuned = f", {_figure(score['tuned'])} at the tuned threshold" if "tuned" in score else ""
+            taken = f"{_figure(score['score'])} of {score['prefixes']:,} triples"
+            say(f"{name}: the classifier takes {taken} for true{tuned}.")
+    if checked := (first.get("conceptnet") or {}).get("classifier"):
+        say(
+            f"Of {checked['labelled']:,} labelled triples it tells {_figure(checked['accuracy'])} right, and "
+            f"{_figure(checked['tuned'])} where one half chooses the threshold of the other; the best on all is "
+            f"{checked['threshold']:.3f}."
+        )
     if len(others) <= 1:
         say("Nothing here says what retrieval and guessing would have reached: give --training FILE.")
     for metric, reason in first["absent"].items():

@@ -99,6 +99,15 @@ def read_training(path: Path, relations: Collection[str]) -> list[tuple[str, str
     return [(one, two, three) if first <= second else (two, one, three) for one, two, three in rows]
 
 
+def read_labelled(path: Path) -> list[tuple[tuple[str, str, str], bool]]:
+    """Return triples (head, relation, tail) and whether each is good, as Li et al. (2016) label them.
+
+    Raises:
+        InputError: a line is not relation, head, tail and 0 or 1, or there is none.
+    """
+    return _read(path, _label, "labelled triples")
+
+
 def format_output(output: Output) -> str:
     """Return an output as a line without its end."""
     return strict_json.write(
@@ -234,6 +243,14 @@ def _reference(text: str) -> tuple[Pair, tuple[str, ...]]:
     if not any(tails):
         raise InputError(f"{pair[0][:80]!r} @@ {pair[1][:40]!r} has no reference behind a tab")
     return pair, tails
+
+
+def _label(text: str) -> tuple[tuple[str, str, str], bool]:
+    cells = [cell.strip() for cell in text.split("\t")]
+    if len(cells) != _COLUMNS + 1 or cells[-1] not in ("0", "1"):
+        raise InputError("a labelled triple is relation, head, tail and 0 or 1")
+    relation, head, tail, label = cells
+    return (head, relation, tail), label == "1"
 
 
 def _columns(text: str) -> tuple[str, str, str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kg.errors import InputError
 from student.metrics import bilinear
-from student.metrics.bilinear import Bilinear, accuracy, best_threshold, score_of_greedy, train_bilinear
+from student.metrics.bilinear import Bilinear, accuracy, best_threshold, check, score_of_greedy, train_bilinear
 from student.metrics.files import Answer
 
 ANIMALS, TOOLS = ["cat", "dog", "cow", "hen"], ["saw", "axe", "drill", "rake"]
@@ -67,6 +67,20 @@ def test_a_threshold_is_the_one_that_tells_most_right() -> None:
     )
 
 
+def test_labels_say_how_many_are_told_right_and_by_which_threshold() -> None:
+    random = np.random.default_rng(0)
+    good = random.random(400) < 0.5
+    scores = np.where(good, random.uniform(0.2, 0.5, 400), random.uniform(0, 0.25, 400))
+    model = SimpleNamespace(probabilities=lambda _: np.append(scores, np.nan))
+    labelled = [(("cat", "IsA", str(number)), bool(one)) for number, one in enumerate([*good, True])]
+    found = check(model, labelled)  # type: ignore[arg-type]
+    assert (found["labelled"], found["accuracy"]) == (400, accuracy(scores, good, 0.5))
+    assert 0.2 <= found["threshold"] <= 0.25
+    assert 0.85 < found["tuned"] <= accuracy(scores, good, found["threshold"])
+    with pytest.raises(InputError, match="fewer than two labelled"):
+        check(SimpleNamespace(probabilities=lambda _: np.full(2, np.nan)), labelled[:2])  # type: ignore[arg-type]
+
+
 def test_one_triple_is_too_few() -> None:
     with pytest.raises(InputError, match="two at least"):
         train_bilinear(TRUE[:1])
@@ -78,3 +92,4 @@ def test_the_score_is_the_share_of_greedy_tails_that_are_taken_for_true() -> Non
     answers = [Answer(head, relation, tail, (), ("x",)) for head, relation, tail in given]
     assert score_of_greedy(model, answers) == {"prefixes": 2, "score": 0.5}
     assert score_of_greedy(model, answers[2:]) == {"prefixes": 0, "score": None}
+    assert score_of_greedy(model, answers, 0.4) == {"prefixes": 2, "score": 0.5, "tuned": 1.0}

@@ -265,6 +265,26 @@ def test_the_rows_of_retrieval_and_gold_stand_beside_a_system(
     assert "a triple is three texts" in refusal(*arguments[:-1], text_file(training, "a\tb\n"))
 
 
+def test_conceptnets_score_is_beside_what_its_classifier_tells_right(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = SimpleNamespace(encode=lambda texts: np.eye(len(texts), dtype=np.float32))
+    monkeypatch.setattr("kg.encoder.Encoder", lambda *_: vectors)
+    monkeypatch.setenv("KG_HOME", str(tmp_path))
+    training = text_file(tmp_path / "training.tsv", "xReact\tPersonX naps\ttired\nxWant\tPersonX eats\tto sleep\n")
+    rows = "xReact\tPersonX naps\ttired\t1\nxReact\tPersonX eats\trun\t0\n"
+    labelled = text_file(tmp_path / "labelled.tsv", rows * 5)
+    arguments = ["--outputs", files[0], "--conceptnet", training]
+    content = json.loads(run(*arguments, "--labelled", labelled, "--json").output)["conceptnet"]
+    assert content["prefixes"] == 4
+    assert content["classifier"]["labelled"] == 10
+    assert 0 <= content["tuned"] <= 1
+    assert "Of 10 labelled triples it tells" in run(*arguments, "--labelled", labelled).output
+    assert "labelled" not in run(*arguments).output
+    assert "--labelled is for" in refusal("--outputs", files[0], "--labelled", labelled)
+    assert "relation, head, tail and 0 or 1" in refusal(*arguments, "--labelled", training)
+
+
 def test_options_that_contradict_one_another_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert "leave out --judgements" in refusal("--outputs", files[0], "--student", "s")
     assert "are for --outputs" in refusal("--references", files[1])
