@@ -150,7 +150,7 @@ def format_report(report: Mapping[str, Any]) -> str:
             f"{report['events']:,} {report['split']} events ({report['good'] / report['rows']:.0%} good), in %:"
         ),
         (
-            f"{'':29}{'AUC':>6}{'95 % interval':>15}{'by relation':>13}{'AP':>6}{'P@.8':>6}{'ECE':>6}{'if right':>14}"
+            f"{'':29}{'AUC':>6}{'95 % interval':>15}{'by relation':>12}{'AP':>6}{'P@.8':>6}{'ECE':>6}{'if right':>13}"
             f"{'Brier':>7}"
         ),
     ]
@@ -159,9 +159,9 @@ def format_report(report: Mapping[str, Any]) -> str:
         least, most = row["ece_if_perfect"]
         mean = "-" if row["relation_auc"] is None else f"{100 * row['relation_auc']:.1f}"
         lines.append(
-            f"{name:29}{100 * row['auc']:6.1f}{f'{100 * low:.1f} to {100 * high:.1f}':>15}{mean:>13}"
+            f"{name:29}{100 * row['auc']:6.1f}{f'{100 * low:.1f} to {100 * high:.1f}':>15}{mean:>12}"
             f"{100 * row['average_precision']:6.1f}{100 * row['precision_at_recall']['0.8']:6.1f}"
-            f"{100 * row['ece']:6.1f}{f'{100 * least:.1f} to {100 * most:.1f}':>14}{100 * row['brier']:7.1f}"
+            f"{100 * row['ece']:6.1f}{f'{100 * least:.1f} to {100 * most:.1f}':>13}{100 * row['brier']:7.1f}"
         )
     return "\n".join(lines)
 

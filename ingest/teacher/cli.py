@@ -318,7 +318,7 @@ def find_events(source: str | None, lang: str) -> tuple[str, ...]:
 
     if source and Path(source).is_file():
         return tuple(read_events(Path(source)))
-    if source and not re.search(r"\b(return|yield)\b", source, re.IGNORECASE):
+    if source and "(" not in source and not re.search(r"\b(return|yield)\b", source, re.IGNORECASE):
         raise InputError(f"--events: there is no file {source[:200]}, and a query would return a column event")
     with open_graph(Workspace.default()) as graph:
         if source is None:

@@ -71,6 +71,7 @@ MISTAKES = {
     "ingest events --count 5 --model m --seeds absent.txt": "cannot read absent.txt",
     "ingest events --count 5 --model m --interface telepathy": "is not one of chat, completions, local",
     "ingest inferences --model m --relations xWnat": "did you mean xWant",
+    "ingest cloze --events 'my events.txt'": "there is no file my events.txt",
     "ingest inferences --model m --events 'MATCH (n) DETACH DELETE n'": "only reading statements",
     "ingest inferences --model m --events 'MATCH (e:Event) RETURN e.text AS text'": "column event",
     "ingest resume inferences-000000000000": "no plan of a run",
