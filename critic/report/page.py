@@ -162,7 +162,11 @@ def _reliability(evidence: Evidence, choice: Choice, drawn: list[figures.Picture
 
 def _trade_off(found: Filter, number: int, drawn: list[figures.Picture]) -> Section | None:
     if not found.trade_off:
-        line = f"{found.critic} has no thresholds yet, so nothing is accepted: kg critic calibrate chooses some."
+        line = (
+            f"{found.critic} has scored no teacher's edge yet: kg critic score."
+            if found.thresholds
+            else f"{found.critic} has no thresholds yet, so nothing is accepted: kg critic calibrate chooses some."
+        )
         return Section(_titled("How much passes, and how good it is", found, number), [line])
     whole = {row["origin"]: row["edges"] for row in found.trade_off if row["recall"] is None}
     rows = [

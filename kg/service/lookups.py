@@ -228,10 +228,10 @@ class Lookups:
         while True:
             rows = self._reading.rows("vectors/near", vector=total, count=wanted)
             near = [
-                {"@id": own, "weight": round(2 * row["score"] - 1, 3)}
+                {"@id": node(row["text"], row["lang"], row["uri"])["@id"], "weight": round(2 * row["score"] - 1, 3)}
                 for row in rows if row["id"] not in ids
-                and (is_below(own := node(row["text"], row["lang"], row["uri"])["@id"], within) or not within)
             ]  # fmt: skip
+            near = [one for one in near if not within or is_below(str(one["@id"]), within)]
             if len(near) >= count or len(rows) < wanted or wanted == _NEIGHBOURS:
                 return near[:count]
             wanted = min(_NEIGHBOURS, wanted * _FURTHER)

@@ -275,6 +275,11 @@ def test_a_new_critic_without_scores_leaves_those_of_the_others_on_the_page(
     write_report(collect(graph, {}), tmp_path / "report")
     page = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")
     assert "filter-2 has no thresholds yet" in page
+    graph.record_acceptance(Acceptance("two", "filter-2", 0.8, {"0.8": {OVERALL: 0.5}}))
+    write_report(collect(graph, {}), tmp_path / "calibrated")
+    assert "filter-2 has scored no teacher&#39;s edge yet" in (tmp_path / "calibrated" / PAGE).read_text(
+        encoding="utf-8"
+    )
     assert "How much passes, and how good it is: filter-1" in page
     assert "The scores, by relation: filter-1" in page
     assert {path.name for path in (tmp_path / "report").glob("*-2.png")} == {"histogram-2.png", "trade-off-2.png"}
